@@ -1,0 +1,52 @@
+#!/bin/bash
+# Refuse a node where the promised Python cannot import the promised modules.
+# Called by the glidein: check_software.sh GLIDEIN_CONFIG REPOSITORY
+# Keys: ROUTER_PYTHON (path; default python3), ROUTER_PYTHON_MODULES (names, by commas; default none: no check),
+#       ROUTER_IMPORT_TIMEOUT_S (default 120)
+set -euo pipefail
+
+# shellcheck source=glidein_scripts/lib.bash
+source "${BASH_SOURCE[0]%/*}/lib.bash"
+
+# Imports in one interpreter: the first module that fails is named, with the interpreter's last word on it.
+readonly IMPORT_ALL='
+import importlib, platform, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        last = (str(error).strip().splitlines() or [""])[-1]
+        sys.exit(f"cannot import {name}: {type(error).__name__}: {last}")
+print(platform.python_version())
+'
+
+# import_all SECONDS PYTHON MODULE... -- prints Python's version, or why it cannot; isolated from cwd and PYTHONPATH
+import_all() {
+  local seconds=$1 python=$2
+  shift 2
+  timeout -k 5 "$seconds" "$python" -I -c "$IMPORT_ALL" "$@" 2>&1
+}
+
+main() {
+  local python seconds answer code=0
+  local -a modules
+  begin "$@"
+  threshold seconds ROUTER_IMPORT_TIMEOUT_S 120
+  python=$(setting ROUTER_PYTHON "")
+  IFS=', ' read -ra modules <<< "$(setting ROUTER_PYTHON_MODULES "")"
+  if [[ -z $python ]] && ((${#modules[@]} == 0)); then
+    pass
+  fi
+  python=${python:-python3}
+  answer=$(import_all "$seconds" "$python" "${modules[@]}") || code=$?
+  case $code in
+    0) ;;
+    124 | 137) fail WN_Resource "$python did not import ${modules[*]} within $seconds s; the software's disk may hang" ;;
+    126 | 127) fail WN_Resource "there is no usable Python at $python: ${answer##*$'\n'}" ;;
+    *) fail WN_Resource "$python ${answer##*$'\n'}" ;;
+  esac
+  publish ROUTER_PYTHON_VERSION S "${answer##*$'\n'}"
+  pass Modules "${#modules[@]}"
+}
+
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"

@@ -1,0 +1,368 @@
+"""What a user may ask. Command line, web and Python use only this."""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from router.decide.broker import Choice, choose, site_set
+from router.decide.reconcile import shape_of
+from router.decide.split import batches
+from router.errors import NotFound, NothingFits, OutcomeUnknown, UserError
+from router.loops.observe import Declared, observe
+from router.loops.observe import inputs as read_inputs
+from router.model import names
+from router.model import payload as payloads
+from router.model.files import Dataset, Located, StorageElement
+from router.model.job import EndedJob, JobGroup
+from router.model.payload import Payload
+from router.model.policy import BrokerPolicy
+from router.model.record import DecisionRecord, SiteState
+from router.model.site import Site, SiteStatus
+from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
+from router.model.world import World
+from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
+from router.render import jdl
+
+LASTING = frozenset({"not-allowed", "blocked", "cpus", "memory", "disk", "walltime"})
+"""Refusals that waiting does not cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """A batch of a plan, and what brokerage says of it now."""
+
+    batch: Batch
+    shape: Shape
+    choice: Choice
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What submitting a payload would do."""
+
+    payload: Payload
+    text: str
+    dataset: Dataset | None
+    batches: tuple[PlannedBatch, ...]
+
+    @property
+    def jobs(self) -> int:
+        """Jobs in all, without the merge job."""
+        return sum(len(planned.batch.chunks) for planned in self.batches)
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A task that is in the queue."""
+
+    task: Task
+    clusters: tuple[tuple[str, int], ...]
+    resumed: bool
+    """Whether an earlier submission of the same payload had stopped half-way."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """Where the jobs of a task are."""
+
+    task: Task
+    counts: Mapping[str, int]
+    """Jobs by state, merge jobs included."""
+    running_at: Mapping[str, int]
+    finished_at: Mapping[str, int]
+    moved: int
+    """Jobs that were moved, each counted once a move."""
+    jobs: int
+    problems: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing of it is left to do."""
+        return self.jobs > 0 and self.counts.get("finished", 0) + self.counts.get("removed", 0) >= self.jobs
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every job ended well."""
+        return self.jobs > 0 and self.counts.get("finished", 0) >= self.jobs
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWhy:
+    """Why a batch's jobs are where they are."""
+
+    batch: str
+    cluster: int
+    groups: tuple[JobGroup, ...]
+    choice: Choice
+    history: tuple[DecisionRecord, ...]
+
+
+@dataclass
+class Router:
+    """glideroute, as one user sees it."""
+
+    pool: Pool
+    memory: UserMemory
+    user: str
+    sites: Sequence[Declared]
+    storage: Mapping[str, StorageElement]
+    policy: BrokerPolicy
+    task_home: Path
+    directory: Callable[[Path], TaskFiles]
+    clock: Clock
+    _nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(3))
+
+    # Submitting
+
+    def plan(self, text: str, source: str) -> Plan:
+        """What submitting the payload document `text` would do. Raises UserError, or NothingFits with the reasons."""
+        payload = payloads.parse(text, source)
+        dataset = self.memory.dataset(payload.dataset) if payload.dataset else None
+        cut = batches(payload, dataset)
+        world = self.world()
+        planned = tuple(self._planned(payload, batch, world.sites) for batch in cut)
+        _refuse_impossible(planned)
+        return Plan(payload, text, dataset, planned)
+
+    def submit(self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None) -> Submitted:
+        """Inject a plan's batches as the user; `folder` holds the payload's files.
+
+        Safe to repeat after it was cut short: what is in the queue already is found there and not injected again.
+        """
+        code = {name: folder / name for name in (plan.payload.executable, *plan.payload.files)}
+        digest = _digest(plan, code)
+        task = self.memory.incomplete_task(self.user, digest)
+        resumed = task is not None
+        if task is None:
+            task = self._open(plan, digest)
+        self._lay_out(task, plan, code)
+        clusters = self._inject(task, plan, told)
+        self.memory.set_complete(task.id)
+        return Submitted(task, clusters, resumed)
+
+    def _planned(self, payload: Payload, batch: Batch, sites: Iterable[Site]) -> PlannedBatch:
+        inputs = inputs_of(batch.chunks)
+        shape = Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
+        choice = choose(shape, sites, self.policy)
+        return PlannedBatch(batch, shape, choice, site_set(choice, None, self.policy))
+
+    def _open(self, plan: Plan, digest: str) -> Task:
+        name = f"{plan.payload.name}-{self._nonce()}"
+        task = Task(name, self.user, plan.payload, str(self.task_home / self.user / name), self.clock.now())
+        merges = len(jdl.merge_jobs(plan.payload))
+        self.memory.open_task(task, plan.text, digest, [planned.batch for planned in plan.batches], merges)
+        return task
+
+    def _lay_out(self, task: Task, plan: Plan, code: Mapping[str, Path]) -> None:
+        files = self.directory(Path(task.directory))
+        base = outputs_of(task)
+        merges = jdl.merge_descriptions(task, plan.jobs, base)
+        files.make(plan.text, code, (jdl.WRAPPER, *((jdl.MERGER,) if merges else ())))
+        for planned in plan.batches:
+            key, chunks = planned.batch.key, planned.batch.chunks
+            files.describe({chunk.job: jdl.job_description(task, key, chunk, base) for chunk in chunks})
+        files.describe(merges)
+
+    def _inject(self, task: Task, plan: Plan, told: Callable[[str], None]) -> tuple[tuple[str, int], ...]:
+        wanted = [jdl.batch_injection(task, planned.batch) for planned in plan.batches]
+        if jdl.merge_jobs(task.payload):
+            wanted.append(jdl.merge_injection(task))
+        there = dict(self.pool.clusters(task.id))
+        for number, injection in enumerate(wanted, 1):
+            if injection.batch not in there:
+                there[injection.batch] = self._submit(task, injection)
+                told(f"{number} of {len(wanted)} batches are in the queue")
+            self.memory.set_cluster(task.id, injection.batch, there[injection.batch])
+        return tuple((injection.batch, there[injection.batch]) for injection in wanted)
+
+    def _submit(self, task: Task, injection: jdl.Injection) -> int:
+        try:
+            return self.pool.submit(injection.text, [dict(item) for item in injection.items])
+        except OutcomeUnknown:
+            found = self.pool.clusters(task.id).get(injection.batch)
+            if found is None:
+                raise
+            return found
+
+    def open_file_task(self, name: str, folder: Path) -> Task:
+        """Remember a task whose jobs come from a submit file in `folder`."""
+        text = f"name: {name}\nexecutable: {name}\n"
+        task = Task(f"{name}-{self._nonce()}", self.user, payloads.parse(text), str(folder), self.clock.now())
+        self.memory.open_task(task, text, task.id, (Batch("b0", ()),), 0)
+        return task
+
+    def close_file_task(self, task: Task, cluster: int) -> None:
+        """Remember the cluster that a submit file became."""
+        self.memory.set_cluster(task.id, "b0", cluster)
+        self.memory.set_complete(task.id)
+
+    def choices_for_ads(self, text: str) -> list[tuple[int, tuple[str, ...], Choice]]:
+        """Where jobs described by ClassAd text could run: how many, the set they would get, and the verdicts."""
+        world = self.world()
+        groups = self.pool.described(text)
+        known = dict(read_inputs(groups, self.memory))
+        found = []
+        for group in groups:
+            shape = shape_of(group, known)
+            choice = choose(shape, world.sites, self.policy)
+            found.append((group.count, site_set(choice, None, self.policy), choice))
+        return found
+
+    # Looking
+
+    def world(self) -> World:
+        """The world as brokerage sees it now."""
+        return observe(self.pool, self.memory, self.sites, self.policy, self.clock.now())
+
+    def tasks(self, everyone: bool = False) -> list[Task]:
+        """The newest tasks, the user's own or everyone's."""
+        return self.memory.tasks("" if everyone else self.user)
+
+    def status(self, wanted: str) -> TaskStatus:
+        """Where the jobs of a task are."""
+        task = self.memory.task(wanted)
+        groups = [group for group in self.pool.jobs() if group.task == task.id]
+        return task_status(task, self.memory, groups)
+
+    def lines(self, wanted: str) -> tuple[list[JobLine], list[EndedJob]]:
+        """The jobs of a task one by one: those in the queue, and those that ended."""
+        task = self.memory.task(wanted)
+        return sorted(self.pool.task_lines(task.id), key=lambda line: line.job), self.memory.ended(task.id)
+
+    def why(self, wanted: str) -> list[BatchWhy]:
+        """Why the jobs of a task, of a cluster or of one job (`12` or `12.0`) are where they are."""
+        world = self.world()
+        inputs = dict(world.inputs)
+        found = []
+        for batch, cluster in self._clusters(wanted):
+            groups = tuple(group for group in world.jobs if group.cluster == cluster)
+            history = tuple(self.memory.of_cluster(cluster))
+            shape = self._shape(wanted, groups, inputs.get(cluster, Inputs()))
+            found.append(BatchWhy(batch, cluster, groups, choose(shape, world.sites, self.policy), history))
+        return found
+
+    def _clusters(self, wanted: str) -> list[tuple[str, int]]:
+        cluster = wanted.partition(".")[0]
+        if cluster.isdecimal():
+            return [("", int(cluster))]
+        task = self.memory.task(wanted)
+        return [(each.key, each.cluster) for each in self.memory.batches(task.id) if each.cluster is not None]
+
+    def _shape(self, wanted: str, groups: Sequence[JobGroup], inputs: Inputs) -> Shape:
+        if groups:
+            first = groups[0]
+            return Shape(first.requests, inputs, first.allow, first.block, first.group, first.dataset)
+        try:
+            payload = self.memory.task(wanted).payload
+        except NotFound:
+            return Shape(inputs=inputs)
+        return Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
+
+    def log(self, wanted: str, job: str, stream: str) -> str:
+        """What a job of a task wrote to `out` or `err`. Raises NotFound while there is nothing."""
+        task = self.memory.task(wanted)
+        text = self.directory(Path(task.directory)).log(job, stream)
+        if text is None:
+            raise NotFound(f"Job {job} of {task.id} has written nothing to {stream} yet. `glideroute status {wanted} "
+                           "--jobs` names its jobs; outputs come back when a job ends.")  # fmt: skip
+        return text
+
+    def outputs(self, wanted: str) -> tuple[Task, tuple[Located, ...], bool]:
+        """A task's outputs: the merged ones where there are any, else every job's; and whether they are merged."""
+        task = self.memory.task(wanted)
+        base = outputs_of(task)
+        every = self.memory.files(self.memory.listing(base))
+        merged = tuple(each for each in every if _is_merged(each.file.lfn))
+        return task, merged or every, bool(merged)
+
+    # Changing
+
+    def kill(self, wanted: str) -> int:
+        """Remove a task's jobs. Returns how many there were."""
+        return self.pool.remove(self.memory.task(wanted).id, f"removed by {self.user} with glideroute kill")
+
+    def retry(self, wanted: str) -> int:
+        """Let a task's failed jobs run again. Returns how many."""
+        return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
+
+    def set_site(self, site: str, status: SiteStatus, reason: str) -> SiteState:
+        """Drain, close or open a site. Raises NotFound for one that nobody knows."""
+        known = {each.name for each in self.sites} | set(self.memory.site_states())
+        if site not in known:
+            known |= {each.name for each in self.world().sites}
+        if site not in known:
+            raise NotFound(f"There is no site {site}. There are: {', '.join(sorted(known)) or 'none'}.")
+        try:
+            state = SiteState(site, status, names.plain(reason), self.user, self.clock.now())
+        except ValueError as error:
+            raise UserError(f"The reason {error}.") from None
+        self.memory.set_site_state(state)
+        return state
+
+    # The catalogue
+
+    def add_dataset(self, name: str, found: Sequence[Located]) -> Dataset:
+        """Register files with their copies and put them into a dataset of the user's."""
+        self.memory.register(found, self.user, self.clock.now())
+        self.memory.add_dataset(name, [located.file.lfn for located in found], self.user, self.clock.now())
+        return self.memory.dataset(name)
+
+
+def outputs_of(task: Task) -> str:
+    """The directory of the catalogue that a task's jobs write to."""
+    return f"/user/{task.owner}/{task.id}"
+
+
+def task_status(task: Task, memory: UserMemory, groups: Iterable[JobGroup]) -> TaskStatus:
+    """Where the jobs of a task are, from its groups in the queue and what the ledger knows."""
+    counts: dict[str, int] = {}
+    running: dict[str, int] = {}
+    finished: dict[str, int] = {}
+    problems = []
+    for group in groups:
+        counts[group.state] = counts.get(group.state, 0) + group.count
+        if group.state == "running" and group.site:
+            running[group.site] = running.get(group.site, 0) + group.count
+        if group.state == "held" and group.batch != MERGE_BATCH:
+            problems.append(f"{group.count} job(s) of {group.batch} are held with code {group.hold_code}/"
+                            f"{group.hold_subcode}")  # fmt: skip
+    for job in memory.ended(task.id):
+        counts[job.state] = counts.get(job.state, 0) + 1
+        if job.state == "finished" and job.site:
+            finished[job.site] = finished.get(job.site, 0) + 1
+    moved = sum(
+        record.jobs for record in memory.of_task(task.id) if record.kind == "move" and record.outcome == "applied"
+    )
+    jobs = sum(batch.jobs for batch in memory.batches(task.id))
+    return TaskStatus(task, counts, running, finished, moved, jobs, tuple(problems))
+
+
+def _is_merged(lfn: str) -> bool:
+    return lfn.rpartition("/")[2].partition(".")[0].endswith("_merged")
+
+
+def _digest(plan: Plan, code: Mapping[str, Path]) -> str:
+    """What makes two submissions the same: the payload, its files, and its input."""
+    digest = hashlib.sha256(plan.text.encode())
+    for name, path in sorted(code.items()):
+        try:
+            digest.update(name.encode() + path.read_bytes())
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}. "
+                            "Files are looked for beside the payload document.") from None  # fmt: skip
+    for located in plan.dataset.files if plan.dataset else ():
+        digest.update(f"{located.file.lfn} {located.file.adler32}\n".encode())
+    return digest.hexdigest()
+
+
+def _refuse_impossible(planned: Iterable[PlannedBatch]) -> None:
+    for each in planned:
+        refused = [verdict for verdict in each.choice.verdicts if verdict.refusal]
+        if each.sites or any(verdict.refusal and verdict.refusal.tag not in LASTING for verdict in refused):
+            continue
+        reasons = "\n".join(f"  {verdict.site}: {verdict.refusal.words}" for verdict in refused if verdict.refusal)
+        raise NothingFits(f"No site can ever run batch {each.batch.key}:\n{reasons or '  no site is declared'}\n"
+                          "Ask for less, or allow other sites.")  # fmt: skip

@@ -1,0 +1,115 @@
+"""`glideroute`: finds the command, and turns what goes wrong into words and an exit code."""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from router.errors import RouterError
+
+COMMANDS = {
+    "submit": "router.cli.submit:submit",
+    "status": "router.cli.tasks:status",
+    "watch": "router.cli.tasks:watch",
+    "why": "router.cli.tasks:why",
+    "logs": "router.cli.tasks:logs",
+    "results": "router.cli.tasks:results",
+    "kill": "router.cli.tasks:kill",
+    "retry": "router.cli.tasks:retry",
+    "ls": "router.cli.data:ls",
+    "replicas": "router.cli.data:replicas",
+    "dataset": "router.cli.data:dataset",
+    "sites": "router.cli.sites:sites",
+    "pool": "router.cli.daemons:pool",
+    "router": "router.cli.daemons:router",
+    "factory": "router.cli.daemons:factory",
+}
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done
+  1  failed
+  2  what was asked for cannot be done as written
+  3  nothing fits, with the reasons
+  4  temporarily impossible; a later try may succeed
+"""
+
+
+class _Lazy(click.Group):
+    """Imports a command's module when the command is used, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(HELP.items()))
+
+
+HELP = {
+    "submit": "Submit a payload, or a condor_submit file.",
+    "status": "Show tasks, or where the jobs of one are.",
+    "watch": "Follow a task until it is done.",
+    "why": "Say why jobs are where they are, site by site.",
+    "logs": "Show what a job wrote.",
+    "results": "Get a task's outputs.",
+    "kill": "Remove a task's jobs.",
+    "retry": "Let a task's failed jobs run again.",
+    "ls": "List files of the catalogue.",
+    "replicas": "Show where a file's copies are.",
+    "dataset": "Make, list and show datasets.",
+    "sites": "Show, drain and resume sites.",
+    "pool": "Run a whole HTCondor pool on this machine.",
+    "router": "Run the router.",
+    "factory": "Run the factory that starts glideins.",
+}
+
+
+@click.group(cls=_Lazy, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="glideroute")
+def glideroute() -> None:
+    """Route analysis jobs over HTCondor and GlideinWMS."""
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        sys.exit(glideroute.main(standalone_mode=False))
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except RouterError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("GLIDEROUTE_DEBUG"):
+            raise
+        _fail(
+            f"This is a fault of glideroute: {type(error).__name__}: {error}. "
+            "Run the command again with GLIDEROUTE_DEBUG=1 and report what it prints.",
+            1,
+        )
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"glideroute: {message}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""`glideroute pool`: an HTCondor pool on this machine, for trying things out, for tests and for demonstrations."""
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from router.embedded.pool import EmbeddedPool, PoolStatus
+from router.render.pool_config import Daemon
+
+NOT_UP = 4
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def default_home() -> Path:
+    """Return where glideroute keeps its things: below XDG_DATA_HOME, by default ~/.local/share."""
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".local/share") / "glideroute"
+
+
+def pool_group(schedd_config: Path, daemons: Callable[[Path], Sequence[Daemon]]) -> click.Group:
+    """Return the command group; `daemons` tells, given glideroute's home, what the pool runs besides HTCondor."""
+
+    @click.group(name="pool")
+    @click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="GLIDEROUTE_HOME",
+        default=default_home,
+        help="Where glideroute keeps its things; the pool is in its folder pool.  [default: ~/.local/share/glideroute]",
+    )
+    @click.pass_context
+    def pool(context: click.Context, home: Path) -> None:
+        """Run a whole HTCondor pool on this machine, without any rights."""
+        home = home.absolute()
+        context.obj = EmbeddedPool(home / "pool", schedd_config, daemons(home), progress=_say)
+
+    for command in (install, up, down, status, env):
+        pool.add_command(command)
+    return pool
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def install(pool: EmbeddedPool, as_json: bool) -> None:
+    """Find HTCondor on this machine, or fetch it into the cache."""
+    installation = pool.install()
+    if as_json:
+        click.echo(json.dumps({"version": installation.version, "programs": str(installation.programs)}))
+    else:
+        click.echo(f"HTCondor {installation.version} in {installation.programs}")
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def up(pool: EmbeddedPool, as_json: bool) -> None:
+    """Start the pool; do nothing if it is up already."""
+    pool.up()
+    _show(pool.status(), as_json)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def down(pool: EmbeddedPool, as_json: bool) -> None:
+    """End the pool and every process of it; queued jobs stay queued."""
+    pool.down()
+    _show(pool.status(), as_json)
+
+
+@click.command()
+@json_option
+@click.pass_context
+def status(context: click.Context, as_json: bool) -> None:
+    """Say whether the pool is up; exit with 4 if it is not, or only in part."""
+    found: PoolStatus = context.obj.status()
+    _show(found, as_json)
+    if found.state != "up":
+        context.exit(NOT_UP)
+
+
+@click.command()
+@click.option("--user", default=lambda: os.environ.get("USER") or "user", help="Whom to be.  [default: $USER]")
+@json_option
+@click.pass_obj
+def env(pool: EmbeddedPool, user: str, as_json: bool) -> None:
+    """Print what lets a shell use the pool as a user: eval "$(glideroute pool env --user alice)"."""
+    variables = pool.env(user)
+    if as_json:
+        click.echo(json.dumps(variables))
+        return
+    for name, value in variables.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _show(found: PoolStatus, as_json: bool) -> None:
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "state": found.state,
+                    "home": str(found.home),
+                    "port": found.port,
+                    "pid": found.pid,
+                    "version": found.version,
+                    "missing": found.missing,
+                }
+            )
+        )
+    elif found.state == "down":
+        click.echo(f"The pool in {found.home} is down.")
+    elif found.state == "partial":
+        click.echo(
+            f"The pool in {found.home} is up in part: no answer from {', '.join(found.missing)} "
+            f"(logs in {found.home / 'log'}). Mend it: glideroute pool up"
+        )
+    else:
+        click.echo(f"The pool in {found.home} is up: HTCondor {found.version} at 127.0.0.1:{found.port}")

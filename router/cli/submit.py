@@ -1,0 +1,75 @@
+"""`glideroute submit`: payload documents, and ordinary condor_submit files."""
+
+from pathlib import Path
+
+import click
+from rich.console import Group
+from rich.text import Text
+
+from router.api import Plan
+from router.cli.session import session, settings
+from router.cli.show import console, json_option, plain, print_json, size, table
+from router.cli.submitfile import dry_run_file, submit_file
+from router.errors import UserError
+
+PAYLOADS = (".yaml", ".yml")
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show what would be submitted and where it could run; submit nothing.")
+@json_option
+def submit(file: Path, dry_run: bool, as_json: bool) -> None:
+    """Submit FILE: a payload (.yaml), or a condor_submit file.
+
+    Submitting the same payload again after it was cut short adds only what is missing.
+    """
+    if not file.is_file():
+        raise UserError(f"There is no file {file}.")
+    if file.suffix not in PAYLOADS:
+        (dry_run_file if dry_run else submit_file)(settings(), file, as_json)
+        return
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read: {error}.") from None
+    with session() as router:
+        plan = router.plan(text, str(file))
+        if dry_run:
+            print_json(_plain(plan)) if as_json else console().print(_planned(plan))
+            return
+        done = router.submit(plan, file.resolve().parent, lambda words: click.echo(words, err=True))
+    if as_json:
+        print_json({"task": done.task.id, "resumed": done.resumed, "clusters": dict(done.clusters)})
+        return
+    again = ", taking up where an earlier submission stopped" if done.resumed else ""
+    click.echo(f"{done.task.id}: {plan.jobs} job(s) in {len(plan.batches)} batch(es){again}")
+    click.echo(f"Follow it with: glideroute watch {done.task.id}")
+
+
+def _plain(plan: Plan) -> dict[str, object]:
+    return {
+        "payload": plan.payload.name,
+        "jobs": plan.jobs,
+        "batches": [
+            {
+                "batch": planned.batch.key,
+                "jobs": len(planned.batch.chunks),
+                "input_bytes": planned.shape.inputs.size,
+                "sites": planned.sites,
+                "verdicts": plain(planned.choice.verdicts),
+            }
+            for planned in plan.batches
+        ],
+    }
+
+
+def _planned(plan: Plan) -> Group:
+    rows = table("batch", "#jobs", "#input", "would go to", "not to")
+    for each in plan.batches:
+        refused = [f"{v.site} {v.refusal.words}" for v in each.choice.verdicts if v.refusal]
+        sites = ", ".join(each.sites) or "nowhere now; it would wait"
+        amount = size(each.shape.inputs.size)
+        rows.add_row(each.batch.key, str(len(each.batch.chunks)), amount, sites, "; ".join(refused))
+    head = Text(f"{plan.payload.name}: {plan.jobs} job(s); nothing is submitted", style="bold")
+    return Group(head, rows)

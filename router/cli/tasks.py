@@ -1,0 +1,171 @@
+"""Commands on tasks that are submitted."""
+
+import time
+from pathlib import Path
+
+import click
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from router.api import BatchWhy, TaskStatus
+from router.cli.session import session
+from router.cli.show import COLOURS, console, json_option, plain, print_json, size, table, when
+from router.errors import RouterError, TemporaryError
+from router.transfer.fetch import fetch
+
+STATES = ("idle", "running", "held", "finished", "removed")
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("--jobs", "show_jobs", is_flag=True, help="Also list the jobs one by one.")
+@click.option("--all", "everyone", is_flag=True, help="List everyone's tasks, not only your own.")
+@json_option
+def status(task: str | None, show_jobs: bool, everyone: bool, as_json: bool) -> None:
+    """Show tasks, or where the jobs of TASK (an id, the beginning of one, or a name) are."""
+    with session() as router:
+        if task is None:
+            found = [router.status(each.id) for each in router.tasks(everyone)]
+            print_json(found) if as_json else console().print(_tasks(found))
+            return
+        one = router.status(task)
+        lines, ended = router.lines(task) if show_jobs else ([], [])
+    if as_json:
+        print_json({**plain(one), "done": one.done, "in_queue": lines, "ended": ended})
+        return
+    console().print(_one(one))
+    if show_jobs:
+        rows = table("job", "id", "state", "site", "sites", "why")
+        for line in lines:
+            rows.add_row(line.job, line.id, _coloured(line.state), line.site, " ".join(line.sites), line.reason)
+        for job in ended:
+            rows.add_row(job.job, f"{job.cluster}.{job.proc}", _coloured(job.state), job.site, "", job.reason)
+        console().print(rows)
+
+
+@click.command()
+@click.argument("task")
+@click.option("--every", default=1.0, show_default=True, help="Seconds between two looks.")
+def watch(task: str, every: float) -> None:
+    """Follow TASK until it is done; exit with 1 if jobs of it were removed."""
+    with session() as router, Live(console=console(), auto_refresh=False) as live:
+        while True:
+            try:
+                found = router.status(task)
+                live.update(_one(found), refresh=True)
+                if found.done:
+                    break
+            except TemporaryError as error:
+                live.update(Text(str(error)), refresh=True)
+            time.sleep(every)
+    if not found.succeeded:
+        raise RouterError(f"{found.counts.get('removed', 0)} job(s) of {found.task.id} were removed.")
+
+
+@click.command()
+@click.argument("wanted", metavar="TASK|JOB")
+@json_option
+def why(wanted: str, as_json: bool) -> None:
+    """Say why the jobs of a task, or of an HTCondor id such as 12 or 12.0, are where they are."""
+    with session() as router:
+        found = router.why(wanted)
+    if as_json:
+        print_json(found)
+        return
+    for each in found:
+        console().print(_why(each))
+
+
+@click.command()
+@click.argument("task")
+@click.argument("job")
+@click.option("--err", "stream", flag_value="err", help="Standard error instead of standard output.")
+@click.option("--out", "stream", flag_value="out", default="out", hidden=True)
+def logs(task: str, job: str, stream: str) -> None:
+    """Show what JOB (a name such as 0003) of TASK wrote."""
+    with session() as router:
+        click.echo(router.log(task, job, stream), nl=False)
+
+
+@click.command()
+@click.argument("task")
+@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="Where to put them.")
+@json_option
+def results(task: str, folder: Path | None, as_json: bool) -> None:
+    """Get the outputs of TASK: the merged ones, or every job's while there are none."""
+    with session() as router:
+        found, outputs, merged = router.outputs(task)
+    target = folder or Path(found.directory) / "results"
+    target.mkdir(parents=True, exist_ok=True)
+    got = [fetch(each, target / each.file.lfn.rpartition("/")[2]) for each in outputs]
+    if as_json:
+        print_json({"task": found.id, "merged": merged, "files": got})
+        return
+    if not got:
+        raise TemporaryError(f"{found.id} has no outputs yet. `glideroute status {found.id}` tells how far it is.")
+    if not merged:
+        click.echo(f"{found.id} is not merged (yet); these are its jobs' outputs.", err=True)
+    for path, each in zip(got, outputs, strict=True):
+        click.echo(f"{path}  {size(each.file.size)}")
+
+
+@click.command()
+@click.argument("task")
+@json_option
+def kill(task: str, as_json: bool) -> None:
+    """Remove the jobs of TASK; what is finished stays."""
+    with session() as router:
+        count = router.kill(task)
+    print_json({"removed": count}) if as_json else click.echo(f"{count} job(s) removed.")
+
+
+@click.command()
+@click.argument("task")
+@json_option
+def retry(task: str, as_json: bool) -> None:
+    """Let the failed (held) jobs of TASK run again."""
+    with session() as router:
+        count = router.retry(task)
+    print_json({"released": count}) if as_json else click.echo(f"{count} job(s) released.")
+
+
+def _coloured(state: str) -> Text:
+    return Text(state, style=COLOURS.get(state, ""))
+
+
+def _tasks(found: list[TaskStatus]) -> Table:
+    rows = table("task", "owner", "submitted", "#jobs", *(f"#{state}" for state in STATES))
+    for each in found:
+        counts = [str(each.counts.get(state, 0) or "") for state in STATES]
+        rows.add_row(each.task.id, each.task.owner, when(each.task.created), str(each.jobs), *counts)
+    return rows
+
+
+def _one(found: TaskStatus) -> Group:
+    head = Text(f"{found.task.id}  {found.task.payload.dataset}  submitted {when(found.task.created)}", style="bold")
+    rows = table("state", "#jobs", "#share", "where")
+    for state in STATES:
+        if count := found.counts.get(state, 0):
+            where = {"running": found.running_at, "finished": found.finished_at}.get(state, {})
+            at = ", ".join(f"{site} {number}" for site, number in sorted(where.items()))
+            rows.add_row(_coloured(state), str(count), f"{count / max(1, found.jobs):.0%}", at)
+    tail = [Text(f"{found.moved} job(s) were moved; `glideroute why {found.task.id}` says why")] if found.moved else []
+    return Group(head, rows, *tail, *(Text(problem, style="red") for problem in found.problems))
+
+
+def _why(found: BatchWhy) -> Group:
+    counts = ", ".join(f"{g.count} {g.state}" + (f" at {g.site}" if g.site else "") for g in found.groups)
+    title = f"{found.batch or 'cluster'} (cluster {found.cluster}): {counts or 'nothing in the queue'}"
+    verdicts = table("site", "verdict", "#score", "numbers")
+    for verdict in found.choice.verdicts:
+        if verdict.refusal:
+            verdicts.add_row(verdict.site, Text(verdict.refusal.words, style="red"), "", "")
+        else:
+            numbers = "  ".join(f"{name} {value:.2f}" for name, value in verdict.terms)
+            verdicts.add_row(verdict.site, Text("can run it", style="green"), f"{verdict.score:.2f}", numbers)
+    history = table("when", "what", "#jobs", "why", title="Decisions")
+    for record in found.history:
+        history.add_row(when(record.at), f"{record.kind} ({record.outcome})", str(record.jobs or ""), record.words)
+    return Group(Text(title, style="bold"), verdicts, history, Text(""))

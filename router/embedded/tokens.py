@@ -1,0 +1,83 @@
+"""Who is who in an embedded pool: its signing key, and one token a person in a folder of its own.
+
+HTCondor takes any token of the folder it is pointed to, so a folder shared by two identities would mix them up.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from router.embedded.programs import call, complaint
+from router.errors import RouterError, UserError
+from router.render.pool_config import condor_value
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+# What a token is good for, whatever the pool would let its owner do; all others may read and write.
+RIGHTS: Mapping[str, tuple[str, ...]] = {
+    "condor": (),  # the daemons: unlimited
+    "admin": (),
+    "glidein": ("READ", "ADVERTISE_STARTD", "ADVERTISE_MASTER"),
+}
+USER_RIGHTS = ("READ", "WRITE")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of the pool in `home`, made with the program `create` (condor_token_create)."""
+
+    home: Path
+    domain: str
+    create: Path
+
+    def make_key(self) -> None:
+        """Make the key that signs this pool's tokens, once."""
+        key = self.home / "keys/POOL"
+        if not key.exists():
+            key.parent.mkdir(mode=0o700, exist_ok=True)
+            # Printable text, because HTCondor once ended keys at the first zero byte.
+            write_private(key, secrets.token_urlsafe(64))
+
+    def folder(self, user: str) -> Path:
+        """Return the folder that holds the token of user@domain and nothing else; make the token if need be.
+
+        Raise UserError for a name HTCondor would not take, RouterError when the token cannot be made.
+        """
+        if not NAME.fullmatch(user):
+            raise UserError(
+                f"{user!r} cannot be a user of the pool: a name has letters, digits, '_', '.' and '-' only, "
+                "starts with a letter, and is at most 64 characters long."
+            )
+        folder = self.home / "tokens" / user
+        token = folder / "token"
+        if not token.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(token, self._signed(user))
+        return folder
+
+    def _signed(self, user: str) -> str:
+        limits = [part for right in RIGHTS.get(user, USER_RIGHTS) for part in ("-authz", right)]
+        # From no configuration file: one that is broken shall be reported by the daemons, who say more.
+        environment = {
+            "CONDOR_CONFIG": "ONLY_ENV",
+            "_CONDOR_TRUST_DOMAIN": self.domain,
+            "_CONDOR_SEC_TOKEN_POOL_SIGNING_KEY_FILE": condor_value(self.home / "keys/POOL"),
+            "PATH": os.defpath,
+        }
+        finished = call([self.create, "-identity", f"{user}@{self.domain}", *limits], environment, 30)
+        if finished.returncode != 0 or finished.stdout.count(".") != 2:
+            raise RouterError(
+                f"No token could be made for {user}: {complaint(finished)}. "
+                f"The pool's key {self.home / 'keys/POOL'} must be readable by you."
+            )
+        return finished.stdout
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:  # noqa: PTH123
+        opened.write(text)
+    part.replace(path)

@@ -1,0 +1,129 @@
+"""From the sources to a World."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from router.model.job import JobGroup, JobState, SlotGroup
+from router.model.pilot import Entry, ValidationFailure
+from router.model.policy import BrokerPolicy
+from router.model.record import SiteState
+from router.model.site import Limits, Outcomes, Site, SiteStatus
+from router.model.task import Inputs
+from router.model.world import World
+from router.ports import Memory, Pool
+
+FAILED = 3
+"""HTCondor's HoldReasonCode for on_exit_hold and its like (condor_holdcodes.h): the job itself failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A site as the settings declare it."""
+
+    name: str
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(slots=True)
+class _Load:
+    """Jobs at a site, added up while the groups are read."""
+
+    waiting: int = 0
+    running: int = 0
+    failed: int = 0
+    slots: list[SlotGroup] = field(default_factory=list)
+
+
+def observe(pool: Pool, memory: Memory, declared: Sequence[Declared], policy: BrokerPolicy, now: float) -> World:
+    """Everything the route loop decides from. Raises TemporaryError where a source cannot be read: then do nothing."""
+    jobs = pool.jobs()
+    outcomes = memory.outcomes(now - policy.failure_window_s)
+    failures = [each for each in pool.failures() if each.at >= now - policy.validation_window_s]
+    sites = assemble(declared, jobs, pool.slots(), memory.site_states(), outcomes, failures)
+    return World(now, sites, jobs, tuple(inputs(jobs, memory)), progress=memory.progress())
+
+
+def assemble(
+    declared: Sequence[Declared],
+    jobs: Iterable[JobGroup],
+    slots: Iterable[SlotGroup],
+    states: Mapping[str, SiteState],
+    outcomes: Mapping[str, Outcomes],
+    failures: Iterable[ValidationFailure],
+) -> tuple[Site, ...]:
+    """All sites, declared or seen, by name."""
+    loads = _loads(jobs, slots)
+    newest: dict[str, ValidationFailure] = {}
+    for failure in sorted(failures, key=lambda each: each.at):
+        newest[failure.site] = failure
+    entries = {site.name: site.entries for site in declared}
+    seen = {name for name, load in loads.items() if load.slots}
+    return tuple(
+        _site(name, entries.get(name, ()), loads.get(name, _Load()), states.get(name), outcomes, newest.get(name))
+        for name in sorted({*entries, *seen, *newest})
+    )
+
+
+def _loads(jobs: Iterable[JobGroup], slots: Iterable[SlotGroup]) -> dict[str, _Load]:
+    loads: dict[str, _Load] = {}
+    for group in jobs:
+        if group.state is JobState.IDLE:
+            for site in group.sites or ():
+                loads.setdefault(site, _Load()).waiting += group.count
+        elif group.site and group.state is JobState.RUNNING:
+            loads.setdefault(group.site, _Load()).running += group.count
+        elif group.site and group.state is JobState.HELD and group.hold_code == FAILED:
+            loads.setdefault(group.site, _Load()).failed += group.count
+    for slot in slots:
+        loads.setdefault(slot.site, _Load()).slots.append(slot)
+    return loads
+
+
+def _site(
+    name: str,
+    entries: tuple[Entry, ...],
+    load: _Load,
+    state: SiteState | None,
+    outcomes: Mapping[str, Outcomes],
+    failure: ValidationFailure | None,
+) -> Site:
+    ended = outcomes.get(name, Outcomes())
+    cores = sum(slot.cores for slot in load.slots)
+    return Site(
+        name=name,
+        limits=_limits(entries, load.slots),
+        status=state.status if state else SiteStatus.ONLINE,
+        status_reason=state.reason if state else "",
+        cores=cores,
+        idle_cores=sum(slot.idle_cores for slot in load.slots),
+        waiting_jobs=load.waiting,
+        running_jobs=load.running,
+        outcomes=Outcomes(ended.succeeded, ended.failed + load.failed),
+        failure=None if cores else failure,
+    )
+
+
+def _limits(entries: Iterable[Entry], slots: Iterable[SlotGroup]) -> Limits:
+    """The most any declared entry or present glidein gives one job; a glidein of nobody's entry lives a day."""
+    sizes = [Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s) for e in entries]
+    if not sizes:
+        sizes = [Limits(s.slot_cpus, s.memory_mb, s.disk_mb, 86400) for s in slots] or [Limits()]
+    return Limits(
+        max(size.cpus for size in sizes),
+        max(size.memory_mb for size in sizes),
+        max(size.disk_mb for size in sizes),
+        max(size.walltime_s for size in sizes),
+    )
+
+
+def inputs(jobs: Sequence[JobGroup], memory: Memory) -> Iterable[tuple[int, Inputs]]:
+    """What each cluster reads: the batch's files, or its dataset's, or what its ad said when it was submitted."""
+    batches = {(group.task, group.batch) for group in jobs if group.task}
+    known = memory.inputs(batches)
+    loose = {group.dataset for group in jobs if group.dataset and (group.task, group.batch) not in known}
+    datasets = memory.dataset_inputs(loose)
+    for cluster, group in {group.cluster: group for group in jobs}.items():
+        if found := known.get((group.task, group.batch)) or datasets.get(group.dataset):
+            yield cluster, found
+        elif group.held_by:
+            yield cluster, Inputs(1, tuple((site, 1) for site in group.held_by))

@@ -1,0 +1,152 @@
+"""Prometheus metrics: read from the last World at scrape time, one registry and one port a daemon."""
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from router.errors import RouterError
+from router.loops.pilots import Pilots
+from router.loops.route import Route
+from router.loops.runner import Health
+from router.model.job import JobState
+from router.model.pilot import GlideinState
+from router.model.site import Site, SiteStatus
+from router.model.world import World
+from router.settings import Settings
+
+MAX_SITES = 500
+"""More sites than this share the label `other`: each site is several series."""
+
+
+class LoopCollector(Collector):
+    """Tells how a loop fares and what it saw last; asks nobody and computes at scrape time."""
+
+    def __init__(self, health: Health, loop: Route | Pilots) -> None:
+        """Read `health` and `loop` at every scrape."""
+        self._health, self._loop = health, loop
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics of the daemon."""
+        yield InfoMetricFamily(
+            "glideroute_build",
+            "Versions of glideroute and of HTCondor's bindings",
+            {"version": version("glideroute"), "htcondor_version": version("htcondor")},
+        )
+        yield from _loop(self._health)
+        match self._loop:
+            case Route():
+                yield from _decisions(self._loop)
+            case Pilots():
+                yield from _glideins(self._loop)
+        if self._loop.world:
+            yield from _world(self._loop.world)
+
+
+def _loop(health: Health) -> Iterator[Metric]:
+    passes = CounterMetricFamily("glideroute_cycles", "Passes of the loop by result", labels=["result"])
+    passes.add_metric(["ok"], health.passes - health.failed)
+    passes.add_metric(["error"], health.failed)
+    yield passes
+    last = "glideroute_last_cycle_success_timestamp_seconds"
+    yield GaugeMetricFamily(last, "When a pass last ended well", health.last_success)
+    yield GaugeMetricFamily("glideroute_last_cycle_duration_seconds", "How long it took", health.last_duration_s)
+
+
+def _decisions(loop: Route) -> Iterator[Metric]:
+    made = CounterMetricFamily("glideroute_decisions", "Decisions by kind and outcome", labels=["kind", "outcome"])
+    for (kind, outcome), count in sorted(loop.counts.decisions.items()):
+        made.add_metric([kind, outcome], count)
+    yield made
+    moved = CounterMetricFamily("glideroute_rebrokers", "Jobs moved to other sites, by reason", labels=["reason"])
+    for reason, count in sorted(loop.counts.moves.items()):
+        moved.add_metric([reason], count)
+    yield moved
+    text = "Sites refused in decisions, by reason"
+    refused = CounterMetricFamily("glideroute_candidates_rejected", text, labels=["reason"])
+    for reason, count in sorted(loop.counts.refusals.items()):
+        refused.add_metric([reason], count)
+    yield refused
+
+
+def _glideins(loop: Pilots) -> Iterator[Metric]:
+    started = CounterMetricFamily("glideroute_glideins_submitted", "Glideins submitted by entry", labels=["entry"])
+    for entry, count in sorted(loop.started.items()):
+        started.add_metric([entry], count)
+    yield started
+    glideins = GaugeMetricFamily("glideroute_glideins", "Glideins by site and state", labels=["site", "state"])
+    totals: dict[tuple[str, str], int] = {}
+    for entry_state in loop.world.entries if loop.world else ():
+        for state in GlideinState:
+            key = (entry_state.entry.site, str(state))
+            totals[key] = totals.get(key, 0) + entry_state.count(state)
+    for (site, state_name), count in sorted(totals.items()):
+        glideins.add_metric([site, state_name], count)
+    yield glideins
+
+
+def _world(world: World) -> Iterator[Metric]:
+    counts = dict.fromkeys(JobState, 0)
+    unplaced = 0
+    oldest = 0
+    for group in world.jobs:
+        counts[group.state] += group.count
+        if group.state is JobState.IDLE and group.sites is None:
+            unplaced += group.count
+            oldest = min(oldest or group.oldest, group.oldest)
+    jobs = GaugeMetricFamily("glideroute_jobs", "Jobs in the queue by state", labels=["state"])
+    for state in (JobState.IDLE, JobState.RUNNING, JobState.HELD):
+        jobs.add_metric([state], counts[state])
+    yield jobs
+    yield GaugeMetricFamily("glideroute_unplaced_jobs", "Idle jobs that no decision has placed yet", unplaced)
+    name = "glideroute_oldest_unrouted_job_timestamp_seconds"
+    yield GaugeMetricFamily(name, "When the oldest of these was submitted; 0 for none", oldest)
+    yield from _sites(world.sites)
+
+
+def _sites(sites: tuple[Site, ...]) -> Iterator[Metric]:
+    at_site = GaugeMetricFamily("glideroute_site_jobs", "Jobs at each site by state", labels=["site", "state"])
+    cores = GaugeMetricFamily("glideroute_site_cores", "Cores of each site's glideins", labels=["site", "state"])
+    excluded = GaugeMetricFamily(
+        "glideroute_site_excluded", "1 while a site gets nothing new, by reason", labels=["site", "reason"]
+    )
+    totals: dict[str, list[int]] = {}
+    for number, site in enumerate(sites):
+        label = site.name if number < MAX_SITES else "other"
+        row = (site.waiting_jobs, site.running_jobs, site.cores - site.idle_cores, site.idle_cores)
+        totals[label] = [a + b for a, b in zip(totals.get(label, [0, 0, 0, 0]), row, strict=True)]
+        if label != "other":
+            for reason in (SiteStatus.DRAINING, SiteStatus.OFFLINE):
+                excluded.add_metric([label, reason], int(site.status is reason))
+            excluded.add_metric([label, "validation"], int(site.failure is not None))
+    for label, (waiting, running, busy, idle) in totals.items():
+        at_site.add_metric([label, "waiting"], waiting)
+        at_site.add_metric([label, "running"], running)
+        cores.add_metric([label, "busy"], busy)
+        cores.add_metric([label, "idle"], idle)
+    yield from (at_site, cores, excluded)
+
+
+def serve(daemon: str, settings: Settings, health: Health, loop: Route | Pilots) -> None:
+    """Serve the daemon's metrics; its address is written to run/`daemon`.address below home.
+
+    Raises RouterError where the port is taken.
+    """
+    wanted = settings.router if daemon == "router" else settings.factory
+    registry = CollectorRegistry()
+    registry.register(LoopCollector(health, loop))
+    try:
+        server, _ = start_http_server(wanted.metrics_port, wanted.metrics_host, registry)
+    except OSError as error:
+        raise RouterError(
+            f"The metrics cannot be served at {wanted.metrics_host}:{wanted.metrics_port}: {error.strerror}. "
+            f"Choose another {daemon}.metrics_port in the settings; 0 takes any free one."
+        ) from None
+    folder = settings.home / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{daemon}.{os.getpid()}"
+    part.write_text(f"{wanted.metrics_host}:{server.server_port}\n")
+    part.rename(folder / f"{daemon}.address")

@@ -1,0 +1,86 @@
+"""What a decision may ask for, as data. Each action says why."""
+
+from dataclasses import dataclass
+
+from router.model.job import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a site may not run a shape: words for people, a stable tag for counting."""
+
+    tag: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What brokerage says of one site for one shape."""
+
+    site: str
+    refusal: Refusal | None = None
+    score: float = 0.0
+    """Weighted mean of the terms, 0..1; 0 for a refused site."""
+    terms: tuple[tuple[str, float], ...] = ()
+    """Each weight's name and value, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Give the idle jobs of a cluster that have the sites `old` the sites of `decision`."""
+
+    cluster: int
+    task: str
+    batch: str
+    count: int
+    old: tuple[str, ...] | None
+    decision: Decision
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def is_move(self) -> bool:
+        """Whether it takes jobs away from a site they had."""
+        return bool(self.decision.came_from)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Leave a cluster's idle jobs where they are: nothing fits."""
+
+    cluster: int
+    task: str
+    batch: str
+    count: int
+    words: str
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let the held jobs of a cluster run."""
+
+    cluster: int
+    task: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartGlideins:
+    """Submit further glideins of an entry."""
+
+    entry: str
+    count: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopGlideins:
+    """Remove glideins of an entry that have not started or do nothing."""
+
+    entry: str
+    ids: tuple[str, ...]
+    words: str
+
+
+Action = Place | Wait | Release
+PilotAction = StartGlideins | StopGlideins

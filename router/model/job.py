@@ -1,0 +1,105 @@
+"""Jobs as the pool shows them: groups of jobs that a decision cannot tell apart."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from router.model.payload import Requests
+
+
+class JobState(StrEnum):
+    """A job's state in the words of users; HTCondor's JobStatus behind it."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    HELD = "held"
+    FINISHED = "finished"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the router last decided for a job, as it travels in the job's ad (attribute RouterDecision).
+
+    It is written before DESIRED_Sites, which commits it: until both name the same sites, it is under way.
+    """
+
+    epoch: int
+    """Counts the decisions taken for the job."""
+    moves: int
+    """How often a decision took the job away from sites it had."""
+    sites: tuple[str, ...]
+    came_from: tuple[str, ...]
+    """The sites it had before; empty for a first placement."""
+    tag: str
+    words: str
+    at: int
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobGroup:
+    """Jobs of one cluster in the same state, with the same decision."""
+
+    cluster: int
+    owner: str
+    state: JobState
+    count: int
+    task: str = ""
+    """Empty: submitted by bare condor_submit."""
+    batch: str = ""
+    requests: Requests = Requests()
+    dataset: str = ""
+    held_by: tuple[str, ...] = ()
+    """Sites that held all the input when it was submitted: for when the catalogue does not know the batch."""
+    allow: tuple[str, ...] = ()
+    block: tuple[str, ...] = ()
+    group: str = ""
+    sites: tuple[str, ...] | None = None
+    """DESIRED_Sites, the committed decision; None: not placed yet."""
+    decision: Decision | None = None
+    site: str = ""
+    """Where they run."""
+    hold_code: int = 0
+    hold_subcode: int = 0
+    oldest: int = 0
+    """When the first of them was submitted, seconds since the epoch."""
+    fixed: bool = False
+    """The user asked that glideroute never moves them."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedJob:
+    """A job that left the queue, or that failed and is held."""
+
+    cluster: int
+    proc: int
+    task: str
+    batch: str
+    job: str
+    owner: str
+    state: JobState
+    exit_code: int | None
+    site: str
+    ended: float
+    """Seconds since the epoch."""
+    wall_s: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotGroup:
+    """The slots of one site's glideins of one entry, added up."""
+
+    site: str
+    entry: str
+    glideins: int
+    cores: int
+    idle_cores: int
+    memory_mb: int
+    """The largest slot's memory, as are disk and cores of one slot below."""
+    disk_mb: int
+    slot_cpus: int
+    running_jobs: int
+    retiring: int = 0
+    """Glideins that take no further jobs."""
+    idle_glideins: int = 0

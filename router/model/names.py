@@ -1,0 +1,63 @@
+"""Which names are allowed where: allow-lists, checked at the border and nowhere else.
+
+Every checker takes what a person or a machine wrote and returns its one canonical form, or raises ValueError with
+words that fit behind the field's name.
+"""
+
+import re
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,199}")
+LFN_PART = re.compile(r"[A-Za-z0-9_+=@-][A-Za-z0-9._+=@-]*")
+GROUP = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+MAX_TEXT = 16_384
+MAX_LFN = 1_024
+
+
+def plain(text: str) -> str:
+    """Any text of one line: no control character, no Unicode line separator, not over 16,384 characters."""
+    if found := CONTROL.search(text):
+        raise ValueError(f"contains the control character U+{ord(found.group()):04X} at position {found.start()}")
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"is {len(text):,} characters long; at most {MAX_TEXT:,} are allowed")
+    return text
+
+
+def _matching(pattern: re.Pattern[str], text: str, rule: str) -> str:
+    plain(text)
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{text!r} is not allowed: {rule}")
+    return text
+
+
+def name(text: str) -> str:
+    """The name of a task, site, entry or storage element."""
+    return _matching(NAME, text, "letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit")
+
+
+def file_name(text: str) -> str:
+    """The name of one file in a job's sandbox: no directory, nothing a shell or HTCondor's lists would split."""
+    return _matching(FILE_NAME, text, "letters, digits and '._+=@-', no directory, not beginning with '.' or '-'")
+
+
+def group(text: str) -> str:
+    """An accounting group such as `higgs.zz`."""
+    return _matching(GROUP, text, "letters, digits and '_', with '.' between the levels")
+
+
+def environment_name(text: str) -> str:
+    """The name of an environment variable."""
+    return _matching(ENVIRONMENT_NAME, text, "letters, digits and '_', not beginning with a digit")
+
+
+def lfn(text: str) -> str:
+    """A logical file or dataset name: absolute, without empty, `.` or `..` parts."""
+    plain(text)
+    if len(text) > MAX_LFN:
+        raise ValueError(f"is {len(text):,} characters long; at most {MAX_LFN:,} are allowed")
+    parts = text.split("/")
+    if parts[0] or len(parts) < 2 or not all(LFN_PART.fullmatch(part) for part in parts[1:]):
+        raise ValueError(f"{text!r} is not a logical name: it looks like /demo/zmumu, of letters, digits and '._+=@-'")
+    return text

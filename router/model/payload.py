@@ -1,0 +1,131 @@
+"""Payloads: what a user wants run, as the user wrote it."""
+
+from dataclasses import dataclass
+
+from router.model import document, names
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What one job needs of a slot."""
+
+    cpus: int = 1
+    memory_mb: int = 2048
+    """MB of 1024 kB."""
+    disk_mb: int = 1024
+    """MB of 1024 kB."""
+    walltime_s: int = 28800
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How the input is cut into jobs."""
+
+    by: str = "files"
+    """`files`: that many whole files a job. `events`: about that many events a job, cutting files."""
+    target: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that every job promises to leave behind."""
+
+    name: str
+    merge: bool = False
+    """Whether a last job of the task joins them into one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A program, its input, how to split it, what comes out and what it needs."""
+
+    name: str
+    executable: str
+    """A file beside the payload document."""
+    arguments: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
+    """Further files sent with every job."""
+    dataset: str = ""
+    """Logical name of the input; empty: no input, and `jobs` says how many to run."""
+    jobs: int = 1
+    split: Split = Split()
+    outputs: tuple[Output, ...] = ()
+    requests: Requests = Requests()
+    allow: tuple[str, ...] = ()
+    """Sites it may run at; empty: all."""
+    block: tuple[str, ...] = ()
+    group: str = ""
+    """Accounting group; empty: the user's own."""
+
+
+def parse(text: str, source: str = "payload") -> Payload:
+    """The payload written in a YAML document. Raises UserError that names every fault with its line."""
+    top = document.read(text, source)
+    sites = top.section("sites")
+    payload = Payload(
+        name=top.text("name", check=names.name),
+        executable=top.text("executable", check=names.file_name),
+        arguments=top.texts("arguments", names.plain),
+        environment=top.pairs("environment", names.environment_name, names.plain),
+        files=top.texts("files", names.file_name),
+        dataset=_dataset(top),
+        jobs=top.integer("jobs", 1, at_least=1, at_most=10_000),
+        split=_split(top),
+        outputs=_outputs(top),
+        requests=_requests(top),
+        allow=tuple(sorted(sites.texts("allow", names.name))) if sites else (),
+        block=tuple(sorted(sites.texts("block", names.name))) if sites else (),
+        group=top.text("group", "", names.group),
+    )
+    _check_together(top, payload)
+    top.finish()
+    return payload
+
+
+def _dataset(top: document.Section) -> str:
+    section = top.section("input")
+    return section.text("dataset", check=names.lfn) if section else ""
+
+
+def _split(top: document.Section) -> Split:
+    section = top.section("split")
+    if section is None:
+        return Split()
+    by = section.choice("by", ("files", "events"), "files")
+    return Split(by, section.integer("target", 1, at_least=1))
+
+
+def _outputs(top: document.Section) -> tuple[Output, ...]:
+    return tuple(
+        Output(
+            section.text("name", check=names.file_name),
+            section.choice("merge", ("auto", "none"), "none") == "auto",
+        )
+        for section in top.sections("outputs")
+    )
+
+
+def _requests(top: document.Section) -> Requests:
+    section, default = top.section("requests"), Requests()
+    if section is None:
+        return default
+    return Requests(
+        cpus=section.integer("cpus", default.cpus, at_least=1, at_most=1024),
+        memory_mb=section.size_mb("memory", default.memory_mb),
+        disk_mb=section.size_mb("disk", default.disk_mb),
+        walltime_s=section.seconds("walltime", default.walltime_s),
+    )
+
+
+def _check_together(top: document.Section, payload: Payload) -> None:
+    """Faults that no single key shows."""
+    if payload.dataset and top.has("jobs"):
+        top.fault("jobs", "is for payloads without input; with a dataset, `split` says how many jobs there are")
+    if not payload.dataset and top.has("split"):
+        top.fault("split", "needs `input: {dataset: …}`; without input, `jobs` says how many jobs there are")
+    taken = [output.name for output in payload.outputs]
+    if len(set(taken)) != len(taken):
+        top.fault("outputs", "names the same file twice")
+    if both := sorted(set(payload.allow) & set(payload.block)):
+        top.fault("sites", f"both allows and blocks {', '.join(both)}")

@@ -1,0 +1,59 @@
+"""Sites: named places with compute and storage, as declared and as seen."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from router.model.pilot import ValidationFailure
+
+
+class SiteStatus(StrEnum):
+    """What operators say about a site."""
+
+    ONLINE = "online"
+    DRAINING = "draining"
+    """Runs what it has; gets nothing new."""
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How jobs ended at a site lately."""
+
+    succeeded: int = 0
+    failed: int = 0
+
+    @property
+    def failure_rate(self) -> float:
+        """Share of the ended jobs that failed, 0..1; 0 when none ended."""
+        ended = self.succeeded + self.failed
+        return self.failed / ended if ended else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most one job can get at a site: the largest slot any of its entries gives."""
+
+    cpus: int = 0
+    memory_mb: int = 0
+    disk_mb: int = 0
+    walltime_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All that a decision may know of one site."""
+
+    name: str
+    limits: Limits = Limits()
+    status: SiteStatus = SiteStatus.ONLINE
+    status_reason: str = ""
+    """Why an operator changed the status, in the operator's words."""
+    cores: int = 0
+    """Cores of the glideins that are there."""
+    idle_cores: int = 0
+    waiting_jobs: int = 0
+    """Idle jobs that may run here, each counted at every site of its set."""
+    running_jobs: int = 0
+    outcomes: Outcomes = Outcomes()
+    failure: ValidationFailure | None = None
+    """Set while glideins fail validation here and none works."""

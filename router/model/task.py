@@ -1,0 +1,86 @@
+"""Tasks, and the batches of like jobs they are made of."""
+
+from dataclasses import dataclass
+
+from router.model.files import Located
+from router.model.payload import Payload, Requests
+
+MERGE_BATCH = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a batch reads, as brokerage sees it."""
+
+    size: int = 0
+    """Bytes in all."""
+    at_sites: tuple[tuple[str, int], ...] = ()
+    """Bytes of it that each site holds, sorted by site; sites that hold nothing are left out."""
+
+    def fraction_at(self, site: str) -> float:
+        """Share of the bytes that `site` holds, 0..1; 1 when there is no input."""
+        return 1.0 if self.size == 0 else dict(self.at_sites).get(site, 0) / self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What brokerage looks at. Equal shapes get equal answers."""
+
+    requests: Requests = Requests()
+    inputs: Inputs = Inputs()
+    allow: tuple[str, ...] = ()
+    block: tuple[str, ...] = ()
+    group: str = ""
+    dataset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A range of one file's events; the whole file when its events are not known."""
+
+    located: Located
+    first_event: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The input of one job."""
+
+    job: str
+    """Four digits or more, unique in the task."""
+    pieces: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs of a task that are alike: one HTCondor cluster."""
+
+    key: str
+    """Unique in the task; stable, so that a second submission finds the first."""
+    chunks: tuple[Chunk, ...]
+    sites: frozenset[str] = frozenset()
+    """Sites that hold every input of the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One submitted payload."""
+
+    id: str
+    owner: str
+    payload: Payload
+    directory: str
+    """Where the user's copy of code, descriptions, logs and reports lies on the access point."""
+    created: float
+    """Seconds since the epoch."""
+
+
+def inputs_of(chunks: tuple[Chunk, ...]) -> Inputs:
+    """The bytes that `chunks` read, and which sites hold how many of them."""
+    files = {piece.located.file.lfn: piece.located for chunk in chunks for piece in chunk.pieces}
+    held: dict[str, int] = {}
+    for located in files.values():
+        for site in located.sites:
+            held[site] = held.get(site, 0) + located.file.size
+    return Inputs(sum(located.file.size for located in files.values()), tuple(sorted(held.items())))

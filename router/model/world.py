@@ -1,0 +1,37 @@
+"""The world: all that one decision may see, at one instant."""
+
+from dataclasses import dataclass
+
+from router.model.job import JobGroup
+from router.model.pilot import EntryState
+from router.model.site import Site
+from router.model.task import Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far the jobs are that a task's merge job waits for."""
+
+    task: str
+    expected: int
+    """Jobs other than the merge job."""
+    finished: int
+    """Of those, how many ended well and have their report read."""
+    merge_cluster: int
+    """The cluster of the merge job."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One instant, as far as the router's sources tell."""
+
+    now: float
+    """Seconds since the epoch."""
+    sites: tuple[Site, ...] = ()
+    jobs: tuple[JobGroup, ...] = ()
+    inputs: tuple[tuple[int, Inputs], ...] = ()
+    """What each cluster reads and where that lies."""
+    entries: tuple[EntryState, ...] = ()
+    progress: tuple[TaskProgress, ...] = ()
+    stale: tuple[tuple[str, str], ...] = ()
+    """Sources that could not be read, and why."""

@@ -1,0 +1,1 @@
+"""What travels with a job: the user's code, the wrapper, and each job's description."""

@@ -1,0 +1,69 @@
+"""A task's directory on the access point: a snapshot of the code, a description for each job, logs, and reports."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from router.errors import RouterError, UserError
+from router.model import names
+
+_WORKER = Path(__file__).resolve().parent.parent / "worker"
+
+
+class TaskDirectory:
+    """The files of one task."""
+
+    def __init__(self, path: Path) -> None:
+        """The directory at `path`."""
+        self.path = path
+
+    def make(self, payload_text: str, code: Mapping[str, Path], worker: tuple[str, ...]) -> None:
+        """Make it with the payload, copies of `code` and the programs `worker`; what is there is written again.
+
+        Raises UserError where a file of the user's is missing, RouterError where the directory cannot be written.
+        """
+        missing = sorted(str(path) for path in code.values() if not path.is_file())
+        if missing:
+            raise UserError(f"Not found: {', '.join(missing)}. Files are looked for beside the payload document.")
+        try:
+            for part in ("code", "jobs", "logs", "reports", "results"):
+                (self.path / part).mkdir(parents=True, exist_ok=True)
+            (self.path / "payload.yaml").write_text(payload_text)
+            for name, path in code.items():
+                _copy(path, self.path / "code" / name)
+            for name in worker:
+                _copy(_WORKER / name, self.path / "code" / name)
+        except OSError as error:
+            raise RouterError(f"The task's directory {self.path} cannot be written: {error.strerror}.") from None
+
+    def describe(self, descriptions: Mapping[str, str]) -> None:
+        """Write the description of each job, by the job's name."""
+        try:
+            for job, text in descriptions.items():
+                (self.path / "jobs" / f"{job}.json").write_text(text)
+        except OSError as error:
+            raise RouterError(f"The task's directory {self.path} cannot be written: {error.strerror}.") from None
+
+    def report(self, job: str) -> str | None:
+        """The report of a job; None while there is none."""
+        return self._read(self.path / "reports", f"{job}.json")
+
+    def log(self, job: str, stream: str) -> str | None:
+        """What a job wrote to `out` or `err`; None while there is nothing."""
+        return self._read(self.path / "logs", f"{job}.{stream}")
+
+    def _read(self, folder: Path, name: str) -> str | None:
+        try:
+            descriptor = os.open(folder / names.file_name(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RouterError(f"{folder / name} cannot be read: {error}.") from None
+        with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - a descriptor, not a path
+            return file.read()
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    target.chmod(0o755)

@@ -1,0 +1,146 @@
+"""Glideins as HTCondor jobs of a factory: local universe in the embedded pool, grid universe for real sites."""
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from router.errors import RouterError
+from router.model import names
+from router.model.pilot import Entry, EntryState, GlideinState, ValidationFailure
+from router.ports import JobQueue
+from router.render.glidein import GlideinJob, PoolContact, glidein_files, glidein_submit, manifest_digest
+
+IDLE, RUNNING = 1, 2
+
+_MACHINE = (
+    "GLIDEIN_Entry_Name",
+    "GLIDEIN_Site",
+    "GLIDEIN_Failed",
+    "GLIDEIN_LAST_SCRIPT",
+    "GLIDEIN_FAILURE_TYPE",
+    "GLIDEIN_FAILURE_REASON",
+    "GLIDEIN_ToRetire",
+    "NumDynamicSlots",
+    "MyCurrentTime",
+    "LastHeardFrom",
+    "SlotType",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """Where the glideins of a factory come from and go to."""
+
+    folder: Path
+    """Where it keeps the entries' files and the glideins' outputs."""
+    contact: PoolContact
+    schedd: str
+    """Name of its schedd, published by the glideins."""
+    storage: Mapping[str, Sequence[Mapping[str, object]]]
+    """storage.json of each site."""
+    token: Callable[[], str]
+    """Gives the glideins' token."""
+    started: int
+    """When this factory started, seconds since the epoch: a node whose clock is behind it is refused."""
+
+
+class CondorFactory:
+    """Starts, counts and removes glideins through the factory's queue."""
+
+    def __init__(self, queue: JobQueue, factory: Factory) -> None:
+        """Submit to `queue` what `factory` says."""
+        self._queue, self._factory = queue, factory
+
+    def states(self, entries: Iterable[Entry]) -> tuple[EntryState, ...]:
+        """Glideins of each entry: what the queue has, against what has joined the pool or refused its node."""
+        jobs = self._queue.count("IsGlidein =?= true", ("IsGlidein", "GLIDEIN_Entry_Name", "JobStatus"))
+        machines = self._queue.ads("Startd", 'GLIDEIN_Entry_Name isnt undefined && SlotType =!= "Dynamic"', _MACHINE)
+        return tuple(_state(entry, _of(entry, jobs), _of(entry, machines)) for entry in entries)
+
+    def start(self, entry: Entry, count: int) -> tuple[str, ...]:
+        """Submit `count` glideins of `entry`. Returns their ids."""
+        storage = self._factory.storage.get(entry.site, ())
+        token = self._factory.token()
+        files = glidein_files(entry, self._factory.contact, storage, token, self._factory.started)
+        logs = self._factory.folder / "logs"
+        folder = self._factory.folder / f"{entry.name}-{manifest_digest(files)[:12]}"
+        try:
+            logs.mkdir(parents=True, exist_ok=True)
+            if not folder.exists():
+                _write(folder, {name: (file.content, file.mode) for name, file in files.items()})
+        except OSError as error:
+            raise RouterError(f"The glideins' folder {folder} cannot be written: {error.strerror}.") from None
+        text = glidein_submit(entry, GlideinJob(str(folder), str(logs), self._factory.schedd, count), files)
+        cluster = self._queue.submit(text, ())
+        return tuple(f"{cluster}.{proc}" for proc in range(count))
+
+    def stop(self, ids: Iterable[str], reason: str) -> int:
+        """Remove glideins. Returns how many."""
+        pairs = [each.split(".") for each in ids]
+        where = " || ".join(f"(ClusterId == {int(cluster)} && ProcId == {int(proc)})" for cluster, proc in pairs)
+        return self._queue.act("Remove", f"IsGlidein =?= true && ({where})", reason) if where else 0
+
+
+def storage_json(site: str, element: str, prefix: str) -> list[dict[str, object]]:
+    """A site's storage.json in CMS's form, with one element that both reads and writes."""
+    protocol = {"protocol": "local", "access": "global-rw", "prefix": prefix}
+    return [{"site": site, "volume": element, "protocols": [protocol], "type": "DISK", "rse": element}]
+
+
+def _write(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
+    """Write a folder of files; it appears whole or not at all."""
+    fresh = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700)
+    for name, (content, mode) in files.items():
+        path = fresh / name
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+        path.chmod(mode)
+    fresh.rename(folder)
+
+
+def _of(entry: Entry, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row.get("GLIDEIN_Entry_Name") == entry.name]
+
+
+def _state(entry: Entry, jobs: list[dict[str, Any]], machines: list[dict[str, Any]]) -> EntryState:
+    waiting = sum(row["JobCount"] for row in jobs if row.get("JobStatus") == IDLE)
+    running = sum(row["JobCount"] for row in jobs if row.get("JobStatus") == RUNNING)
+    refused = [row for row in machines if row.get("GLIDEIN_Failed") is True]
+    joined = [row for row in machines if row.get("GLIDEIN_Failed") is not True]
+    retiring = sum(_retires(row) for row in joined)
+    idle = sum(not _retires(row) and not row.get("NumDynamicSlots") for row in joined)
+    # A refusal is remembered by the collector for a while after its glidein has ended.
+    failed = min(len(refused), max(0, running - len(joined)))
+    counts = (
+        (GlideinState.WAITING, waiting),
+        (GlideinState.STARTING, max(0, running - len(joined) - failed)),
+        (GlideinState.IDLE, idle),
+        (GlideinState.BUSY, len(joined) - idle - retiring),
+        (GlideinState.RETIRING, retiring),
+        (GlideinState.FAILED, failed),
+    )
+    newest = max(refused, key=lambda row: row.get("LastHeardFrom") or 0, default=None)
+    return EntryState(entry, counts, _failure(entry, newest) if newest else None)
+
+
+def _retires(row: Mapping[str, Any]) -> bool:
+    end = row.get("GLIDEIN_ToRetire")
+    return isinstance(end, int) and 0 < end <= int(row.get("MyCurrentTime") or 0)
+
+
+def _failure(entry: Entry, row: Mapping[str, Any]) -> ValidationFailure:
+    def text(name: str) -> str:
+        return names.CONTROL.sub(" ", str(row.get(name) or ""))
+
+    return ValidationFailure(
+        entry.name,
+        entry.site,
+        text("GLIDEIN_LAST_SCRIPT"),
+        text("GLIDEIN_FAILURE_TYPE"),
+        text("GLIDEIN_FAILURE_REASON"),
+        float(row.get("LastHeardFrom") or 0),
+    )

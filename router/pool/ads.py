@@ -1,0 +1,235 @@
+"""From HTCondor's attributes to our values, and back.
+
+A row is what an ad held of the attributes asked for; an attribute that is missing, undefined, an error or of a type
+nobody expected has the default that stands here, and nowhere else.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.model import names
+from router.model.job import Decision, EndedJob, JobGroup, JobState, SlotGroup
+from router.model.payload import Requests
+from router.model.pilot import ValidationFailure
+from router.render.encode import quoted
+
+Row = Mapping[str, Any]
+
+STATES = {
+    1: JobState.IDLE,
+    2: JobState.RUNNING,
+    3: JobState.REMOVED,
+    4: JobState.FINISHED,
+    5: JobState.HELD,
+    6: JobState.RUNNING,  # transferring output
+    7: JobState.RUNNING,  # suspended
+}
+
+JOB = (
+    "ClusterId",
+    "Owner",
+    "JobStatus",
+    "JobUniverse",
+    "RouterTask",
+    "RouterBatch",
+    "RequestCpus",
+    "RequestMemory",
+    "RequestDisk",
+    "MaxWallTimeMins",
+    "RouterDataset",
+    "RouterInputs",
+    "RouterAllowSites",
+    "RouterBlockSites",
+    "RouterFixed",
+    "AcctGroup",
+    "DESIRED_Sites",
+    "RouterDecision",
+    "MachineAttrGLIDEIN_Site0",
+    "HoldReasonCode",
+    "HoldReasonSubCode",
+    "QDate",
+)
+
+ENDED = (
+    "ClusterId",
+    "ProcId",
+    "Owner",
+    "JobStatus",
+    "RouterTask",
+    "RouterBatch",
+    "RouterJob",
+    "ExitCode",
+    "MachineAttrGLIDEIN_Site0",
+    "CompletionDate",
+    "EnteredCurrentStatus",
+    "RemoteWallClockTime",
+    "RemoveReason",
+)
+
+SLOT = (
+    "GLIDEIN_Site",
+    "GLIDEIN_Entry_Name",
+    "GLIDEIN_ToRetire",
+    "SlotType",
+    "Cpus",
+    "TotalSlotCpus",
+    "TotalSlotMemory",
+    "TotalSlotDisk",
+    "NumDynamicSlots",
+    "MyCurrentTime",
+)
+
+FAILURE = (
+    "GLIDEIN_Site",
+    "GLIDEIN_Entry_Name",
+    "GLIDEIN_LAST_SCRIPT",
+    "GLIDEIN_FAILURE_TYPE",
+    "GLIDEIN_FAILURE_REASON",
+    "LastHeardFrom",
+)
+
+
+def text(row: Row, name: str) -> str:
+    """A text attribute of one line; empty when it is none."""
+    value = row.get(name)
+    return names.CONTROL.sub(" ", value)[: names.MAX_TEXT] if isinstance(value, str) else ""
+
+
+def number(row: Row, name: str, default: int = 0) -> int:
+    """A number as a whole one; a flag is none."""
+    value = row.get(name)
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+
+
+def word(row: Row, name: str) -> str:
+    """A text attribute that must be a name; empty when it is none."""
+    value = row.get(name)
+    return value if isinstance(value, str) and names.NAME.fullmatch(value) else ""
+
+
+def words(value: object) -> tuple[str, ...]:
+    """A list in HTCondor's comma form, or a real list, as sorted names; what is no name is left out."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
+    found = {part.strip() for part in parts if isinstance(part, str)}
+    return tuple(sorted(part for part in found if names.NAME.fullmatch(part)))
+
+
+def decision(value: object) -> Decision | None:
+    """What the attribute RouterDecision holds; None when it is no decision of ours."""
+    if not isinstance(value, dict) or not isinstance(value.get("Epoch"), int):
+        return None
+    return Decision(
+        epoch=number(value, "Epoch"),
+        moves=number(value, "Moves"),
+        sites=words(value.get("Sites")),
+        came_from=words(value.get("CameFrom")),
+        tag=text(value, "Tag"),
+        words=text(value, "Words"),
+        at=number(value, "At"),
+    )
+
+
+def decision_text(made: Decision) -> str:
+    """A decision as ClassAd text for the attribute RouterDecision."""
+    return (
+        f"[ Epoch = {made.epoch}; Moves = {made.moves}; Sites = {site_list(made.sites)}; "
+        f"CameFrom = {site_list(made.came_from)}; Tag = {quoted(made.tag)}; Words = {quoted(made.words[:1000])}; "
+        f"At = {made.at} ]"
+    )
+
+
+def site_list(sites: tuple[str, ...]) -> str:
+    """Sites as ClassAd text: sorted, comma-separated, no blanks, so that equal sets are one autocluster."""
+    return quoted(",".join(sorted(sites)))
+
+
+def job_group(row: Row) -> JobGroup:
+    """A row of the attributes JOB and JobCount."""
+    default = Requests()
+    state = STATES.get(number(row, "JobStatus"), JobState.REMOVED)
+    return JobGroup(
+        cluster=number(row, "ClusterId"),
+        owner=text(row, "Owner"),
+        state=state,
+        count=number(row, "JobCount"),
+        task=text(row, "RouterTask"),
+        batch=text(row, "RouterBatch"),
+        requests=Requests(
+            cpus=number(row, "RequestCpus", default.cpus),
+            memory_mb=number(row, "RequestMemory", default.memory_mb),
+            disk_mb=-(-number(row, "RequestDisk", default.disk_mb * 1024) // 1024),
+            walltime_s=60 * number(row, "MaxWallTimeMins", default.walltime_s // 60),
+        ),
+        dataset=text(row, "RouterDataset"),
+        held_by=words(row.get("RouterInputs")),
+        allow=words(row.get("RouterAllowSites")),
+        block=words(row.get("RouterBlockSites")),
+        group=text(row, "AcctGroup"),
+        sites=words(row["DESIRED_Sites"]) if isinstance(row.get("DESIRED_Sites"), str) else None,
+        decision=decision(row.get("RouterDecision")),
+        site="" if state is JobState.IDLE else word(row, "MachineAttrGLIDEIN_Site0"),
+        hold_code=number(row, "HoldReasonCode"),
+        hold_subcode=number(row, "HoldReasonSubCode"),
+        oldest=number(row, "QDate"),
+        fixed=row.get("RouterFixed") is True,
+    )
+
+
+def ended_job(row: Row) -> EndedJob:
+    """A row of the attributes ENDED."""
+    exit_code = row.get("ExitCode")
+    return EndedJob(
+        cluster=number(row, "ClusterId"),
+        proc=number(row, "ProcId"),
+        task=text(row, "RouterTask"),
+        batch=text(row, "RouterBatch"),
+        job=text(row, "RouterJob"),
+        owner=text(row, "Owner"),
+        state=JobState.FINISHED if number(row, "JobStatus") == 4 else JobState.REMOVED,
+        exit_code=exit_code if isinstance(exit_code, int) else None,
+        site=word(row, "MachineAttrGLIDEIN_Site0"),
+        ended=float(number(row, "CompletionDate") or number(row, "EnteredCurrentStatus")),
+        wall_s=float(number(row, "RemoteWallClockTime")),
+        reason=text(row, "RemoveReason"),
+    )
+
+
+def slot_groups(rows: list[dict[str, Any]]) -> tuple[SlotGroup, ...]:
+    """Partitionable slots, each with its dynamic ones, added up by site and entry."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if (site := word(row, "GLIDEIN_Site")) and row.get("SlotType") != "Dynamic":
+            found.setdefault((site, word(row, "GLIDEIN_Entry_Name")), []).append(row)
+    return tuple(_slot_group(site, entry, found[site, entry]) for site, entry in sorted(found))
+
+
+def _slot_group(site: str, entry: str, rows: list[Row]) -> SlotGroup:
+    return SlotGroup(
+        site=site,
+        entry=entry,
+        glideins=len(rows),
+        cores=sum(number(row, "TotalSlotCpus") for row in rows),
+        idle_cores=sum(number(row, "Cpus") for row in rows if not _retiring(row)),
+        memory_mb=max(number(row, "TotalSlotMemory") for row in rows),
+        disk_mb=max(number(row, "TotalSlotDisk") for row in rows) // 1024,
+        slot_cpus=max(number(row, "TotalSlotCpus") for row in rows),
+        running_jobs=sum(number(row, "NumDynamicSlots") for row in rows),
+        retiring=sum(_retiring(row) for row in rows),
+        idle_glideins=sum(number(row, "NumDynamicSlots") == 0 and not _retiring(row) for row in rows),
+    )
+
+
+def _retiring(row: Row) -> bool:
+    return 0 < number(row, "GLIDEIN_ToRetire") <= number(row, "MyCurrentTime")
+
+
+def validation_failure(row: Row) -> ValidationFailure:
+    """A row of the attributes FAILURE."""
+    return ValidationFailure(
+        entry=word(row, "GLIDEIN_Entry_Name"),
+        site=word(row, "GLIDEIN_Site"),
+        script=text(row, "GLIDEIN_LAST_SCRIPT"),
+        kind=text(row, "GLIDEIN_FAILURE_TYPE"),
+        message=text(row, "GLIDEIN_FAILURE_REASON"),
+        at=float(number(row, "LastHeardFrom")),
+    )

@@ -1,0 +1,51 @@
+"""The program of the child process: reads operations from standard input, does them with the bindings, answers.
+
+Plain data only crosses the pipe. Whatever HTCondor raises becomes a kind and its text: it raises one class for
+everything, so the kind is read from the text.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+
+import htcondor2
+
+from router.pool.channel import HEADER, write_frame
+from router.pool.operations import OPERATIONS
+
+UNREACHABLE = ("unable to locate", "failed to connect", "can't find address", "failed to fetch ads", "timed out")
+DENIED = ("denied", "not authorized", "permission", "authentication", "not permitted", "failed to start a session")
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    # HTCondor writes warnings to descriptor 1; they must not get between the frames.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    requests = sys.stdin.buffer
+    while header := requests.read(HEADER.size):
+        text = requests.read(HEADER.unpack(header)[0])
+        write_frame(answers, answer(text))
+
+
+def answer(text: bytes) -> dict[str, Any]:
+    """What one request gives."""
+    request = json.loads(text)
+    try:
+        return {"ok": True, "value": OPERATIONS[request["operation"]](**request["arguments"])}
+    except htcondor2.HTCondorException as error:
+        return {"ok": False, "kind": _kind(str(error)), "message": " ".join(str(error).split())}
+    except Exception as error:  # the parent must get an answer, whatever went wrong
+        return {"ok": False, "kind": "failed", "message": f"{type(error).__name__}: {error}"}
+
+
+def _kind(text: str) -> str:
+    lower = text.lower()
+    if any(words in lower for words in DENIED):
+        return "denied"
+    return "unreachable" if any(words in lower for words in UNREACHABLE) else "refused"
+
+
+if __name__ == "__main__":
+    main()

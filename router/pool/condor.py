@@ -1,0 +1,134 @@
+"""The real Pool: a VO's schedd and collector."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from router.model.action import Place
+from router.model.job import EndedJob, JobGroup, SlotGroup
+from router.model.pilot import ValidationFailure
+from router.pool import ads
+from router.ports import JobLine, JobQueue
+from router.render.encode import quoted
+
+OVERLAP_S = 60
+"""History is read again this far back: HTCondor writes it shortly after the time stamps it carries."""
+
+LINE = (
+    "ClusterId",
+    "ProcId",
+    "Owner",
+    "JobStatus",
+    "RouterBatch",
+    "RouterJob",
+    "MachineAttrGLIDEIN_Site0",
+    "DESIRED_Sites",
+    "HoldReason",
+    "RouterReason",
+    "JobCurrentStartDate",
+)
+
+
+class CondorPool:
+    """Reads and edits jobs through a JobQueue, as whoever the queue's identity is."""
+
+    def __init__(self, queue: JobQueue) -> None:
+        """Use `queue`."""
+        self._queue = queue
+
+    def jobs(self) -> tuple[JobGroup, ...]:
+        """All vanilla jobs in the queue, grouped by the schedd."""
+        return tuple(ads.job_group(row) for row in self._queue.count("JobUniverse == 5", ads.JOB))
+
+    def described(self, text: str) -> tuple[JobGroup, ...]:
+        """The jobs that ClassAd text describes, as they would look in the queue."""
+        wanted = (*ads.JOB, "UNDESIRED_Sites")
+        counts: dict[JobGroup, int] = {}
+        for row in self._queue.parse(text, wanted):
+            # The schedd's transform turns these wishes into ours.
+            row["RouterAllowSites"] = row.pop("DESIRED_Sites", None) or row.get("RouterAllowSites")
+            row["RouterBlockSites"] = row.pop("UNDESIRED_Sites", None) or row.get("RouterBlockSites")
+            group = ads.job_group({**row, "ClusterId": 0, "JobStatus": 1, "JobCount": 1})
+            counts[group] = counts.get(group, 0) + 1
+        return tuple(replace(group, cluster=n, count=count) for n, (group, count) in enumerate(counts.items(), 1))
+
+    def slots(self) -> tuple[SlotGroup, ...]:
+        """The glideins' slots, by site and entry."""
+        return ads.slot_groups(self._queue.ads("Startd", "GLIDEIN_Failed =!= true", ads.SLOT))
+
+    def failures(self) -> tuple[ValidationFailure, ...]:
+        """What glideins that refused their node say."""
+        rows = self._queue.ads("Startd", "GLIDEIN_Failed =?= true", ads.FAILURE)
+        found = [ads.validation_failure(row) for row in rows]
+        return tuple(failure for failure in found if failure.site)
+
+    def ended(self, since: float) -> tuple[EndedJob, ...]:
+        """Jobs that left the queue after `since`, seconds since the epoch."""
+        start = int(since) - OVERLAP_S
+        rows = self._queue.history("JobUniverse == 5", ads.ENDED, f"EnteredCurrentStatus < {start}")
+        return tuple(ads.ended_job(row) for row in rows)
+
+    def place(self, action: Place) -> int:
+        """Give jobs their sites if they are as the decision saw them. Returns how many carry the decision now.
+
+        The explanation is written first; DESIRED_Sites commits it. Both name the sites the jobs must still have, so
+        the schedd itself compares before it sets; the answer is read back, because an exception may mean applied and
+        a success may mean ignored.
+        """
+        made, old = action.decision, "undefined" if action.old is None else ads.site_list(action.old)
+        where = f"ClusterId == {action.cluster} && JobStatus == 1 && DESIRED_Sites =?= {old}"
+        if self._queue.edit(where, "RouterDecision", ads.decision_text(made)):
+            self._queue.edit(where, "DESIRED_Sites", ads.site_list(made.sites))
+        rows = self._queue.count(f"ClusterId == {action.cluster}", ("ClusterId", "DESIRED_Sites", "RouterDecision"))
+        return sum(
+            ads.number(row, "JobCount")
+            for row in rows
+            if ads.decision(row.get("RouterDecision")) == made and ads.words(row.get("DESIRED_Sites")) == made.sites
+        )
+
+    def release(self, cluster: int, reason: str) -> int:
+        """Release the held jobs of a cluster. Returns how many."""
+        return self._queue.act("Release", f"ClusterId == {cluster} && JobStatus == 5", reason)
+
+    def task_lines(self, task: str) -> tuple[JobLine, ...]:
+        """The jobs of a task that are in the queue, one by one."""
+        return tuple(_line(row) for row in self._queue.query(_of_task(task), LINE))
+
+    def clusters(self, task: str) -> Mapping[str, int]:
+        """Clusters of a task that were ever injected, by batch."""
+        wanted = ("ClusterId", "RouterTask", "RouterBatch")
+        rows = [*self._queue.history(_of_task(task), wanted), *self._queue.count(_of_task(task), wanted)]
+        return {ads.text(row, "RouterBatch"): ads.number(row, "ClusterId") for row in rows}
+
+    def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:
+        """Inject one cluster, a job for each of `items`. Returns its id."""
+        return self._queue.submit(text, items)
+
+    def remove(self, task: str, reason: str) -> int:
+        """Remove the jobs of a task. Returns how many."""
+        return self._queue.act("Remove", _of_task(task), reason)
+
+    def retry(self, task: str, reason: str) -> int:
+        """Release the failed jobs of a task. Returns how many."""
+        # 15: submitted on hold. That is the merge job, which waits for its parts and has not failed.
+        return self._queue.act("Release", f"{_of_task(task)} && JobStatus == 5 && HoldReasonCode =!= 15", reason)
+
+
+def _of_task(task: str) -> str:
+    return f"RouterTask == {quoted(task)}"
+
+
+def _line(row: Mapping[str, object]) -> JobLine:
+    state = ads.STATES.get(ads.number(row, "JobStatus"))
+    held = str(state) == "held"
+    return JobLine(
+        cluster=ads.number(row, "ClusterId"),
+        proc=ads.number(row, "ProcId"),
+        owner=ads.text(row, "Owner"),
+        batch=ads.text(row, "RouterBatch"),
+        job=ads.text(row, "RouterJob"),
+        state=str(state or "unknown"),
+        site=ads.word(row, "MachineAttrGLIDEIN_Site0"),
+        sites=ads.words(row.get("DESIRED_Sites")),
+        reason=ads.text(row, "HoldReason") if held else ads.text(row, "RouterReason"),
+        started=float(ads.number(row, "JobCurrentStartDate")),
+    )

@@ -1,0 +1,109 @@
+"""What the child process can do with the bindings. Arguments and answers are plain data."""
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import classad2
+import htcondor2
+
+MAX_DEPTH = 4
+
+Row = dict[str, Any]
+
+
+@cache
+def _schedd() -> Any:
+    name = htcondor2.param.get("GLIDEROUTE_SCHEDD", "")
+    if not name:
+        return htcondor2.Schedd()
+    return htcondor2.Schedd(htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name))
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """A ClassAd value as JSON has it; what JSON lacks (undefined, error, NaN, expressions) becomes None."""
+    match value:
+        case bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case classad2.ClassAd() if depth < MAX_DEPTH:
+            return {key: _plain(value.eval(key), depth + 1) for key in value}
+        case list() | tuple() if depth < MAX_DEPTH:
+            return [_plain(each, depth + 1) for each in value]
+    return None
+
+
+def _row(ad: Any, attributes: list[str]) -> Row:
+    return {name: _plain(ad.eval(name)) for name in attributes if name in ad}
+
+
+def count_jobs(constraint: str, attributes: list[str]) -> list[Row]:
+    """Jobs by equal values of `attributes`, with their JobCount: aggregated by the schedd."""
+    # The schedd applies a constraint to the aggregated ads, so it can only use what is projected.
+    ads = _schedd().query(constraint, attributes, opts=htcondor2.QueryOpt.GroupBy)
+    return [_row(ad, [*attributes, "JobCount"]) for ad in ads]
+
+
+def query_jobs(constraint: str, attributes: list[str], limit: int) -> list[Row]:
+    """Jobs one by one."""
+    return [_row(ad, attributes) for ad in _schedd().query(constraint, attributes, limit=limit)]
+
+
+def history(constraint: str, attributes: list[str], since: str, limit: int) -> list[Row]:
+    """Jobs that left the queue, newest first, back to where `since` is true."""
+    ads = _schedd().history(constraint, attributes, match=limit, since=classad2.ExprTree(since) if since else None)
+    return [_row(ad, attributes) for ad in ads]
+
+
+def collector_ads(kind: str, constraint: str, attributes: list[str]) -> list[Row]:
+    """Ads of a kind (`Startd`, `Schedd`, `Negotiator`) from the collector."""
+    collector = htcondor2.Collector()
+    ads = collector.query(getattr(htcondor2.AdType, kind), constraint=constraint, projection=attributes)
+    return [_row(ad, attributes) for ad in ads]
+
+
+def parse_ads(text: str, attributes: list[str]) -> list[Row]:
+    """The ads that ClassAd text holds, in the old or the new form."""
+    return [_row(ad, attributes) for ad in classad2.parseAds(text)]
+
+
+def edit(constraint: str, attribute: str, value: str) -> int:
+    """Set one attribute of every job that matches; `value` is ClassAd text. Returns how many matched.
+
+    The text is parsed first: HTCondor takes a malformed one and destroys the attribute.
+    """
+    parsed = str(classad2.ExprTree(value))
+    try:
+        return int(_schedd().edit(constraint, attribute, parsed))
+    except htcondor2.HTCondorException as error:
+        if "Unable to edit jobs matching constraint" in str(error):
+            return 0
+        raise
+
+
+def act(action: str, constraint: str, reason: str) -> int:
+    """`Remove`, `Hold`, `Release` or `Vacate` every job that matches. Returns how many were changed."""
+    # The reason is kept only in this form.
+    told = (reason, 0) if action == "Hold" else reason
+    answer = _schedd().act(getattr(htcondor2.JobAction, action), constraint, reason=told)
+    return int(answer.get("TotalSuccess", 0))
+
+
+def submit(text: str, items: list[dict[str, str]]) -> int:
+    """Submit one cluster, a job for each of `items`; without any, what `text` says to queue. Returns its id."""
+    description = htcondor2.Submit(text)
+    result = _schedd().submit(description, itemdata=iter(items)) if items else _schedd().submit(description)
+    return int(result.cluster())
+
+
+def address() -> str:
+    """The schedd's name; fails when it cannot be found."""
+    return str(_schedd()._addr)
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    each.__name__: each
+    for each in (count_jobs, query_jobs, history, parse_ads, collector_ads, edit, act, submit, address)
+}

@@ -1,0 +1,298 @@
+"""What the loops and the user's interface need of the outside world: the seams of the system."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from router.model.action import Action, Place
+from router.model.files import Dataset, Located
+from router.model.job import EndedJob, JobGroup, SlotGroup
+from router.model.pilot import Entry, EntryState, ValidationFailure
+from router.model.record import BatchRecord, DecisionRecord, SiteState
+from router.model.site import Outcomes
+from router.model.task import Batch, Inputs, Task
+from router.model.world import TaskProgress
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """One job as `status` and `logs` show it."""
+
+    cluster: int
+    proc: int
+    owner: str
+    batch: str
+    job: str
+    state: str
+    site: str
+    sites: tuple[str, ...]
+    reason: str
+    """Why it is held, or what the router last said of it."""
+    started: float
+    """Seconds since the epoch; 0 when it has not."""
+
+    @property
+    def id(self) -> str:
+        """HTCondor's job id."""
+        return f"{self.cluster}.{self.proc}"
+
+
+class Pool(Protocol):
+    """The VO's pool, as one identity. Every call has a deadline and raises TemporaryError past it."""
+
+    def jobs(self) -> tuple[JobGroup, ...]:
+        """All vanilla jobs in the queue, grouped by the schedd."""
+        ...
+
+    def described(self, text: str) -> tuple[JobGroup, ...]:
+        """The jobs that ClassAd text describes, as they would look in the queue."""
+        ...
+
+    def slots(self) -> tuple[SlotGroup, ...]:
+        """The glideins' slots, by site and entry."""
+        ...
+
+    def failures(self) -> tuple[ValidationFailure, ...]:
+        """What glideins that refused their node say."""
+        ...
+
+    def ended(self, since: float) -> tuple[EndedJob, ...]:
+        """Jobs that left the queue after `since` (seconds since the epoch), or are held for having failed."""
+        ...
+
+    def place(self, action: Place) -> int:
+        """Give jobs their sites if they are as the decision saw them. Returns how many carry the decision now."""
+        ...
+
+    def release(self, cluster: int, reason: str) -> int:
+        """Release the held jobs of a cluster. Returns how many."""
+        ...
+
+    def task_lines(self, task: str) -> tuple[JobLine, ...]:
+        """The jobs of a task that are in the queue, one by one."""
+        ...
+
+    def clusters(self, task: str) -> Mapping[str, int]:
+        """Clusters of a task that were ever injected, by batch."""
+        ...
+
+    def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:
+        """Inject one cluster, a job for each of `items`. Returns its id."""
+        ...
+
+    def remove(self, task: str, reason: str) -> int:
+        """Remove the jobs of a task. Returns how many."""
+        ...
+
+    def retry(self, task: str, reason: str) -> int:
+        """Release the failed jobs of a task. Returns how many."""
+        ...
+
+
+class JobQueue(Protocol):
+    """An HTCondor queue and its collector in HTCondor's own terms, as one identity, each call with a deadline."""
+
+    def count(self, constraint: str, attributes: Sequence[str]) -> list[dict[str, Any]]:
+        """Jobs by equal values of `attributes`, with their JobCount; `constraint` sees only `attributes`."""
+        ...
+
+    def query(self, constraint: str, attributes: Sequence[str], limit: int = -1) -> list[dict[str, Any]]:
+        """Jobs one by one."""
+        ...
+
+    def history(self, constraint: str, attributes: Sequence[str], since: str = "") -> list[dict[str, Any]]:
+        """Jobs that left the queue, newest first, back to where `since` is true."""
+        ...
+
+    def parse(self, text: str, attributes: Sequence[str]) -> list[dict[str, Any]]:
+        """The ads that ClassAd text holds."""
+        ...
+
+    def ads(self, kind: str, constraint: str, attributes: Sequence[str]) -> list[dict[str, Any]]:
+        """Ads of a kind (`Startd`, `Schedd`, `Negotiator`) from the collector."""
+        ...
+
+    def edit(self, constraint: str, attribute: str, value: str) -> int:
+        """Set an attribute to ClassAd text where `constraint` holds. Returns how many jobs matched."""
+        ...
+
+    def act(self, action: str, constraint: str, reason: str) -> int:
+        """`Remove`, `Hold`, `Release` or `Vacate` jobs. Returns how many."""
+        ...
+
+    def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:
+        """Submit one cluster, a job for each of `items`. Returns its id."""
+        ...
+
+
+class Memory(Protocol):
+    """What the route loop remembers and looks up: the catalogue, the ledger and the decision log."""
+
+    def inputs(self, batches: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Inputs]:
+        """What each (task, batch) reads, and where that lies now."""
+        ...
+
+    def dataset_inputs(self, wanted: Iterable[str]) -> Mapping[str, Inputs]:
+        """The same for whole datasets; unknown ones are left out."""
+        ...
+
+    def register(self, found: Iterable[Located], owner: str, now: float) -> None:
+        """Add files with their copies to the catalogue."""
+        ...
+
+    def record_ended(self, jobs: Iterable[EndedJob]) -> None:
+        """Remember how jobs ended; saying it twice is saying it once."""
+        ...
+
+    def last_ended(self) -> float:
+        """When the newest remembered job ended, seconds since the epoch; 0 when none is."""
+        ...
+
+    def unread_reports(self) -> Sequence[tuple[EndedJob, Task]]:
+        """Jobs that ended well and whose report nobody has read, with their tasks."""
+        ...
+
+    def set_report_read(self, job: EndedJob) -> None:
+        """Remember that a job's report was read."""
+        ...
+
+    def outcomes(self, since: float) -> Mapping[str, Outcomes]:
+        """How jobs ended at each site after `since`."""
+        ...
+
+    def progress(self) -> tuple[TaskProgress, ...]:
+        """How far each task is whose merge job waits."""
+        ...
+
+    def site_states(self) -> Mapping[str, SiteState]:
+        """What operators said of sites."""
+        ...
+
+    def note(self, action: Action, now: float) -> int:
+        """Write down an action before it is applied; returns its number."""
+        ...
+
+    def settle(self, number: int, outcome: str) -> None:
+        """Write down what became of it."""
+        ...
+
+    def newest(self, clusters: Sequence[int]) -> Mapping[int, DecisionRecord]:
+        """The last decision on each cluster."""
+        ...
+
+
+class UserMemory(Memory, Protocol):
+    """What the user's interface remembers and looks up besides."""
+
+    def dataset(self, name: str) -> Dataset:
+        """A dataset with its files. Raises NotFound."""
+        ...
+
+    def datasets(self) -> Sequence[tuple[str, int, int]]:
+        """Name, number of files and bytes of every dataset."""
+        ...
+
+    def add_dataset(self, name: str, lfns: Sequence[str], owner: str, now: float) -> None:
+        """Put registered files into a dataset; made when it is missing."""
+        ...
+
+    def files(self, lfns: Sequence[str]) -> tuple[Located, ...]:
+        """The registered ones among `lfns`."""
+        ...
+
+    def listing(self, directory: str) -> Sequence[str]:
+        """Every registered name at or below `directory`."""
+        ...
+
+    def open_task(self, task: Task, text: str, digest: str, planned: Sequence[Batch], merge_jobs: int) -> None:
+        """Remember a task before any of it is injected."""
+        ...
+
+    def incomplete_task(self, owner: str, digest: str) -> Task | None:
+        """The owner's task of this payload whose injection never ended."""
+        ...
+
+    def set_cluster(self, task: str, batch: str, cluster: int) -> None:
+        """Remember the cluster that a batch became."""
+        ...
+
+    def set_complete(self, task: str) -> None:
+        """Remember that all of a task is injected."""
+        ...
+
+    def task(self, wanted: str) -> Task:
+        """The task of an id, the beginning of one, or a name. Raises NotFound."""
+        ...
+
+    def tasks(self, owner: str = "") -> list[Task]:
+        """The newest tasks."""
+        ...
+
+    def batches(self, task: str) -> Sequence[BatchRecord]:
+        """The batches of a task."""
+        ...
+
+    def ended(self, task: str) -> list[EndedJob]:
+        """How the jobs of a task ended."""
+        ...
+
+    def of_task(self, task: str) -> Sequence[DecisionRecord]:
+        """The decisions on a task's jobs, oldest first."""
+        ...
+
+    def of_cluster(self, cluster: int) -> Sequence[DecisionRecord]:
+        """The decisions on a cluster's jobs, oldest first."""
+        ...
+
+    def set_site_state(self, state: SiteState) -> None:
+        """Remember what an operator says of a site."""
+        ...
+
+
+class Reports(Protocol):
+    """The reports of one task's jobs."""
+
+    def report(self, job: str) -> str | None:
+        """The report of a job; None while there is none."""
+        ...
+
+
+class TaskFiles(Reports, Protocol):
+    """A task's directory on the access point."""
+
+    def make(self, payload_text: str, code: Mapping[str, Path], worker: tuple[str, ...]) -> None:
+        """Make it, with copies of the user's `code` and of the programs `worker`."""
+        ...
+
+    def describe(self, descriptions: Mapping[str, str]) -> None:
+        """Write the description of each job."""
+        ...
+
+    def log(self, job: str, stream: str) -> str | None:
+        """What a job wrote to `out` or `err`."""
+        ...
+
+
+class PilotBackend(Protocol):
+    """Starts and stops glideins."""
+
+    def states(self, entries: Iterable[Entry]) -> tuple[EntryState, ...]:
+        """Glideins of each entry as the factory's queue and the collector show them."""
+        ...
+
+    def start(self, entry: Entry, count: int) -> tuple[str, ...]:
+        """Submit glideins. Returns their ids."""
+        ...
+
+    def stop(self, ids: Iterable[str], reason: str) -> int:
+        """Remove glideins. Returns how many."""
+        ...
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...

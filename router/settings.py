@@ -1,0 +1,182 @@
+"""All settings: one frozen tree, read once. Every field says its unit, its default and why."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from router.errors import UserError
+from router.model import document, names
+from router.model.files import StorageElement
+from router.model.pilot import Entry, Software
+from router.model.policy import BrokerPolicy, DemandPolicy
+
+FILE = "glideroute.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """How a daemon runs."""
+
+    interval_s: float = 30.0
+    """Seconds between the starts of two passes. Half a minute is half a negotiation cycle of a large pool."""
+    metrics_port: int = 0
+    """Port of its Prometheus metrics; 0: any free one, written to run/<daemon>.address."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens at; nothing outside the machine by default, because sites and users show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Deadlines of calls to HTCondor."""
+
+    read_s: float = 30.0
+    """Seconds a query may take; HTCondor's own time-out is 20 s."""
+    write_s: float = 60.0
+    """Seconds an edit or submission may take; HTCondor itself has no limit for these."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSettings:
+    """A site as its administrators declare it."""
+
+    name: str
+    storage: StorageElement | None = None
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything glideroute is told."""
+
+    home: Path
+    """Where glideroute keeps its state."""
+    database: str = ""
+    """SQLAlchemy URL; empty: SQLite below home."""
+    tasks: str = ""
+    """Where users' task directories are made; empty: below home."""
+    user: str = ""
+    """Who submits; empty: the login name."""
+    sites: tuple[SiteSettings, ...] = ()
+    router: Loop = Loop()
+    factory: Loop = Loop()
+    calls: Calls = Calls()
+    broker: BrokerPolicy = BrokerPolicy()
+    demand: DemandPolicy = DemandPolicy()
+
+    @property
+    def pool_home(self) -> Path:
+        """The embedded pool's directory."""
+        return self.home / "pool"
+
+    @property
+    def database_url(self) -> str:
+        """Where the database is."""
+        return self.database or f"sqlite:///{self.home / 'glideroute.db'}"
+
+    @property
+    def task_home(self) -> Path:
+        """Where task directories are made."""
+        return Path(self.tasks) if self.tasks else self.home / "tasks"
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries of all sites."""
+        return tuple(entry for site in self.sites for entry in site.entries)
+
+
+def home_from_environment() -> Path:
+    """`$GLIDEROUTE_HOME`, or glideroute's folder where the desktop standard keeps users' data."""
+    if found := os.environ.get("GLIDEROUTE_HOME"):
+        return Path(found).absolute()
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "glideroute"
+
+
+def load(home: Path) -> Settings:
+    """The settings below `home`; the defaults where there is no file. Raises UserError that names every fault."""
+    path = home / FILE
+    settings = Settings(home=home, user=os.environ.get("GLIDEROUTE_USER", ""))
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return settings
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The settings {path} cannot be read: {error}.") from None
+    return parse(text, settings, str(path))
+
+
+def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
+    """The settings written in a YAML document."""
+    top = document.read(text, source)
+    settings = replace(
+        defaults,
+        database=top.text("database", defaults.database, names.plain),
+        tasks=top.text("tasks", defaults.tasks, names.plain),
+        sites=tuple(_site(name, section) for name, section in top.named("sites", names.name)),
+        router=_loop(top.section("router"), defaults.router),
+        factory=_loop(top.section("factory"), defaults.factory),
+        calls=_calls(top.section("calls"), defaults.calls),
+        broker=_broker(top.section("broker"), defaults.broker),
+    )
+    top.finish()
+    return settings
+
+
+def _site(name: str, section: document.Section) -> SiteSettings:
+    storage = section.section("storage")
+    element = None
+    if storage:
+        element = StorageElement(
+            storage.text("name", f"{name}_DISK", names.name), name, storage.text("prefix", check=names.plain)
+        )
+    entries = tuple(_entry(each, name, inner) for each, inner in section.named("entries", names.name))
+    return SiteSettings(name, element, entries)
+
+
+def _entry(name: str, site: str, section: document.Section) -> Entry:
+    default = Entry(name, site)
+    software = section.section("software")
+    return Entry(
+        name=name,
+        site=site,
+        cpus=section.integer("cpus", default.cpus, at_least=1, at_most=1024),
+        memory_mb=section.size_mb("memory", default.memory_mb),
+        disk_mb=section.size_mb("disk", default.disk_mb),
+        walltime_s=section.seconds("walltime", default.walltime_s),
+        max_glideins=section.integer("max_glideins", default.max_glideins, at_most=100_000),
+        min_glideins=section.integer("min_glideins", default.min_glideins, at_most=1000),
+        idle_s=section.seconds("idle", default.idle_s),
+        grid_resource=section.text("grid_resource", "", names.plain),
+        software=Software(software.text("python", "", names.plain), software.texts("modules", names.plain))
+        if software
+        else Software(),
+        attributes=section.pairs("attributes", names.environment_name, names.plain),
+    )
+
+
+def _loop(section: document.Section | None, default: Loop) -> Loop:
+    if section is None:
+        return default
+    return Loop(
+        interval_s=section.seconds("interval", int(default.interval_s)),
+        metrics_port=section.integer("metrics_port", default.metrics_port, at_most=65535),
+        metrics_host=section.text("metrics_host", default.metrics_host, names.plain),
+    )
+
+
+def _calls(section: document.Section | None, default: Calls) -> Calls:
+    if section is None:
+        return default
+    return Calls(section.seconds("read", int(default.read_s)), section.seconds("write", int(default.write_s)))
+
+
+def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPolicy:
+    if section is None:
+        return default
+    return replace(
+        default,
+        max_sites=section.integer("max_sites", default.max_sites, at_least=1, at_most=100),
+        failure_sample=section.integer("failure_sample", default.failure_sample, at_least=1),
+        failure_window_s=section.seconds("failure_window", default.failure_window_s),
+        validation_window_s=section.seconds("validation_window", default.validation_window_s),
+    )

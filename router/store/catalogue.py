@@ -1,0 +1,196 @@
+"""The file catalogue: logical names, their copies, and datasets."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from router.errors import NotFound, UserError
+from router.model import names
+from router.model.files import Dataset, File, Located, Replica
+from router.model.task import Inputs
+from router.store.schema import Database, batch_inputs, dataset_files, datasets, files, replicas
+
+CHUNK = 500
+"""Bound parameters of one IN list; SQLite's oldest limit is 999."""
+
+
+class Catalogue:
+    """Knows which files there are, where their copies lie, and which belong together."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the catalogue in `database`."""
+        self._db = database
+
+    def register(self, found: Iterable[Located], owner: str, now: float) -> None:
+        """Add files with their copies; what is already there stays. All of it happens, or nothing.
+
+        Raises UserError where a name is not allowed, or a file is registered with another size or checksum.
+        """
+        wanted = {located.file.lfn: located for located in found}
+        for lfn in wanted:
+            try:
+                names.lfn(lfn)
+            except ValueError as error:
+                raise UserError(f"Cannot register a file: {error}") from None
+        with self._db.write() as connection:
+            known = _files(connection, wanted)
+            for lfn, file in known.items():
+                _same(file, wanted[lfn].file)
+            fresh = [located.file for lfn, located in wanted.items() if lfn not in known]
+            if fresh:
+                connection.execute(insert(files), [_file_row(file, owner, now) for file in fresh])
+            copies = {(lfn, r.se): r for lfn, located in wanted.items() for r in located.replicas}
+            for lfn, held in _replicas(connection, wanted).items():
+                for replica in held:
+                    copies.pop((lfn, replica.se), None)
+            rows = [{"lfn": lfn, "se": r.se, "site": r.site, "pfn": r.pfn} for (lfn, _), r in copies.items()]
+            if rows:
+                connection.execute(insert(replicas), rows)
+
+    def add_dataset(self, name: str, lfns: Sequence[str], owner: str, now: float) -> None:
+        """Make the dataset if there is none, and put registered files into it. Files already in it stay."""
+        try:
+            names.lfn(name)
+        except ValueError as error:
+            raise UserError(f"Cannot make the dataset: {error}") from None
+        with self._db.write() as connection:
+            known = _files(connection, lfns)
+            if unknown := sorted(set(lfns) - set(known)):
+                raise NotFound(f"{len(unknown)} file(s) are not registered, the first is {unknown[0]}.")
+            found = connection.execute(select(datasets.c.owner).where(datasets.c.name == name)).scalar()
+            if found is None:
+                connection.execute(insert(datasets).values(name=name, owner=owner, created=now))
+            elif found != owner:
+                raise UserError(f"The dataset {name} belongs to {found}; only {found} may add to it.")
+            held = set(connection.execute(select(dataset_files.c.lfn).where(dataset_files.c.dataset == name)).scalars())
+            rows = [{"dataset": name, "lfn": lfn} for lfn in known if lfn not in held]
+            if rows:
+                connection.execute(insert(dataset_files), rows)
+
+    def dataset(self, name: str) -> Dataset:
+        """A dataset with its files and their copies. Raises NotFound, naming those that are there."""
+        with self._db.read() as connection:
+            if connection.execute(select(datasets.c.name).where(datasets.c.name == name)).scalar() is None:
+                known = sorted(connection.execute(select(datasets.c.name).limit(10)).scalars())
+                there = f"There are: {', '.join(known)}." if known else "None is registered yet."
+                raise NotFound(f"There is no dataset {name}. {there}")
+            query = select(dataset_files.c.lfn).where(dataset_files.c.dataset == name).order_by(dataset_files.c.lfn)
+            lfns = list(connection.execute(query).scalars())
+            return Dataset(name, tuple(_located(connection, lfns)))
+
+    def datasets(self) -> list[tuple[str, int, int]]:
+        """Name, number of files and bytes of every dataset, by name."""
+        query = (
+            select(datasets.c.name, func.count(files.c.lfn), func.coalesce(func.sum(files.c.size), 0))
+            .select_from(datasets.outerjoin(dataset_files).outerjoin(files))
+            .group_by(datasets.c.name)
+            .order_by(datasets.c.name)
+        )
+        with self._db.read() as connection:
+            return [(name, count, size) for name, count, size in connection.execute(query)]
+
+    def files(self, lfns: Sequence[str]) -> tuple[Located, ...]:
+        """The registered ones among `lfns`, in their order."""
+        with self._db.read() as connection:
+            return tuple(_located(connection, lfns))
+
+    def listing(self, directory: str) -> list[str]:
+        """Every registered name at or below `directory`, sorted."""
+        base = directory.rstrip("/")
+        query = select(files.c.lfn).where((files.c.lfn == base) | files.c.lfn.startswith(base + "/", autoescape=True))
+        with self._db.read() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def remove_replica(self, lfn: str, se: str) -> None:
+        """Forget one copy of a file."""
+        with self._db.write() as connection:
+            connection.execute(delete(replicas).where(replicas.c.lfn == lfn, replicas.c.se == se))
+
+    def inputs(self, batches: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Inputs]:
+        """Bytes each (task, batch) reads, and how many of them each site holds now."""
+        tasks = sorted({task for task, _ in batches})
+        read: dict[tuple[str, str], int] = {}
+        held: dict[tuple[str, str], dict[str, int]] = {}
+        key = (batch_inputs.c.task, batch_inputs.c.batch)
+        with self._db.read() as connection:
+            for part in _parts(tasks):
+                joined = batch_inputs.join(files, batch_inputs.c.lfn == files.c.lfn)
+                total = select(*key, func.sum(files.c.size)).select_from(joined).where(batch_inputs.c.task.in_(part))
+                for task, batch, size in connection.execute(total.group_by(*key)):
+                    read[task, batch] = size
+                copies = joined.join(replicas, replicas.c.lfn == files.c.lfn)
+                # A site with two storage elements holds the file once.
+                once = (
+                    select(*key, replicas.c.site, files.c.lfn, files.c.size)
+                    .select_from(copies)
+                    .where(batch_inputs.c.task.in_(part))
+                    .distinct()
+                    .subquery()
+                )
+                grouped = (once.c.task, once.c.batch, once.c.site)
+                for task, batch, site, size in connection.execute(
+                    select(*grouped, func.sum(once.c.size)).group_by(*grouped)
+                ):
+                    held.setdefault((task, batch), {})[site] = size
+        return {each: Inputs(size, tuple(sorted(held.get(each, {}).items()))) for each, size in read.items()}
+
+    def dataset_inputs(self, wanted: Iterable[str]) -> dict[str, Inputs]:
+        """The same for whole datasets; unknown ones are left out."""
+        found: dict[str, Inputs] = {}
+        for name in sorted(set(wanted)):
+            try:
+                dataset = self.dataset(name)
+            except NotFound:
+                continue
+            held: dict[str, int] = {}
+            for located in dataset.files:
+                for site in located.sites:
+                    held[site] = held.get(site, 0) + located.file.size
+            found[name] = Inputs(dataset.size, tuple(sorted(held.items())))
+        return found
+
+
+def _same(known: File, given: File) -> None:
+    if (known.size, known.adler32) != (given.size, given.adler32):
+        raise UserError(
+            f"{given.lfn} is registered with {known.size} bytes and adler32 {known.adler32}, and this file has "
+            f"{given.size} bytes and {given.adler32}. Files never change: register it under another name."
+        )
+
+
+def _file_row(file: File, owner: str, now: float) -> dict[str, object]:
+    return {
+        "lfn": file.lfn,
+        "size": file.size,
+        "adler32": file.adler32,
+        "events": file.events,
+        "owner": owner,
+        "created": now,
+    }
+
+
+def _parts(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+
+
+def _files(connection: Connection, lfns: Iterable[str]) -> dict[str, File]:
+    columns = (files.c.lfn, files.c.size, files.c.adler32, files.c.events)
+    return {
+        row.lfn: File(row.lfn, row.size, row.adler32, row.events)
+        for part in _parts(list(lfns))
+        for row in connection.execute(select(*columns).where(files.c.lfn.in_(part)))
+    }
+
+
+def _replicas(connection: Connection, lfns: Iterable[str]) -> dict[str, list[Replica]]:
+    found: dict[str, list[Replica]] = {}
+    for part in _parts(list(lfns)):
+        query = select(replicas).where(replicas.c.lfn.in_(part)).order_by(replicas.c.lfn, replicas.c.se)
+        for row in connection.execute(query):
+            found.setdefault(row.lfn, []).append(Replica(row.se, row.site, row.pfn))
+    return found
+
+
+def _located(connection: Connection, lfns: Sequence[str]) -> Iterable[Located]:
+    known, copies = _files(connection, lfns), _replicas(connection, lfns)
+    return (Located(known[lfn], tuple(copies.get(lfn, ()))) for lfn in lfns if lfn in known)

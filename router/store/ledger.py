@@ -1,0 +1,252 @@
+"""The ledger: what was asked for, what was decided and why, how jobs ended, what operators said of sites.
+
+The pool is the truth of where a job is; the ledger remembers intent, reasons and history.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, case, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from router.errors import NotFound
+from router.model import payload as payloads
+from router.model.files import Located
+from router.model.job import EndedJob, JobState
+from router.model.record import BatchRecord, SiteState
+from router.model.site import Outcomes, SiteStatus
+from router.model.task import MERGE_BATCH, Batch, Task
+from router.model.world import TaskProgress
+from router.store.schema import Database, batch_inputs, batches, ended, site_states, tasks
+
+
+class Ledger:
+    """Remembers tasks, their batches, how their jobs ended, and the sites' operator states."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the ledger in `database`."""
+        self._db = database
+
+    # Tasks
+
+    def open_task(self, task: Task, text: str, digest: str, planned: Sequence[Batch], merge_jobs: int) -> None:
+        """Remember a task and its planned batches before any of it is injected. All of it happens, or nothing."""
+        with self._db.write() as connection:
+            connection.execute(
+                insert(tasks).values(
+                    id=task.id,
+                    owner=task.owner,
+                    name=task.payload.name,
+                    payload=text,
+                    digest=digest,
+                    directory=task.directory,
+                    created=task.created,
+                )
+            )
+            rows = [{"task": task.id, "key": batch.key, "jobs": len(batch.chunks)} for batch in planned]
+            if merge_jobs:
+                rows.append({"task": task.id, "key": MERGE_BATCH, "jobs": merge_jobs})
+            connection.execute(insert(batches), rows)
+            read = [
+                {"task": task.id, "batch": batch.key, "lfn": lfn}
+                for batch in planned
+                for lfn in sorted({piece.located.file.lfn for chunk in batch.chunks for piece in chunk.pieces})
+            ]
+            if read:
+                connection.execute(insert(batch_inputs), read)
+
+    def incomplete_task(self, owner: str, digest: str) -> Task | None:
+        """The owner's task of this payload whose injection never ended; None when there is none."""
+        query = select(tasks).where(tasks.c.owner == owner, tasks.c.digest == digest, tasks.c.complete == 0)
+        with self._db.read() as connection:
+            row = connection.execute(query.order_by(tasks.c.created.desc()).limit(1)).first()
+        return _task(row) if row else None
+
+    def set_cluster(self, task: str, batch: str, cluster: int) -> None:
+        """Remember the cluster that a batch became."""
+        with self._db.write() as connection:
+            found = and_(batches.c.task == task, batches.c.key == batch)
+            connection.execute(update(batches).where(found).values(cluster=cluster))
+
+    def set_complete(self, task: str) -> None:
+        """Remember that all of a task is injected."""
+        with self._db.write() as connection:
+            connection.execute(update(tasks).where(tasks.c.id == task).values(complete=1))
+
+    def task(self, wanted: str) -> Task:
+        """The task of an id, of the beginning of one id only, or the newest of a name. Raises NotFound."""
+        with self._db.read() as connection:
+            exact = connection.execute(select(tasks).where(tasks.c.id == wanted)).first()
+            named = connection.execute(
+                select(tasks).where(tasks.c.name == wanted).order_by(tasks.c.created.desc()).limit(1)
+            ).first()
+            begun = connection.execute(
+                select(tasks).where(tasks.c.id.startswith(wanted, autoescape=True)).limit(2)
+            ).fetchall()
+        row = exact or named or (begun[0] if len(begun) == 1 else None)
+        if row is None:
+            more = (
+                f"{len(begun)} or more tasks begin so; write more of its id."
+                if begun
+                else "`glideroute status` lists them."
+            )
+            raise NotFound(f"There is no task {wanted}. {more}")
+        return _task(row)
+
+    def tasks(self, owner: str = "", limit: int = 100) -> list[Task]:
+        """The newest tasks, of one owner or of all."""
+        query = select(tasks).order_by(tasks.c.created.desc()).limit(limit)
+        if owner:
+            query = query.where(tasks.c.owner == owner)
+        with self._db.read() as connection:
+            return [_task(row) for row in connection.execute(query)]
+
+    def batches(self, task: str) -> list[BatchRecord]:
+        """The batches of a task, the merge batch last."""
+        query = select(batches).where(batches.c.task == task)
+        with self._db.read() as connection:
+            rows = [BatchRecord(row.task, row.key, row.jobs, row.cluster) for row in connection.execute(query)]
+        return sorted(rows, key=lambda record: (record.key == MERGE_BATCH, len(record.key), record.key))
+
+    # How jobs ended
+
+    def record_ended(self, jobs: Iterable[EndedJob]) -> None:
+        """Remember how jobs ended; saying it twice is saying it once."""
+        rows = [_ended_row(job) for job in jobs]
+        if not rows:
+            return
+        with self._db.write() as connection:
+            statement = upsert(ended)
+            told = {name: statement.excluded[name] for name in rows[0] if name not in ("cluster", "proc")}
+            connection.execute(statement.on_conflict_do_update(index_elements=["cluster", "proc"], set_=told), rows)
+
+    def ended(self, task: str) -> list[EndedJob]:
+        """How the jobs of a task ended, by cluster and process."""
+        query = select(ended).where(ended.c.task == task).order_by(ended.c.cluster, ended.c.proc)
+        with self._db.read() as connection:
+            return [_ended(row) for row in connection.execute(query)]
+
+    def last_ended(self) -> float:
+        """When the newest job that is remembered ended, seconds since the epoch; 0 when none is."""
+        with self._db.read() as connection:
+            return float(connection.execute(select(func.max(ended.c.ended))).scalar() or 0.0)
+
+    def unread_reports(self, limit: int = 1000) -> list[tuple[EndedJob, Task]]:
+        """Jobs that ended well and whose report nobody has read, with their tasks."""
+        query = (
+            select(ended, tasks)
+            .join_from(ended, tasks, ended.c.task == tasks.c.id)
+            .where(ended.c.state == JobState.FINISHED, ended.c.report == 0)
+            .limit(limit)
+        )
+        with self._db.read() as connection:
+            return [(_ended(row), _task(row)) for row in connection.execute(query)]
+
+    def set_report_read(self, job: EndedJob) -> None:
+        """Remember that a job's report was read and its outputs registered."""
+        with self._db.write() as connection:
+            found = and_(ended.c.cluster == job.cluster, ended.c.proc == job.proc)
+            connection.execute(update(ended).where(found).values(report=1))
+
+    def outcomes(self, since: float) -> dict[str, Outcomes]:
+        """How jobs ended at each site after `since`, seconds since the epoch."""
+        good = func.sum(case((ended.c.state == JobState.FINISHED, 1), else_=0))
+        query = (
+            select(ended.c.site, good, func.count())
+            .where(ended.c.ended >= since, ended.c.site != "", ended.c.state != JobState.REMOVED)
+            .group_by(ended.c.site)
+        )
+        with self._db.read() as connection:
+            return {site: Outcomes(fine, total - fine) for site, fine, total in connection.execute(query)}
+
+    def progress(self) -> tuple[TaskProgress, ...]:
+        """How far each task is whose merge job is injected and has not ended."""
+        merge = batches.alias("merge")
+        expected = (
+            select(func.coalesce(func.sum(batches.c.jobs), 0))
+            .where(batches.c.task == merge.c.task, batches.c.key != MERGE_BATCH)
+            .scalar_subquery()
+        )
+        finished = (
+            select(func.count())
+            .select_from(ended)
+            .where(ended.c.task == merge.c.task, ended.c.batch != MERGE_BATCH, ended.c.report == 1)
+            .scalar_subquery()
+        )
+        over = select(ended.c.cluster).where(ended.c.cluster == merge.c.cluster).exists()
+        query = select(merge.c.task, expected, finished, merge.c.cluster).where(
+            merge.c.key == MERGE_BATCH, merge.c.cluster.is_not(None), ~over
+        )
+        with self._db.read() as connection:
+            return tuple(TaskProgress(*row) for row in connection.execute(query))
+
+    # Sites
+
+    def site_states(self) -> dict[str, SiteState]:
+        """What operators said of sites, by site."""
+        with self._db.read() as connection:
+            return {
+                row.site: SiteState(row.site, SiteStatus(row.status), row.reason, row.by, row.at)
+                for row in connection.execute(select(site_states))
+            }
+
+    def set_site_state(self, state: SiteState) -> None:
+        """Remember what an operator says of a site."""
+        row = {
+            "site": state.site,
+            "status": str(state.status),
+            "reason": state.reason,
+            "by": state.by,
+            "at": state.at,
+        }
+        with self._db.write() as connection:
+            connection.execute(upsert(site_states).values(row).on_conflict_do_update(index_elements=["site"], set_=row))
+
+
+def outputs_under(task: Task) -> str:
+    """The directory of the catalogue that a task's jobs may write to."""
+    return f"/user/{task.owner}/{task.id}"
+
+
+def foreign_outputs(task: Task, found: Iterable[Located]) -> list[str]:
+    """Names among `found` that lie outside the task's own directory."""
+    base = outputs_under(task) + "/"
+    return [located.file.lfn for located in found if not located.file.lfn.startswith(base)]
+
+
+def _task(row: Row[Any]) -> Task:
+    return Task(row.id, row.owner, payloads.parse(row.payload, row.id), row.directory, row.created)
+
+
+def _ended_row(job: EndedJob) -> dict[str, object]:
+    return {
+        "cluster": job.cluster,
+        "proc": job.proc,
+        "task": job.task,
+        "batch": job.batch,
+        "job": job.job,
+        "owner": job.owner,
+        "state": str(job.state),
+        "exit_code": job.exit_code,
+        "site": job.site,
+        "ended": job.ended,
+        "wall_s": job.wall_s,
+        "reason": job.reason,
+    }
+
+
+def _ended(row: Row[Any]) -> EndedJob:
+    return EndedJob(
+        row.cluster,
+        row.proc,
+        row.task,
+        row.batch,
+        row.job,
+        row.owner,
+        JobState(row.state),
+        row.exit_code,
+        row.site,
+        row.ended,
+        row.wall_s,
+        row.reason,
+    )

@@ -1,0 +1,234 @@
+"""Tables, and the connection to the database that holds them.
+
+SQLite in WAL mode for one access point; writers take the write lock at once (BEGIN IMMEDIATE), because a read
+transaction that turns into a write fails immediately when another writer is ahead, whatever the busy timeout.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
+
+from router.errors import RouterError, TemporaryError
+
+VERSION = 1
+BUSY_MS = 10_000
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+files = Table(
+    "files",
+    metadata,
+    Column("lfn", String(1024), primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("adler32", String(8), nullable=False),
+    Column("events", Integer, nullable=False, default=0),
+    Column("owner", String(64), nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("lfn", ForeignKey("files.lfn"), primary_key=True),
+    Column("se", String(64), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("pfn", String(2048), nullable=False),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("name", String(1024), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+dataset_files = Table(
+    "dataset_files",
+    metadata,
+    Column("dataset", ForeignKey("datasets.name"), primary_key=True),
+    Column("lfn", ForeignKey("files.lfn"), primary_key=True),
+)
+
+site_states = Table(
+    "site_states",
+    metadata,
+    Column("site", String(64), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", String(96), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("directory", String(4096), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("complete", Integer, nullable=False, default=0),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("task", ForeignKey("tasks.id"), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("cluster", Integer, nullable=True),
+    Column("jobs", Integer, nullable=False),
+    Index("batches_by_cluster", "cluster"),
+)
+
+batch_inputs = Table(
+    "batch_inputs",
+    metadata,
+    Column("task", String(96), primary_key=True),
+    Column("batch", String(64), primary_key=True),
+    Column("lfn", String(1024), primary_key=True),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("cluster", Integer, nullable=False),
+    Column("task", String(96), nullable=False),
+    Column("batch", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("jobs", Integer, nullable=False),
+    Column("sites", Text, nullable=False),
+    Column("came_from", Text, nullable=False),
+    Column("tag", String(64), nullable=False),
+    Column("words", Text, nullable=False),
+    Column("verdicts", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Index("decisions_by_cluster", "cluster", "id"),
+    Index("decisions_by_task", "task", "id"),
+)
+
+ended = Table(
+    "ended",
+    metadata,
+    Column("cluster", Integer, primary_key=True),
+    Column("proc", Integer, primary_key=True),
+    Column("task", String(96), nullable=False),
+    Column("batch", String(64), nullable=False),
+    Column("job", String(16), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("exit_code", Integer, nullable=True),
+    Column("site", String(64), nullable=False),
+    Column("ended", Float, nullable=False),
+    Column("wall_s", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("report", Integer, nullable=False, default=0),
+    Index("ended_by_task", "task"),
+    Index("ended_by_time", "ended"),
+)
+
+
+class Database:
+    """A connection pool that speaks in RouterErrors."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database at an SQLAlchemy `url`; the tables are made when they are missing."""
+        self.engine = _engine(url)
+        with self.write() as connection:
+            metadata.create_all(connection)
+            found = connection.execute(select(schema_version.c.version)).scalar()
+            if found is None:
+                connection.execute(insert(schema_version).values(version=VERSION))
+            elif found != VERSION:
+                raise RouterError(
+                    f"The database {url} has schema version {found}, this glideroute needs {VERSION}. "
+                    "Use the glideroute that made it, or start a new database."
+                )
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view."""
+        with _told(self.engine), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock; all of it happens, or nothing."""
+        with _told(self.engine), self.engine.connect() as plain:
+            connection = plain.execution_options(immediate=True)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of an SQLite database file."""
+    return f"sqlite:///{path}"
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url)
+    except SQLAlchemyError as error:
+        raise RouterError(f"The database address {url!r} is not understood: {error}") from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _sqlite_connect(dbapi: Any, _: Any) -> None:
+    dbapi.isolation_level = None  # SQLAlchemy's own BEGIN below replaces the driver's late one
+    cursor = dbapi.cursor()
+    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    """Turn the driver's errors into words."""
+    where = engine.url.render_as_string(hide_password=True)
+    try:
+        yield
+    except OperationalError as error:
+        raise TemporaryError(
+            f"The database {where} does not answer: {error.orig}. Is its disk full, or the path not writable?"
+        ) from error
+    except DatabaseError as error:
+        raise RouterError(f"The database {where} refused: {error.orig}") from error

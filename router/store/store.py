@@ -1,0 +1,19 @@
+"""The store as the loops and the user's interface see it: catalogue, ledger and decision log over one database."""
+
+from router.store.catalogue import Catalogue
+from router.store.decisions import DecisionLog
+from router.store.ledger import Ledger
+from router.store.schema import Database
+
+
+class Store(Catalogue, Ledger, DecisionLog):
+    """All that is remembered."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database at an SQLAlchemy URL."""
+        self.database = Database(url)
+        Catalogue.__init__(self, self.database)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.database.close()

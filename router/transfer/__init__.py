@@ -1,0 +1,1 @@
+"""Moving bytes between storage elements and here, one way per file."""

@@ -1,0 +1,46 @@
+"""Getting a catalogued file: the first replica whose bytes are right."""
+
+import os
+import zlib
+from pathlib import Path
+
+import fsspec
+
+from router.errors import RouterError, TemporaryError
+from router.model.files import Located
+
+SCHEMES = ("file", "http", "https", "root", "davs", "dav")
+BLOCK = 1 << 20
+
+
+def fetch(located: Located, target: Path) -> Path:
+    """Copy a file to `target` and check its size and checksum; replicas are tried in order.
+
+    Raises TemporaryError, with what each replica answered, where none gave the file.
+    """
+    failed = []
+    for replica in located.replicas:
+        try:
+            _copy(replica.pfn, target, located)
+            return target
+        except (OSError, ValueError, ImportError, RouterError) as error:
+            failed.append(f"{replica.se}: {error}")
+    raise TemporaryError(f"{located.file.lfn} cannot be read: {'; '.join(failed) or 'it has no copy'}.")
+
+
+def _copy(pfn: str, target: Path, located: Located) -> None:
+    if pfn.partition("://")[0] not in SCHEMES:
+        raise RouterError(f"{pfn} has none of the schemes {', '.join(SCHEMES)}")
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    checksum, size = 1, 0
+    try:
+        with fsspec.open(pfn, "rb") as source, part.open("wb") as copy:
+            while block := source.read(BLOCK):
+                checksum, size = zlib.adler32(block, checksum), size + len(block)
+                copy.write(block)
+        if (size, f"{checksum:08x}") != (located.file.size, located.file.adler32):
+            raise RouterError(f"{size} bytes with adler32 {checksum:08x} instead of {located.file.size} and "
+                              f"{located.file.adler32}")  # fmt: skip
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,158 @@
+"""The only place that builds real adapters from settings."""
+
+import getpass
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from router.api import Router
+from router.embedded.pool import EmbeddedPool
+from router.embedded.state import load as load_state
+from router.errors import UserError
+from router.loops.observe import Declared
+from router.loops.pilots import Pilots
+from router.loops.route import Route
+from router.loops.runner import SystemClock
+from router.model.pilot import EntryState
+from router.model.task import Task
+from router.packages.taskdir import TaskDirectory
+from router.pilots.condor import CondorFactory, Factory, storage_json
+from router.pool.channel import Channel
+from router.pool.condor import CondorPool
+from router.pool.queue import Queue
+from router.render.glidein import PoolContact
+from router.render.pool_config import Daemon
+from router.resources import folder
+from router.settings import Settings
+from router.store.store import Store
+
+
+def user_name(settings: Settings) -> str:
+    """Who submits: as set, or the login name. HTCondor refuses jobs of root, so root is called `user`."""
+    name = settings.user or getpass.getuser()
+    return "user" if name == "root" else name
+
+
+def store(settings: Settings) -> Store:
+    """The database; made when it is missing."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return Store(settings.database_url)
+
+
+def queue(settings: Settings, identity: str) -> Queue:
+    """The pool's queue as `identity`: of the embedded pool where there is one, else of the machine's HTCondor."""
+    return Queue(
+        Channel(condor_environment(settings, identity), identity), settings.calls.read_s, settings.calls.write_s
+    )
+
+
+def condor_environment(settings: Settings, identity: str) -> dict[str, str]:
+    """What makes HTCondor's tools and bindings act as `identity`."""
+    if embedded := embedded_pool(settings):
+        return embedded.env(identity)
+    return {name: value for name, value in os.environ.items() if name.startswith(("CONDOR_", "_CONDOR_"))}
+
+
+def tool_environment(settings: Settings) -> dict[str, str]:
+    """The whole environment for a command line tool of HTCondor's, as the user."""
+    return {**os.environ, **condor_environment(settings, user_name(settings))}
+
+
+def embedded_pool(settings: Settings) -> EmbeddedPool | None:
+    """The embedded pool below home; None where none was ever started."""
+    if load_state(settings.pool_home) is None and "CONDOR_CONFIG" in os.environ:
+        return None
+    return EmbeddedPool(settings.pool_home, folder("schedd_config"))
+
+
+def declared(settings: Settings) -> tuple[Declared, ...]:
+    """The sites as the loops see them."""
+    return tuple(Declared(site.name, site.entries) for site in settings.sites)
+
+
+def reports(task: Task) -> TaskDirectory:
+    """Where a task's reports are."""
+    return TaskDirectory(Path(task.directory))
+
+
+def route(settings: Settings) -> Route:
+    """The route loop."""
+    pool = CondorPool(queue(settings, "router"))
+    return Route(pool, store(settings), reports, declared(settings), settings.broker, SystemClock())
+
+
+def pilots(settings: Settings) -> Pilots:
+    """The pilot loop."""
+    jobs = queue(settings, "factory")
+    backend = CondorFactory(jobs, factory(settings))
+    return Pilots(CondorPool(jobs), store(settings), backend, declared(settings), settings.demand, SystemClock())
+
+
+def factory(settings: Settings) -> Factory:
+    """The factory of the embedded pool. Raises UserError where there is none."""
+    embedded, state = embedded_pool(settings), load_state(settings.pool_home)
+    if embedded is None or state is None:
+        raise UserError(
+            "The factory needs the embedded pool: start it with `glideroute pool up`. "
+            "For a pool of your own, let GlideinWMS or HTCondor start the glideins."
+        )
+    release = state.installation.release
+    storage = {
+        site.name: storage_json(site.name, site.storage.name, site.storage.prefix)
+        for site in settings.sites
+        if site.storage
+    }
+    return Factory(
+        folder=settings.home / "factory",
+        contact=PoolContact(f"127.0.0.1:{state.port}", state.domain, str(release.bin.parent)),
+        schedd=f"schedd@{state.domain}",
+        storage=storage,
+        token=lambda: embedded.token("glidein").read_text(),
+        started=int(time.time()),
+    )
+
+
+@contextmanager
+def user_session(settings: Settings) -> Iterator[Router]:
+    """The user's interface, as the user; its connections are given back at the end."""
+    user = user_name(settings)
+    jobs, memory = queue(settings, user), store(settings)
+    try:
+        yield Router(
+            pool=CondorPool(jobs),
+            memory=memory,
+            user=user,
+            sites=declared(settings),
+            storage={site.name: site.storage for site in settings.sites if site.storage},
+            policy=settings.broker,
+            task_home=settings.task_home,
+            directory=TaskDirectory,
+            clock=SystemClock(),
+        )
+    finally:
+        jobs.close()
+        memory.close()
+
+
+def entry_states(settings: Settings) -> tuple[EntryState, ...]:
+    """The glideins of the declared entries, as anyone who may read the pool sees them; empty without a factory."""
+    if not settings.entries or load_state(settings.pool_home) is None:
+        return ()
+    jobs = queue(settings, user_name(settings))
+    try:
+        return CondorFactory(jobs, factory(settings)).states(settings.entries)
+    finally:
+        jobs.close()
+
+
+def daemons(home: Path) -> tuple[Daemon, ...]:
+    """What the embedded pool runs besides HTCondor: the router and the factory."""
+    environment = {"GLIDEROUTE_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    program = (sys.executable, "-P", "-m", "router.cli.main")
+    return (
+        Daemon("ROUTER", (*program, "router", "run"), environment),
+        Daemon("FACTORY", (*program, "factory", "run"), environment),
+    )

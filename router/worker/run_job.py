@@ -1,0 +1,640 @@
+#!/usr/bin/env python3
+"""Runs one job on a worker node: stage in, run the payload, stage out, report.
+
+Called as `run_job.py JOB.json` in the job's sandbox. It is shipped with every job, so it is one file, needs the
+standard library of Python 3.9 and nothing else, and imports nothing of the router. Whatever happens, it leaves
+`job_report.json` behind and ends with one of the exit codes of `CAUSES`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.parse
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+CAUSES: dict[str, tuple[int, str]] = {
+    "bad_description": (70, "The job description is not one this wrapper can run."),
+    "stage_in_failed": (71, "An input could not be fetched from any replica, or a part to merge is missing."),
+    "payload_failed": (72, "The payload could not be started, ended with an error, or was killed."),
+    "output_missing": (73, "The payload ended well, but a promised output is missing or is no regular file."),
+    "stage_out_failed": (74, "An output could not be written to the site's storage element."),
+    "evicted": (75, "The job was told to stop (SIGTERM) before it had ended."),
+    "wrapper_error": (76, "The wrapper itself failed."),
+    "merge_failed": (77, "The parts were all there, but could not be merged."),
+}
+REPORT = "job_report.json"
+INPUTS = "glideroute_inputs"
+REPORTS = "reports"
+SCHEMES = ("file", "http", "https")
+NETWORK_TIMEOUT_S = 60
+CHUNK = 1 << 20
+KEEP = "SCRATCH_DIR|SLOT|JOB_AD|MACHINE_AD|JOB_IWD"
+SECRETS = re.compile(rf"_CONDOR_(?!({KEEP})$).*|BEARER_TOKEN.*|X509_USER_.*|CONDOR_CONFIG")
+
+
+class Failure(Exception):
+    """The job ends here; `cause` is a key of CAUSES, the message is for the person who owns the job."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class Evicted(BaseException):
+    """SIGTERM came. No Exception, so that nothing which tries a next replica or volume takes it for a failed try."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One copy of an input."""
+
+    se: str
+    site: str
+    pfn: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file the payload reads, and which of its events."""
+
+    lfn: str
+    size: int
+    adler32: str
+    first_event: int
+    events: int
+    replicas: tuple[Replica, ...]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file the payload promises, and the logical name it gets."""
+
+    name: str
+    lfn: str
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The inputs are the outputs of this name in the reports of the other jobs."""
+
+    parts_of: str
+    expected_parts: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job description, checked."""
+
+    task: str
+    batch: str
+    job: str
+    executable: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    merge: Merge | None
+
+
+def file_name(value: Any) -> str:
+    """A name that stays inside the directory it is put into; ValueError otherwise."""
+    name = text(value)
+    if name in ("", ".", "..") or not name.isprintable() or re.search(r"[/\\]", name):
+        raise ValueError(f"{name!r} is no plain file name")
+    if len(name.encode()) > 200:
+        raise ValueError(f"{name[:80]!r}... is longer than 200 bytes")
+    return name
+
+
+def logical_name(value: Any) -> str:
+    """An absolute LFN in its one canonical form; ValueError otherwise."""
+    lfn = text(value)
+    if not lfn.startswith("/") or len(lfn) > 1024 or "%" in lfn:
+        raise ValueError(f"{lfn[:80]!r} is no logical file name: it must start with / and contain no %")
+    for part in lfn[1:].split("/"):
+        file_name(part)
+    return lfn
+
+
+def physical_name(value: Any) -> str:
+    """A PFN of an allowed scheme; a local path without `..` when it is a file; ValueError otherwise."""
+    pfn = text(value)
+    scheme, colon, rest = pfn.partition("://")
+    if not colon or scheme not in SCHEMES or not pfn.isprintable():
+        raise ValueError(f"{pfn[:80]!r} is not readable here: only {', '.join(SCHEMES)} are")
+    if scheme == "file" and not rest.startswith(("/", "localhost/")):
+        raise ValueError(f"{pfn!r} names another host; a file is only readable where it lies")
+    if ".." in urllib.parse.unquote(rest).split("/") or "\0" in urllib.parse.unquote(rest):
+        raise ValueError(f"{pfn!r} climbs out of its directory")
+    return pfn
+
+
+def text(value: Any) -> str:
+    """A string that can be given to a program as UTF-8; ValueError otherwise."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{value!r} is no text")
+    value.encode("utf-8")
+    return value
+
+
+def count(value: Any) -> int:
+    """A number that is 0 or more; ValueError otherwise."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def checksum(value: Any) -> str:
+    """An adler32 as 8 lower-case hexadecimal digits; ValueError otherwise."""
+    digits = text(value).lower()
+    if not re.fullmatch("[0-9a-f]{8}", digits):
+        raise ValueError(f"{digits!r} is no adler32")
+    return digits
+
+
+def variable(value: Any) -> str:
+    """A name that an environment can hold; ValueError otherwise."""
+    if not text(value) or "=" in value:
+        raise ValueError(f"{value!r} is no name of an environment variable")
+    return text(value)
+
+
+def read_input(ad: Mapping[str, Any]) -> Input:
+    """An input as described; KeyError, TypeError or ValueError when it is not."""
+    copies = tuple(Replica(text(r["se"]), text(r["site"]), physical_name(r["pfn"])) for r in ad["replicas"])
+    first, events = count(ad["first_event"]), count(ad["events"])
+    return Input(logical_name(ad["lfn"]), count(ad["size"]), checksum(ad["adler32"]), first, events, copies)
+
+
+def read_job(path: str) -> Job:
+    """The description in the file at `path`; Failure when it cannot be run."""
+    try:
+        ad = json.loads(Path(path).read_bytes())
+        if ad["version"] != 1:
+            raise ValueError(f"version {ad['version']!r} is not 1, the only one this wrapper knows")
+        if not isinstance(ad["arguments"], list):
+            raise ValueError("its arguments are no list")
+        merge = ad.get("merge")
+        return Job(
+            task=file_name(ad["task"]),
+            batch=file_name(ad["batch"]),
+            job=file_name(ad["job"]),
+            executable=file_name(ad["executable"]),
+            arguments=tuple(text(argument) for argument in ad["arguments"]),
+            environment={variable(name): text(v) for name, v in ad["environment"].items()},
+            inputs=tuple(read_input(one) for one in ad["inputs"]),
+            outputs=tuple(Output(file_name(o["name"]), logical_name(o["lfn"])) for o in ad["outputs"]),
+            merge=None if merge is None else Merge(file_name(merge["parts_of"]), count(merge["expected_parts"])),
+        )
+    except KeyError as missing:
+        raise Failure("bad_description", f"{path} does not say {missing}") from None
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as why:
+        raise Failure("bad_description", f"{path} is no job description: {why}") from None
+
+
+def merge_inputs(job: Job, merge: Merge) -> tuple[Input, ...]:
+    """The parts to merge, ordered by job, from the reports that came with the job; Failure unless all are there."""
+    parts: dict[str, Input] = {}
+    for path in sorted(Path(REPORTS).glob("*.json")):
+        try:
+            report = json.loads(path.read_bytes())
+            if report["batch"] == job.batch:
+                continue  # of another merge job, or of this one's earlier try
+            part = read_part(job, merge, report)
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as why:
+            raise Failure("stage_in_failed", f"{path} gives no part to merge: {why}") from None
+        if report["job"] in parts:
+            raise Failure("stage_in_failed", f"two reports speak for job {report['job']}; its part would count twice")
+        parts[report["job"]] = part
+    if len(parts) != merge.expected_parts:
+        found = f"{len(parts)} parts of {merge.parts_of} are there, {merge.expected_parts} are expected"
+        raise Failure("stage_in_failed", f"{found}; merging them would lose events")
+    return tuple(parts[name] for name in sorted(parts, key=lambda name: (len(name), name)))
+
+
+def read_part(job: Job, merge: Merge, report: Mapping[str, Any]) -> Input:
+    """The part that one report promises; KeyError, TypeError or ValueError when it promises none."""
+    if report["task"] != job.task:
+        raise ValueError(f"it belongs to task {report['task']}, not {job.task}")
+    file_name(report["job"])
+    if report["exit_code"] != 0:
+        raise ValueError(f"its job ended with exit code {report['exit_code']}")
+    outputs = [output for output in report["outputs"] if output["name"] == merge.parts_of]
+    if len(outputs) != 1:
+        raise ValueError(f"it lists {len(outputs)} outputs named {merge.parts_of}, not 1")
+    return read_input({**outputs[0], "first_event": 0, "events": report["events"], "replicas": outputs})
+
+
+def adler32_copy(source: IO[bytes], target: IO[bytes] | None, limit: int | None = None) -> tuple[int, str]:
+    """Copy to the end, or just read; return size and adler32. ValueError as soon as `limit` bytes are passed."""
+    size, adler = 0, 1
+    while chunk := source.read(CHUNK):
+        size += len(chunk)
+        if limit is not None and size > limit:
+            raise ValueError(f"it is longer than the {limit} bytes the catalogue says")
+        adler = zlib.adler32(chunk, adler)
+        if target is not None:
+            target.write(chunk)
+    return size, f"{adler:08x}"
+
+
+def local_path(pfn: str) -> Path:
+    """The path that a file PFN names."""
+    rest = urllib.parse.unquote(physical_name(pfn)[len("file://") :])
+    return Path(rest[rest.index("/") :])
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a regular file; OSError or ValueError for anything else, a symbolic link or a named pipe too."""
+    if path.is_symlink():
+        raise ValueError("it is a symbolic link, and what it points to may lie outside the job's directory")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("it is no regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def open_replica(pfn: str) -> Any:
+    """A readable stream of a replica's bytes; OSError when there is none."""
+    if pfn.startswith("file:"):
+        return local_path(pfn).open("rb")
+    import urllib.request  # half of the wrapper's start-up time, and few jobs need it
+
+    # No handler for ftp, file or data: a storage's redirect (they are usual) stays within http and https.
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPRedirectHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener.open(urllib.parse.quote(pfn, safe="%/:=&?~#+!$,;'@()*[]"), timeout=NETWORK_TIMEOUT_S)
+
+
+def fetch(replica: Replica, wanted: Input, into: Path) -> None:
+    """Copy a replica and check it against the catalogue; OSError or ValueError, and no file, when that fails."""
+    try:
+        with open_replica(replica.pfn) as source, into.open("wb") as target:
+            size, adler = adler32_copy(source, target, wanted.size)
+        if (size, adler) != (wanted.size, wanted.adler32):
+            catalogue = f"the catalogue says {wanted.size} bytes, adler32 {wanted.adler32}"
+            raise ValueError(f"it has {size} bytes, adler32 {adler}; {catalogue}")
+    except BaseException:
+        into.unlink(missing_ok=True)
+        raise
+
+
+def stage_in(wanted: Input, site: str, into: Path, report: dict[str, Any]) -> None:
+    """Fetch an input, from this site's replicas first, then as listed; Failure when none gives the right bytes."""
+    started = time.monotonic()
+    failed: list[dict[str, str]] = []
+    for replica in sorted(wanted.replicas, key=lambda replica: replica.site != site):
+        try:
+            fetch(replica, wanted, into)
+        except Exception as why:  # http.client raises much besides OSError; each means: try the next replica
+            failed.append({"se": replica.se, "pfn": replica.pfn, "error": str(why) or repr(why)})
+            continue
+        entry = {"lfn": wanted.lfn, "se": replica.se, "pfn": replica.pfn, "bytes": wanted.size}
+        report["inputs"].append({**entry, "seconds": elapsed(started), "failed": failed})
+        return
+    entry = {"lfn": wanted.lfn, "se": None, "pfn": None, "bytes": 0}
+    report["inputs"].append({**entry, "seconds": elapsed(started), "failed": failed})
+    reasons = "; ".join(f"{one['se']}: {one['error']}" for one in failed) or "it has no replica"
+    raise Failure("stage_in_failed", f"could not fetch {wanted.lfn}: {reasons}")
+
+
+def stage_in_all(inputs: Sequence[Input], site: str, report: dict[str, Any]) -> Path:
+    """Fetch every input; return the list that the payload reads. Names may repeat, so each gets its own folder."""
+    entries = []
+    for number, wanted in enumerate(inputs):
+        into = Path.cwd() / INPUTS / f"{number:04d}" / wanted.lfn.rsplit("/", 1)[1]
+        into.parent.mkdir(parents=True, exist_ok=True)
+        stage_in(wanted, site, into, report)
+        events = {"first_event": wanted.first_event, "events": wanted.events}
+        entries.append({"lfn": wanted.lfn, "path": str(into), **events})
+    listing = Path.cwd() / INPUTS / "inputs.json"
+    listing.parent.mkdir(exist_ok=True)
+    listing.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+    return listing
+
+
+def translate(lfn: str, rules: Mapping[str, Sequence[Mapping[str, str]]], protocol: str, depth: int = 0) -> str | None:
+    """The PFN that a volume's rules give, or None.
+
+    As CMSSW does it: the first rule wins whose pattern matches the whole LFN; a chained protocol is applied first,
+    and the rule's groups are then taken from the name it gave.
+    """
+    if depth > len(rules):
+        raise ValueError(f"the chain of protocol {protocol!r} never ends")
+    for rule in rules.get(protocol, ()):
+        if not re.fullmatch(rule["lfn"], lfn):
+            continue
+        name: str | None = lfn
+        if chain := rule.get("chain"):
+            name = translate(lfn, rules, chain, depth + 1)
+        found = re.fullmatch(rule["lfn"], name) if name else None
+        if found:
+            return found.expand(re.sub(r"\$(\d)", r"\\g<\1>", rule["pfn"].replace("\\", r"\\")))
+    return None
+
+
+def volume_rules(volume: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """A volume's rules by protocol; a prefix is the rule it stands for."""
+    rules: dict[str, list[dict[str, str]]] = {}
+    for entry in volume["protocols"]:
+        if "prefix" in entry:
+            prefix = {"lfn": "/?(.*)", "pfn": entry["prefix"].rstrip("/") + "/$1"}
+            rules.setdefault(entry["protocol"], []).append(prefix)
+        rules.setdefault(entry["protocol"], []).extend(entry.get("rules", ()))
+    return rules
+
+
+def destinations(lfn: str, site: str, storage: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Where the site's storage may keep an LFN: (SE, PFN), first choice first. Only disk that is written as files."""
+    for volume in storage:
+        writable = {e["protocol"] for e in volume["protocols"] if e.get("access", "").endswith("-rw")}
+        if volume["site"] != site or volume.get("type") == "TAPE" or "file" not in writable:
+            continue
+        pfn = translate(lfn, volume_rules(volume), "file")
+        if pfn:
+            yield volume["rse"], pfn
+
+
+def publish(source: Path, final: Path, own: bool) -> tuple[int, str]:
+    """Write a file beside its final place, read it back, put it in place; OSError or ValueError when that fails.
+
+    A part file that a kill leaves behind is never taken for the file, and a reader never sees half of one.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    part = final.with_name(f"{final.name}.part-{uuid.uuid4().hex}")
+    try:
+        with open_regular(source) as content, part.open("xb") as target:
+            written = adler32_copy(content, target)
+            target.flush()
+            os.fsync(target.fileno())
+        if read_back(part) != written:
+            raise ValueError("the storage gives back other bytes than were written")
+        put_in_place(part, final, own, written)
+    finally:
+        part.unlink(missing_ok=True)
+    return written
+
+
+def read_back(path: Path) -> tuple[int, str]:
+    """Size and adler32 of what a file holds; OSError."""
+    with path.open("rb") as content:
+        return adler32_copy(content, None)
+
+
+def put_in_place(part: Path, final: Path, own: bool, written: tuple[int, str]) -> None:
+    """Give a complete file its name; OSError, or ValueError when the name is taken by another file.
+
+    A name that is this task's own is replaced: an earlier try of the same job wrote it. Any other file is kept.
+    """
+    if own:
+        part.replace(final)
+    else:
+        try:
+            os.link(part, final)
+        except FileExistsError:
+            if read_back(final) != written:
+                raise ValueError("another file has this name, and it is not this task's to replace") from None
+    directory = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Write an output to the first volume of the site that takes it; Failure when none does."""
+    own = job.task in output.lfn.split("/")[:-1]
+    failed: list[str] = []
+    try:
+        for se, pfn in destinations(output.lfn, site, storage):
+            try:
+                size, adler = publish(Path(output.name), local_path(pfn), own)
+            except (OSError, ValueError) as why:
+                failed.append(f"{se}: {why}")
+                continue
+            place = {"name": output.name, "lfn": output.lfn, "se": se, "site": site, "pfn": pfn}
+            return {**place, "size": size, "adler32": adler}
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, re.error) as why:
+        failed.append(f"the storage description of site {site} is wrong: {why!r}")
+    reasons = "; ".join(failed) or f"site {site or '(unnamed)'} has no storage whose rules take it"
+    raise Failure("stage_out_failed", f"could not write {output.lfn}: {reasons}")
+
+
+def read_storage() -> list[dict[str, Any]]:
+    """The storage description the glidein names; Failure when there is none to read."""
+    path = os.environ.get("GLIDEROUTE_STORAGE", "")
+    if not path:
+        raise Failure("stage_out_failed", "the site says not where outputs go: GLIDEROUTE_STORAGE is not set")
+    try:
+        storage = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError) as why:
+        raise Failure("stage_out_failed", f"cannot read the site's storage description {path}: {why}") from None
+    if not isinstance(storage, list):
+        raise Failure("stage_out_failed", f"the site's storage description {path} is no list of volumes")
+    return storage
+
+
+class Eviction:
+    """What SIGTERM does: it ends the wrapper's own work at once, and a payload's with a grace."""
+
+    def __init__(self) -> None:
+        self.grace_s = 5.0  # less than the 10 s a glidein leaves, so that the report is written in time
+        self.asked = False
+        self.shielded = False
+        self.payload: int | None = None
+
+    def listen(self) -> None:
+        """From now on SIGTERM and SIGINT come here."""
+        signal.signal(signal.SIGTERM, self.heard)
+        signal.signal(signal.SIGINT, self.heard)
+
+    def ignore(self) -> None:
+        """From now on nothing can change how the job ended, not even while the interpreter shuts down."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def heard(self, *_: object) -> None:
+        """Stop once; what is heard later changes nothing."""
+        if self.asked:
+            return
+        self.asked = True
+        if not self.shielded:
+            raise Evicted
+        self.end_payload()
+
+    def end_payload(self) -> None:
+        """Ask the payload to stop, and kill it when its grace is over."""
+        self.signal_payload(signal.SIGTERM)
+        signal.signal(signal.SIGALRM, lambda *_: self.signal_payload(signal.SIGKILL))
+        signal.setitimer(signal.ITIMER_REAL, self.grace_s)
+
+    def signal_payload(self, number: int) -> None:
+        """Send a signal to the payload and all it started."""
+        if self.payload is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(self.payload, number)
+
+    def wait_for(self, payload: int) -> tuple[int, resource.struct_rusage]:
+        """Wait for the payload, leaving nothing of it behind; its exit code (signals negative) and what it used."""
+        self.payload = payload
+        if self.asked:
+            self.end_payload()
+        os.waitid(os.P_PID, payload, os.WEXITED | os.WNOWAIT)
+        self.signal_payload(signal.SIGKILL)
+        _, status, usage = os.wait4(payload, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.payload = None
+        return os.waitstatus_to_exitcode(status), usage
+
+
+def payload_environment(job: Job, listing: Path) -> dict[bytes, bytes]:
+    """This environment without the pilot's credentials, then the job's own, then what we promise."""
+    environment = {n: v for n, v in os.environb.items() if not SECRETS.fullmatch(os.fsdecode(n))}
+    ours = {"GLIDEROUTE_INPUTS": str(listing), "GLIDEROUTE_TASK": job.task, "GLIDEROUTE_JOB": job.job}
+    for name, value in {**job.environment, **ours}.items():
+        environment[name.encode()] = value.encode()
+    return environment
+
+
+def run_payload(job: Job, listing: Path, eviction: Eviction, report: dict[str, Any]) -> None:
+    """Run the payload to its end; Failure when it ends badly, Evicted when it was told to stop."""
+    program = Path.cwd() / job.executable
+    failing = "merge_failed" if job.merge else "payload_failed"
+    started = time.monotonic()
+    eviction.shielded = True
+    try:
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        # Bytes, so that arguments arrive as they were written whatever the node's locale is.
+        command = [os.fsencode(program), *(argument.encode() for argument in job.arguments)]
+        environment = payload_environment(job, listing)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
+    except OSError as why:
+        needs = "a script needs a first line such as #!/usr/bin/env python3, and that program on the node"
+        raise Failure(failing, f"{job.executable} could not be started: {why}; {needs}") from None
+    process.returncode, usage = eviction.wait_for(process.pid)
+    code = process.returncode
+    report["payload"] = {
+        "exit_code": code if code >= 0 else None,
+        "signal": -code if code < 0 else None,
+        "seconds": elapsed(started),
+        "max_rss_kb": usage.ru_maxrss,
+    }
+    eviction.shielded = False
+    if eviction.asked:
+        raise Evicted
+    if code:
+        how = f"ended with exit code {code}" if code > 0 else f"was killed by signal {-code}"
+        raise Failure(failing, f"{job.executable} {how}; the job's output and error files say more")
+
+
+def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]) -> None:
+    """Do the job, filling the report on the way; Failure or Evicted when it does not end well."""
+    if len(arguments) != 1:
+        raise Failure("bad_description", "usage: run_job.py JOB.json")
+    eviction.grace_s = float(os.environ.get("GLIDEROUTE_GRACE_S", eviction.grace_s))
+    job = read_job(arguments[0])
+    report.update(task=job.task, batch=job.batch, job=job.job)
+    inputs = merge_inputs(job, job.merge) if job.merge else job.inputs
+    storage = read_storage() if job.outputs else []
+    run_payload(job, stage_in_all(inputs, report["site"], report), eviction, report)
+    check_outputs(job)
+    for output in job.outputs:
+        report["outputs"].append(stage_out(output, job, report["site"], storage))
+    report["events"] = sum(one.events for one in inputs)
+
+
+def check_outputs(job: Job) -> None:
+    """Failure unless every promised output is a regular file in the sandbox."""
+    faults = []
+    for output in job.outputs:
+        try:
+            open_regular(Path(output.name)).close()
+        except FileNotFoundError:
+            faults.append(f"{output.name} was not written")
+        except (OSError, ValueError) as why:
+            faults.append(f"{output.name}: {why}")
+    if faults:
+        raise Failure("output_missing", f"the payload ended well, but not as promised: {'; '.join(faults)}")
+
+
+def attempt(arguments: Sequence[str], report: dict[str, Any]) -> tuple[str | None, str]:
+    """Do the job, whatever comes: the cause of its failure or None, and words."""
+    eviction = Eviction()
+    try:
+        try:
+            eviction.listen()
+            perform(arguments, eviction, report)
+            outcome: tuple[str | None, str] = None, "the job ended well"
+        except Failure as failure:
+            outcome = failure.cause, str(failure)
+        except Exception as bug:
+            line = traceback.extract_tb(bug.__traceback__)[-1].lineno
+            outcome = "wrapper_error", f"the job wrapper failed, not your program: {bug!r} in line {line}"
+        eviction.ignore()
+    except Evicted:
+        eviction.ignore()
+        outcome = "evicted", "the job was told to stop (SIGTERM) before it had ended"
+    return outcome
+
+
+def elapsed(since: float) -> float:
+    """Seconds since a reading of the monotonic clock."""
+    return round(time.monotonic() - since, 3)
+
+
+def write_report(report: Mapping[str, Any]) -> None:
+    """Put the report in place, whole or not at all; OSError when that fails."""
+    descriptor, part = tempfile.mkstemp(prefix=".job_report-", dir=".")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as target:
+        json.dump(report, target, indent=1)
+    Path(part).chmod(0o644)
+    Path(part).replace(REPORT)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do the job and report; the exit code is 0 or one of CAUSES."""
+    report: dict[str, Any] = {"version": 1, "task": None, "batch": None, "job": None}
+    site = os.environ.get("GLIDEIN_Site", "")  # noqa: SIM112 (GlideinWMS spells it so)
+    report.update(site=site, host=socket.gethostname(), started=round(time.time(), 3))
+    report.update(payload=None, events=0, inputs=[], outputs=[])
+    cause, message = attempt(arguments, report)
+    code = CAUSES[cause][0] if cause else 0
+    report.update(ended=round(time.time(), 3), exit_code=code, cause=cause, message=message)
+    if cause:
+        sys.stderr.write(f"glideroute: {message}\n")
+    try:
+        write_report(report)
+    except OSError as why:
+        sys.stderr.write(f"glideroute: could not write {REPORT}: {why}\n")
+        return code or CAUSES["wrapper_error"][0]
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

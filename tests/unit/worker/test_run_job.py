@@ -1,0 +1,466 @@
+"""The wrapper, run as the program it is, against storage in a temporary directory."""
+
+import ast
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import zlib
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from router.worker import run_job
+
+LFN = "/demo/zmumu/f03.root"
+MERGED = "/user/alice/zmumu-3f9c2a/hist_0003.root"
+
+
+def test_the_wrapper_is_one_file_of_the_standard_library_of_python_3_9():
+    tree = ast.parse(Path(run_job.__file__).read_text(), feature_version=(3, 9))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+
+
+def test_a_job_reads_its_input_and_its_output_reaches_the_sites_storage(sandbox):
+    sandbox.reads(LFN, b"muons", sandbox.replica(LFN, b"muons"))
+    sandbox.payload("cat glideroute_inputs/0000/f03.root > hist.root; echo done; echo hm >&2")
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"]) == (0, None)
+    assert (sandbox.storage("SITE_A") / MERGED[1:]).read_bytes() == b"muons"
+    [output] = ended.report["outputs"]
+    assert output == {
+        "name": "hist.root",
+        "lfn": MERGED,
+        "se": "SITE_A_DISK",
+        "site": "SITE_A",
+        "pfn": f"file://{sandbox.storage('SITE_A')}{MERGED}",
+        "size": 5,
+        "adler32": f"{zlib.adler32(b'muons'):08x}",
+    }
+    assert (ended.output, ended.errors) == ("done\n", "hm\n")
+    assert list((sandbox.storage("SITE_A") / "user").rglob("*.part-*")) == []
+
+
+def test_the_report_says_who_ran_what_where_and_at_what_cost(sandbox):
+    sandbox.reads(LFN, b"muons", sandbox.replica(LFN, b"muons"), events=192)
+    sandbox.reads("/demo/zmumu/f04.root", b"more", sandbox.replica("/demo/zmumu/f04.root", b"more"), events=8)
+    sandbox.payload("echo > hist.root")
+    report = sandbox.run().report
+    assert [report[name] for name in ("version", "task", "batch", "job")] == [1, "zmumu-3f9c2a", "b0", "0003"]
+    assert (report["site"], report["host"], report["events"]) == ("SITE_A", socket.gethostname(), 200)
+    assert report["started"] <= report["ended"]
+    assert (report["payload"]["exit_code"], report["payload"]["signal"]) == (0, None)
+    assert report["payload"]["seconds"] >= 0 and report["payload"]["max_rss_kb"] > 100
+    assert [one["bytes"] for one in report["inputs"]] == [5, 4]
+
+
+def test_the_payload_finds_its_inputs_its_names_and_its_own_environment(sandbox):
+    sandbox.reads(LFN, b"muons", sandbox.replica(LFN, b"muons"))
+    odd = "a;b \"c\" 'd'=\nü"
+    sandbox.describe(environment={"K": odd})
+    sandbox.payload('cat "$GLIDEROUTE_INPUTS" > hist.root; printf "%s|%s|%s" "$GLIDEROUTE_TASK" "$GLIDEROUTE_JOB" "$K"')
+    assert sandbox.run().output == f"zmumu-3f9c2a|0003|{odd}"
+    path = str(sandbox.scratch / "glideroute_inputs" / "0000" / "f03.root")
+    listed = json.loads((sandbox.scratch / "hist.root").read_bytes())
+    assert listed == [{"lfn": LFN, "path": path, "first_event": 0, "events": 192}]
+
+
+def test_the_payload_does_not_see_the_pilots_credentials(sandbox):
+    secrets = ["_CONDOR_SEC_TOKEN_DIRECTORY", "_CONDOR_CREDS", "BEARER_TOKEN_FILE", "X509_USER_PROXY", "CONDOR_CONFIG"]
+    for name in [*secrets, "_CONDOR_SCRATCH_DIR"]:
+        sandbox.environment[name] = "/somewhere"
+    sandbox.payload("env > hist.root")
+    sandbox.run()
+    seen = {line.partition("=")[0] for line in (sandbox.scratch / "hist.root").read_text().splitlines()}
+    assert seen.isdisjoint(secrets)
+    assert {"_CONDOR_SCRATCH_DIR", "GLIDEIN_Site"} <= seen
+
+
+def test_arguments_reach_the_payload_byte_for_byte(sandbox):
+    arguments = ["--bins", "60", "", " ", 'say "hi"', "it's", "''", "a\nb", "$HOME `id` $(id)", "\\", "*", "Zµµ→é", "-"]
+    sandbox.describe(arguments=arguments)
+    sandbox.environment["LC_ALL"] = "C"
+    sandbox.payload("printf '%s\\0' \"$@\" > hist.root")
+    assert sandbox.run().code == 0
+    assert (sandbox.scratch / "hist.root").read_bytes() == "".join(a + "\0" for a in arguments).encode()
+
+
+def test_the_own_sites_replica_is_read_before_those_of_others(sandbox):
+    near, far = sandbox.replica(LFN, b"muons"), sandbox.replica(LFN, b"muons", "SITE_B")
+    sandbox.reads(LFN, b"muons", far, near)
+    sandbox.payload("echo > hist.root")
+    assert [one["se"] for one in sandbox.run().report["inputs"]] == ["SITE_A_DISK"]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "why"),
+    [
+        (b"nuons", "it has 5 bytes, adler32"),
+        (b"muo", "it has 3 bytes, adler32"),
+        (b"muons and more", "it is longer than the 5 bytes the catalogue says"),
+    ],
+)
+def test_a_replica_with_other_bytes_than_the_catalogue_says_is_passed_over(sandbox, damaged, why):
+    sandbox.reads(LFN, b"muons", sandbox.replica(LFN, damaged), sandbox.replica(LFN, b"muons", "SITE_B"))
+    sandbox.payload("cat glideroute_inputs/0000/f03.root > hist.root")
+    ended = sandbox.run()
+    assert ended.code == 0
+    assert (sandbox.scratch / "hist.root").read_bytes() == b"muons"
+    [read] = ended.report["inputs"]
+    assert read["se"] == "SITE_B_DISK"
+    assert [(one["se"], why in one["error"]) for one in read["failed"]] == [("SITE_A_DISK", True)]
+
+
+def test_an_input_that_no_replica_gives_ends_the_job_with_71_and_names_each_fault(sandbox):
+    gone = {"se": "SITE_B_DISK", "site": "SITE_B", "pfn": f"file://{sandbox.top}/nowhere"}
+    sandbox.reads(LFN, b"muons", sandbox.replica(LFN, b"MUONS"), gone)
+    sandbox.payload("echo ran > hist.root")
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"], ended.report["payload"]) == (71, "stage_in_failed", None)
+    assert "SITE_A_DISK: it has 5 bytes" in ended.report["message"]
+    assert "SITE_B_DISK: [Errno 2]" in ended.report["message"]
+    assert ended.errors == f"glideroute: {ended.report['message']}\n"
+    assert not (sandbox.scratch / "hist.root").exists()
+
+
+class Storage(BaseHTTPRequestHandler):
+    """A site's storage that speaks HTTP."""
+
+    hung = threading.Event()
+    done = threading.Event()
+
+    def do_GET(self):
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/demo/a%20b.root")
+            self.end_headers()
+        elif self.path == "/demo/a%20b.root":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"muons")
+        elif self.path == "/escape":
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/hostname")
+            self.end_headers()
+        elif self.path == "/hang":
+            self.hung.set()
+            self.done.wait(20)
+        else:
+            self.send_error(503, "pool node is down")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def http_storage():
+    with HTTPServer(("127.0.0.1", 0), Storage) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("path", ["/demo/a b.root", "/demo/a%20b.root", "/moved"])
+def test_an_input_can_be_read_over_http(sandbox, http_storage, path):
+    down = {"se": "SITE_A_WEB", "site": "SITE_A", "pfn": f"{http_storage}/down"}
+    escape = {"se": "SITE_C_WEB", "site": "SITE_C", "pfn": f"{http_storage}/escape"}
+    sandbox.reads(LFN, b"muons", down, escape, {"se": "SITE_B_WEB", "site": "SITE_B", "pfn": http_storage + path})
+    sandbox.payload("cp glideroute_inputs/0000/f03.root hist.root")
+    ended = sandbox.run()
+    assert ended.code == 0
+    [read] = ended.report["inputs"]
+    assert read["se"] == "SITE_B_WEB"
+    assert "503: pool node is down" in read["failed"][0]["error"]
+    assert "redirection to url 'file:///etc/hostname' is not allowed" in read["failed"][1]["error"].lower()
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "killed_by", "message"),
+    [
+        ("exit 3", 3, None, "analyse.sh ended with exit code 3"),
+        ("kill -SEGV $$", None, 11, "analyse.sh was killed by signal 11"),
+    ],
+)
+def test_a_payload_that_fails_ends_the_job_with_72(sandbox, script, code, killed_by, message):
+    sandbox.payload(f"echo > hist.root; {script}")
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"], ended.report["events"]) == (72, "payload_failed", 0)
+    assert (ended.report["payload"]["exit_code"], ended.report["payload"]["signal"]) == (code, killed_by)
+    assert ended.report["message"].startswith(message)
+    assert ended.report["outputs"] == []
+
+
+def test_a_payload_whose_interpreter_is_missing_says_so(sandbox):
+    (sandbox.scratch / "analyse.sh").write_text("#!/no/such/python\n")
+    ended = sandbox.run()
+    assert (ended.code, ended.report["payload"]) == (72, None)
+    assert "a script needs a first line such as #!/usr/bin/env python3" in ended.report["message"]
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("true", "hist.root was not written"),
+        ("mkdir hist.root", "hist.root: it is no regular file"),
+        ("mkfifo hist.root", "hist.root: it is no regular file"),
+        ("ln -s /etc/hostname hist.root", "hist.root: it is a symbolic link"),
+    ],
+)
+def test_a_promised_output_that_is_no_file_of_the_sandbox_ends_the_job_with_73(sandbox, script, why):
+    sandbox.payload(script)
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"]) == (73, "output_missing")
+    assert why in ended.report["message"]
+
+
+def test_a_site_without_storage_for_the_output_ends_the_job_with_74(sandbox):
+    sandbox.environment["GLIDEIN_Site"] = "SITE_C"
+    sandbox.payload("echo > hist.root")
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"]) == (74, "stage_out_failed")
+    assert ended.report["message"] == f"could not write {MERGED}: site SITE_C has no storage whose rules take it"
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "{}", '[{"site": "SITE_A"}]'])
+def test_a_storage_description_that_cannot_be_used_ends_the_job_with_74(sandbox, content):
+    if content is None:
+        del sandbox.environment["GLIDEROUTE_STORAGE"]
+    else:
+        (sandbox.top / "storage.json").write_text(content)
+    sandbox.payload("echo > hist.root")
+    assert sandbox.run().code == 74
+
+
+def test_storage_that_cannot_be_written_is_named_and_the_next_volume_is_tried(sandbox):
+    blocked = sandbox.volume("SITE_A")
+    blocked["protocols"][0]["prefix"] = f"file://{sandbox.top}/storage.json"
+    (sandbox.top / "storage.json").write_text(json.dumps([blocked]))
+    sandbox.payload("echo > hist.root")
+    ended = sandbox.run()
+    assert ended.code == 74
+    assert "SITE_A_DISK: [Errno 20] Not a directory" in ended.report["message"]
+    (sandbox.top / "storage.json").write_text(json.dumps([blocked, sandbox.volume("SITE_A")]))
+    assert sandbox.run().code == 0
+
+
+def test_a_retry_replaces_the_output_of_its_earlier_try(sandbox):
+    for content in ("first", "second"):
+        sandbox.payload(f"printf {content} > hist.root")
+        assert sandbox.run().code == 0
+        assert (sandbox.storage("SITE_A") / MERGED[1:]).read_text() == content
+
+
+def test_a_file_that_is_not_the_tasks_own_is_never_overwritten_but_may_be_the_same(sandbox):
+    sandbox.describe(outputs=[{"name": "hist.root", "lfn": "/user/alice/thesis/hist.root"}])
+    sandbox.replica("/user/alice/thesis/hist.root", b"years of work")
+    sandbox.payload("printf 'years of work' > hist.root")
+    assert sandbox.run().code == 0
+    sandbox.payload("printf 'a typo' > hist.root")
+    ended = sandbox.run()
+    assert ended.code == 74
+    assert "another file has this name" in ended.report["message"]
+    kept = sandbox.storage("SITE_A") / "user/alice/thesis"
+    assert [path.read_bytes() for path in kept.iterdir()] == [b"years of work"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": 2},
+        {"task": None},
+        {"job": "../0003"},
+        {"executable": "/bin/sh"},
+        {"executable": "../analyse.sh"},
+        {"executable": "a" * 201},
+        {"arguments": "--bins 60"},
+        {"environment": []},
+        {"arguments": [60]},
+        {"arguments": ["\0"]},
+        {"arguments": ["\ud800"]},
+        {"environment": {"A=B": "c"}},
+        {"environment": {"": "c"}},
+        {"environment": {"A": 1}},
+        {"inputs": [{"lfn": LFN}]},
+        {"outputs": [{"name": "a/b", "lfn": MERGED}]},
+        {"outputs": [{"name": "..", "lfn": MERGED}]},
+        {"outputs": [{"name": "a\nb", "lfn": MERGED}]},
+        {"outputs": [{"name": "hist.root", "lfn": "/user/../../etc/hist.root"}]},
+        {"outputs": [{"name": "hist.root", "lfn": "/user//hist.root"}]},
+        {"outputs": [{"name": "hist.root", "lfn": "user/hist.root"}]},
+        {"outputs": [{"name": "hist.root", "lfn": "/user/%2e%2e/hist.root"}]},
+        {"outputs": [{"name": "hist.root", "lfn": "/user/a\\b"}]},
+        {"outputs": [{"name": "hist.root", "lfn": "/user/a\0b"}]},
+        {"outputs": [{"name": "hist.root", "lfn": "/user" * 300}]},
+        {"merge": {"parts_of": "../hist.root", "expected_parts": 2}},
+        {"merge": {"parts_of": "hist.root", "expected_parts": -2}},
+    ],
+)
+def test_a_description_that_could_do_harm_is_refused(tmp_path, sandbox, changes):
+    (tmp_path / "job.json").write_text(json.dumps(sandbox.described | changes))
+    with pytest.raises(run_job.Failure) as refused:
+        run_job.read_job(str(tmp_path / "job.json"))
+    assert refused.value.cause == "bad_description"
+
+
+@pytest.mark.parametrize(
+    "pfn",
+    [
+        "ftp://host/f",
+        "/etc/passwd",
+        "file://other/f",
+        "file:///a/../../etc/passwd",
+        "file:///a/%2e%2e/b",
+        "gopher://h/f",
+        "",
+    ],
+)
+def test_only_replicas_of_the_allowed_kinds_are_read(pfn):
+    with pytest.raises(ValueError, match=r"not readable here|another host|climbs out"):
+        run_job.physical_name(pfn)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"version": 1}', "[" * 100_000])
+def test_what_is_no_description_is_refused_in_words(tmp_path, content):
+    (tmp_path / "job.json").write_text(content)
+    with pytest.raises(run_job.Failure, match=r"job\.json (is no job description|does not say)"):
+        run_job.read_job(str(tmp_path / "job.json"))
+
+
+def test_a_bad_description_ends_the_job_with_70_and_a_report_without_a_task(sandbox):
+    sandbox.described = {"version": 1}
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"], ended.report["task"]) == (70, "bad_description", None)
+    assert ended.errors == "glideroute: job.json does not say 'arguments'\n"
+
+
+def test_a_fault_of_the_wrapper_itself_is_76_and_not_the_users(sandbox):
+    sandbox.environment["GLIDEROUTE_GRACE_S"] = "soon"
+    sandbox.payload("true")
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"]) == (76, "wrapper_error")
+    assert "Traceback" not in ended.errors
+
+
+def test_a_report_that_cannot_be_written_is_76_even_when_the_job_went_well(sandbox):
+    sandbox.payload("echo > hist.root; mkdir job_report.json; touch job_report.json/full")
+    wrapper = sandbox.start()
+    _, errors = wrapper.communicate(timeout=20)
+    assert wrapper.returncode == 76
+    assert b"could not write job_report.json" in errors
+
+
+def started_payload(sandbox, script):
+    """A wrapper whose payload has got as far as its own first line."""
+    ready = sandbox.scratch / "ready"
+    os.mkfifo(ready)
+    sandbox.payload(f"{script}\necho > ready\nwhile :; do sleep 60 & wait; done")
+    wrapper = sandbox.start()
+    ready.read_bytes()
+    return wrapper
+
+
+def test_sigterm_reaches_the_payload_and_the_job_is_evicted(sandbox):
+    wrapper = started_payload(sandbox, "trap 'echo saved > state; exit 0' TERM")
+    wrapper.send_signal(signal.SIGTERM)
+    ended = sandbox.end(wrapper)
+    assert (ended.code, ended.report["cause"], ended.report["payload"]["exit_code"]) == (75, "evicted", 0)
+    assert (sandbox.scratch / "state").read_text() == "saved\n"
+
+
+def test_a_payload_deaf_to_sigterm_is_killed_after_the_grace(sandbox):
+    sandbox.environment["GLIDEROUTE_GRACE_S"] = "0.1"
+    wrapper = started_payload(sandbox, "trap '' TERM")
+    wrapper.send_signal(signal.SIGTERM)
+    ended = sandbox.end(wrapper)
+    assert (ended.code, ended.report["payload"]["signal"]) == (75, signal.SIGKILL)
+
+
+def test_sigterm_during_stage_in_ends_the_job_at_once(sandbox, http_storage):
+    Storage.hung.clear()
+    Storage.done.clear()
+    second = sandbox.replica(LFN, b"muons", "SITE_B")
+    sandbox.reads(LFN, b"muons", {"se": "SITE_A_WEB", "site": "SITE_A", "pfn": f"{http_storage}/hang"}, second)
+    sandbox.payload("echo ran > hist.root")
+    wrapper = sandbox.start()
+    assert Storage.hung.wait(20)
+    wrapper.send_signal(signal.SIGTERM)
+    ended = sandbox.end(wrapper)
+    Storage.done.set()
+    assert (ended.code, ended.report["payload"]) == (75, None)
+    assert not (sandbox.scratch / "hist.root").exists()
+
+
+def test_what_a_payload_leaves_running_ends_with_it(sandbox):
+    sandbox.payload("sleep 600 & echo > hist.root")
+    assert sandbox.run().code == 0  # run() waits for whoever holds the job's output, so for the sleep too
+
+
+def a_report(sandbox, number, content, **changes):
+    lfn = f"/user/alice/zmumu-3f9c2a/hist_{number}.root"
+    sized = {"name": "hist.root", "lfn": lfn, "size": len(content), "adler32": f"{zlib.adler32(content):08x}"}
+    outputs = [sized | sandbox.replica(lfn, content)]
+    report = {"version": 1, "task": "zmumu-3f9c2a", "batch": "b0", "job": number, "exit_code": 0, "events": 10}
+    reports = sandbox.scratch / "reports"
+    reports.mkdir(exist_ok=True)
+    (reports / f"{number}.json").write_text(json.dumps(report | {"outputs": outputs} | changes))
+
+
+def a_merge(sandbox, parts):
+    merge = {"parts_of": "hist.root", "expected_parts": parts}
+    merged = {"name": "hist.root", "lfn": "/user/alice/zmumu-3f9c2a/hist.root"}
+    sandbox.describe(batch="merge", job="merge", merge=merge, inputs=[], outputs=[merged])
+    sandbox.payload("cat glideroute_inputs/*/* > hist.root")
+
+
+def test_a_merge_job_gets_the_parts_of_all_jobs_in_their_order(sandbox):
+    for job, content in (("0002", b"c"), ("0000", b"a"), ("0001", b"b")):
+        a_report(sandbox, job, content)
+    a_report(sandbox, "merge", b"", batch="merge", exit_code=74, outputs=[])  # what its earlier try left
+    a_merge(sandbox, parts=3)
+    ended = sandbox.run()
+    assert (ended.code, ended.report["events"]) == (0, 30)
+    assert (sandbox.storage("SITE_A") / "user/alice/zmumu-3f9c2a/hist.root").read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (None, "1 parts of hist.root are there, 2 are expected"),
+        ({"job": "0000"}, "two reports speak for job 0000"),
+        ({"task": "other-1"}, "it belongs to task other-1"),
+        ({"exit_code": 72}, "its job ended with exit code 72"),
+        ({"outputs": []}, "it lists 0 outputs named hist.root"),
+        ({"outputs": None}, "gives no part to merge"),
+        ({"job": "../x"}, "no plain file name"),
+    ],
+)
+def test_a_merge_job_without_exactly_the_parts_it_expects_ends_with_71(sandbox, second, why):
+    a_report(sandbox, "0000", b"a")
+    if second is not None:
+        a_report(sandbox, "0001", b"b", **second)
+    a_merge(sandbox, parts=2)
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"]) == (71, "stage_in_failed")
+    assert why in ended.report["message"]
+
+
+def test_a_part_that_changed_since_it_was_reported_is_not_merged(sandbox):
+    a_report(sandbox, "0000", b"a")
+    sandbox.replica("/user/alice/zmumu-3f9c2a/hist_0000.root", b"x")
+    a_merge(sandbox, parts=1)
+    assert sandbox.run().code == 71
+
+
+def test_a_merge_that_fails_is_told_apart_from_a_payload_that_fails(sandbox):
+    a_report(sandbox, "0000", b"a")
+    a_merge(sandbox, parts=1)
+    sandbox.payload("exit 77")
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"], ended.report["payload"]["exit_code"]) == (77, "merge_failed", 77)
