@@ -14,7 +14,7 @@ now() { date +%s; }
 # A query's constraint is evaluated by the collector, so time() in it is the collector's clock.
 at_collector() {
   local program answer
-  program=$(gconfig_get CONDOR_DIR "$glidein_config")/bin/condor_status
+  program=$(setting CONDOR_DIR "")/bin/condor_status
   [[ -x $program ]] || program=condor_status
   answer=$(timeout 10 "$program" -collector -limit 1 -constraint "$1" -format '%s' MyType 2> /dev/null) || return 1
   [[ -n $answer ]]

@@ -10,7 +10,7 @@ source "${BASH_SOURCE[0]%/*}/lib.bash"
 main() {
   local need have promised
   begin "$@"
-  promised=$(gconfig_get GLIDEIN_CPUS "$glidein_config")
+  promised=$(setting GLIDEIN_CPUS "")
   [[ $promised =~ ^[0-9]+$ ]] || promised=1 # auto, slot, node: the start-up settles it after this check
   threshold need ROUTER_MIN_CPUS "$promised"
   have=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc) # nproc honours the batch system's CPU affinity

@@ -28,7 +28,7 @@ address_space_mb() {
 main() {
   local need have limit promised
   begin "$@"
-  promised=$(gconfig_get GLIDEIN_MaxMemMBs "$glidein_config")
+  promised=$(setting GLIDEIN_MaxMemMBs "")
   [[ $promised =~ ^[0-9]+$ ]] || promised=512
   threshold need ROUTER_MIN_MEMORY_MB "$promised"
   have=$(physical_mb)

@@ -4,11 +4,19 @@
 # Sourced by glidein_startup.sh, which sets:
 : "${work:?}" "${condor_vars_file:?}"
 
-# classad_text TEXT -- as a ClassAd string literal
+# classad_text TEXT -- as a string of the old ClassAd syntax, which HTCondor reads in settings and ad files
+# A backslash there means itself, but before a quote it makes the quote part of the string.
 classad_text() {
   local text=${1//[[:cntrl:]]/ }
-  text=${text//\\/\\\\}
+  text=${text%"${text##*[!\\]}"}
   printf '"%s"' "${text//\"/\\\"}"
+}
+
+# no_macros TEXT -- with $ as HTCondor's settings want it; $$ cannot be said there and becomes $
+no_macros() {
+  local text=$1
+  while [[ $text == *'$$'* ]]; do text=${text//'$$'/'$'}; done
+  printf '%s' "${text//'$'/'$(DOLLAR)'}"
 }
 
 # config_value TYPE TEXT -- as the right-hand side of a setting; S makes a string, I wants an integer, C an expression
@@ -21,7 +29,7 @@ config_value() {
       ;;
     *) return 1 ;;
   esac
-  printf '%s\n' "${text//\$/\$(DOLLAR)}"
+  no_macros "$text"
 }
 
 # environment_value TEXT -- one value inside STARTER_JOB_ENVIRONMENT's outer double quotes
@@ -29,7 +37,7 @@ environment_value() {
   local text=${1//[[:cntrl:]]/ }
   text=${text//\'/\'\'}
   text=${text//\"/\"\"}
-  printf "'%s'" "${text//\$/\$(DOLLAR)}"
+  printf "'%s'" "$(no_macros "$text")"
 }
 
 # is_name TEXT -- whether it can be a setting's or variable's name

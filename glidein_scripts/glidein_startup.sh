@@ -145,7 +145,7 @@ main() {
     await sleep "$failure_sleep"
     exit 1
   fi
-  chmod u+x main/*.sh # a transfer may have lost it
+  chmod u+x main/* # a transfer may have lost it
   cp -- "$start_dir/token" "$work/tokens/glidein" # not in the manifest: it may be renewed, and the pool judges it
   # shellcheck source=glidein_scripts/glidein_config.bash
   source "$work/main/glidein_config.bash"

@@ -1,5 +1,6 @@
 """`glideroute pool`: an HTCondor pool on this machine, for trying things out, for tests and for demonstrations."""
 
+import getpass
 import json
 import os
 import shlex
@@ -19,6 +20,12 @@ def default_home() -> Path:
     """Return where glideroute keeps its things: below XDG_DATA_HOME, by default ~/.local/share."""
     base = Path(os.environ.get("XDG_DATA_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".local/share") / "glideroute"
+
+
+def default_user() -> str:
+    """Return the login name. HTCondor takes no jobs from root, so root is called `user`."""
+    name = getpass.getuser()
+    return "user" if name == "root" else name
 
 
 def pool_group(schedd_config: Path, daemons: Callable[[Path], Sequence[Daemon]]) -> click.Group:
@@ -85,7 +92,7 @@ def status(context: click.Context, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--user", default=lambda: os.environ.get("USER") or "user", help="Whom to be.  [default: $USER]")
+@click.option("--user", default=default_user, help="Whom to be.  [default: your login name]")
 @json_option
 @click.pass_obj
 def env(pool: EmbeddedPool, user: str, as_json: bool) -> None:

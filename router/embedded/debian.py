@@ -110,7 +110,7 @@ def _check_machine() -> None:
     if missing:
         raise RouterError(
             f"The embedded HTCondor is made from Debian packages, and {' and '.join(missing)} "
-            "is not installed here. Install apt and dpkg (most distributions have them), or HTCondor 25.0 or "
+            "cannot be found here. Install apt and dpkg (most distributions have them), or HTCondor 25.0 or "
             "newer with condor_master on PATH."
         )
     if not KEYRING.is_file():

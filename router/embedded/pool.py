@@ -301,7 +301,12 @@ def _free_port(wanted: int) -> int:
     raise TemporaryError("No TCP port is free at 127.0.0.1. End some programs that listen there, then try again.")
 
 
+# condor_master hands its children the key of the daemons' own session: with it, our programs would be a daemon
+# of the pool, whatever their tokens say.
+FORGET_CONDOR = r"""for name in $(env | sed -n 's/^\(_\{0,1\}CONDOR_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done"""
+
+
 def _daemon_script(daemon: Daemon, log: Path) -> str:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(daemon.environment.items())]
     run = f"exec {shlex.join(daemon.argv)} >>{shlex.quote(str(log))} 2>&1"
-    return "\n".join(["#!/bin/sh", "# Written anew at every start of the pool.", *exports, run, ""])
+    return "\n".join(["#!/bin/sh", "# Written anew at every start of the pool.", FORGET_CONDOR, *exports, run, ""])

@@ -13,7 +13,8 @@ from router.errors import RouterError, TemporaryError
 from router.render.pool_config import Release
 
 OLDEST = (25, 0)
-CLIENT_PROGRAMS = re.compile(r"(condor_|htcondor).*")
+# Where packages put daemons; an ordinary user's PATH often leaves it out.
+SYSTEM_FOLDERS = ("/usr/sbin",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def find(cache: Path) -> Installation | None:
 
 
 def _on_path() -> Installation | None:
-    master = shutil.which("condor_master", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    master = shutil.which("condor_master", path=":".join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS)))
     if master is None:
         return None
     sbin = Path(master).resolve().parent

@@ -12,7 +12,7 @@ Finished = subprocess.CompletedProcess[str]
 def call(
     command: Sequence[str | Path], environment: Mapping[str, str], seconds: float, folder: Path | None = None
 ) -> Finished:
-    """Run the command, whatever its exit code. Raise TemporaryError if it does not end in time, OSError if it cannot run."""
+    """Run the command, whatever its exit code. Raise TemporaryError if it does not end in time."""
     try:
         return subprocess.run(
             command,

@@ -85,7 +85,7 @@ class CondorFactory:
 
 def storage_json(site: str, element: str, prefix: str) -> list[dict[str, object]]:
     """A site's storage.json in CMS's form, with one element that both reads and writes."""
-    protocol = {"protocol": "local", "access": "global-rw", "prefix": prefix}
+    protocol = {"protocol": prefix.partition("://")[0], "access": "global-rw", "prefix": prefix}
     return [{"site": site, "volume": element, "protocols": [protocol], "type": "DISK", "rse": element}]
 
 

@@ -70,13 +70,13 @@ def parse_ads(text: str, attributes: list[str]) -> list[Row]:
 
 
 def edit(constraint: str, attribute: str, value: str) -> int:
-    """Set one attribute of every job that matches; `value` is ClassAd text. Returns how many matched.
+    """Set one attribute of every job that matches; `value` is ClassAd text of one line. Returns how many matched.
 
     The text is parsed first: HTCondor takes a malformed one and destroys the attribute.
     """
-    parsed = str(classad2.ExprTree(value))
+    classad2.ExprTree(value)
     try:
-        return int(_schedd().edit(constraint, attribute, parsed))
+        return int(_schedd().edit(constraint, attribute, value))
     except htcondor2.HTCondorException as error:
         if "Unable to edit jobs matching constraint" in str(error):
             return 0

@@ -25,8 +25,9 @@ class Description:
     task: str
     batch: str
     directory: str
-    """The task's directory on the access point; every other path is relative to it."""
+    """The task's directory on the access point; other paths are relative to it."""
     wrapper: str
+    """Absolute path of the program HTCondor starts: a relative one would be looked for where the user is."""
     files: tuple[str, ...]
     requests: Requests
     dataset: str = ""
@@ -57,7 +58,7 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         task=task.id,
         batch=batch.key,
         directory=task.directory,
-        wrapper=f"code/{WRAPPER}",
+        wrapper=f"{task.directory}/code/{WRAPPER}",
         files=tuple(f"code/{name}" for name in (payload.executable, *payload.files)),
         requests=payload.requests,
         dataset=payload.dataset,
@@ -77,7 +78,7 @@ def merge_injection(task: Task) -> Injection:
         task=task.id,
         batch=MERGE_BATCH,
         directory=task.directory,
-        wrapper=f"code/{WRAPPER}",
+        wrapper=f"{task.directory}/code/{WRAPPER}",
         files=(f"code/{MERGER}",),
         requests=MERGE_REQUESTS,
         allow=",".join(payload.allow),

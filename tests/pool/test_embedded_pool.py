@@ -49,8 +49,12 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 def run(pool: EmbeddedPool, user: str, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **pool.env(user)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return run_in(pool.env(user), *command)
+
+
+def run_in(environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    whole = {**os.environ, **environment}
+    return subprocess.run(command, env=whole, capture_output=True, text=True, timeout=60, check=False)
 
 
 def output(pool: EmbeddedPool, user: str, *command: str) -> str:
@@ -215,10 +219,9 @@ def test_each_identity_may_do_its_work_and_no_more(
 
 
 def test_nobody_without_a_token_learns_anything(pool: EmbeddedPool, tmp_path: Path) -> None:
-    environment = {**os.environ, **pool.env("alice"), "_CONDOR_SEC_TOKEN_DIRECTORY": str(tmp_path)}
-    done = subprocess.run(
-        ["condor_status", "-schedd"], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    stranger = {**pool.env("alice"), "_CONDOR_SEC_TOKEN_DIRECTORY": str(tmp_path)}
+    done = run_in(stranger, "condor_status", "-schedd")
+    assert done.returncode != 0
     assert "schedd@" not in done.stdout
 
 
@@ -275,7 +278,7 @@ def test_jobs_stay_queued_while_the_pool_is_down(home: Path) -> None:
 
 
 def test_a_daemon_of_ours_is_run_logged_restarted_and_ended(home: Path) -> None:
-    script = 'echo "$GREETING $$"; exec sleep 1000'
+    script = 'echo "$GREETING $$"; env | grep CONDOR; exec sleep 1000'
     pool = a_pool(home, (Daemon("GREETER", ("/bin/sh", "-c", script), {"GREETING": "it's up"}),))
     pool.up()
     log = pool.home / "log/GREETER.log"
@@ -286,6 +289,7 @@ def test_a_daemon_of_ours_is_run_logged_restarted_and_ended(home: Path) -> None:
     assert eventually(lambda: greetings() == 1)
     os.kill(daemon_pid(pool, "sleep"), signal.SIGKILL)
     assert eventually(lambda: greetings() == 2)
+    assert "CONDOR" not in log.read_text(), "a secret of the daemons' own"
     everything = tree(pool)
     pool.down()
     assert [each for each in everything if processes.alive(each)] == []
@@ -296,10 +300,7 @@ def test_two_pools_stand_side_by_side_and_know_nothing_of_each_other(home: Path,
     other.up()
     assert other.status().port != pool.status().port
     crossed = {**other.env("alice"), "_CONDOR_SEC_TOKEN_DIRECTORY": str(pool.token("alice").parent)}
-    done = subprocess.run(
-        ["condor_q"], env={**os.environ, **crossed}, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode != 0
+    assert run_in(crossed, "condor_q").returncode != 0
     other.down()
     assert pool.status().state == "up"
 

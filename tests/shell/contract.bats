@@ -4,10 +4,9 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+  # shellcheck source=tests/shell/sandbox.bash
   source "$BATS_TEST_DIRNAME/sandbox.bash"
   a_sandbox
-  : > "$SANDBOX/file_list"
-  seal
 }
 
 joins() { touch "$RELEASE/stop"; }

@@ -4,10 +4,9 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+  # shellcheck source=tests/shell/sandbox.bash
   source "$BATS_TEST_DIRNAME/sandbox.bash"
   a_sandbox
-  : > "$SANDBOX/file_list"
-  seal
 }
 
 # ends_promptly -- send SIGTERM, expect the end within 5 seconds and nothing left
@@ -81,6 +80,7 @@ FAKE
 @test "a glidein at work ends when its time is over" {
   a_setting GLIDEIN_Max_Walltime 3
   a_setting GLIDEIN_Job_Max_Time 3
+  # shellcheck disable=SC2016 # the false condor_master expands it
   sed -i 's|^cp "$CONDOR_CONFIG"|mkdir "${CONDOR_CONFIG%/*}/execute/dir_1"; &|' "$RELEASE/sbin/condor_master"
   local begun=$SECONDS
   start_glidein

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # tests read what we set, and bats sets what we read
 # What the shell tests build their situations from: a glidein's sandbox, and a worker node with a false HTCondor.
 
+shopt -s extglob
 SCRIPTS=$(cd "${BASH_SOURCE[0]%/*}/../../glidein_scripts" && pwd)
 
 # a_release DIRECTORY -- HTCondor programs that only note how they are called; the master waits for SIGTERM
@@ -23,7 +25,7 @@ FAKE
   chmod +x "$1"/sbin/*
 }
 
-# a_sandbox [SCRIPT]... -- the files of a glidein in $SANDBOX, sealed; its scripts are those named
+# a_sandbox -- the files of a glidein in $SANDBOX, sealed; it has no scripts to run yet
 a_sandbox() {
   SANDBOX=$BATS_TEST_TMPDIR/start
   RELEASE=$BATS_TEST_TMPDIR/release
@@ -31,7 +33,7 @@ a_sandbox() {
   mkdir -p "$SANDBOX" "$SCRATCH"
   a_release "$RELEASE"
   cp "$SCRIPTS"/* "$SANDBOX"
-  printf '%s\n' "$@" > "$SANDBOX/file_list"
+  : > "$SANDBOX/file_list"
   printf '%s\n' "GLIDEIN_Name glideroute" "GLIDEIN_Entry_Name e1" "GLIDEIN_Site SITE_A" "GLIDEIN_CPUS 1" \
     "GLIDEIN_MaxMemMBs 100" "GLIDEIN_Max_Walltime 86400" "CONDOR_DIR $RELEASE" > "$SANDBOX/entry.params"
   echo "COLLECTOR_HOST = 127.0.0.1:1" > "$SANDBOX/pool.config"
@@ -56,7 +58,8 @@ a_setting() {
 
 # seal -- write the manifest of all but itself and the token
 seal() {
-  (cd "$SANDBOX" && find . -type f ! -name manifest.sha256 ! -name token -printf '%P\n' | xargs sha256sum > manifest.sha256)
+  (cd "$SANDBOX" && rm -f manifest.sha256 && sha256sum -- !(token) > "$BATS_TEST_TMPDIR/manifest")
+  mv "$BATS_TEST_TMPDIR/manifest" "$SANDBOX/manifest.sha256"
   DIGEST=$(sha256sum < "$SANDBOX/manifest.sha256" | cut -d ' ' -f 1)
 }
 
