@@ -158,7 +158,7 @@ class Router:
 
     def _lay_out(self, task: Task, plan: Plan, code: Mapping[str, Path]) -> None:
         files = self.directory(Path(task.directory))
-        base = outputs_of(task)
+        base = task.outputs
         merges = jdl.merge_descriptions(task, plan.jobs, base)
         files.make(plan.text, code, (jdl.WRAPPER, *((jdl.MERGER,) if merges else ())))
         for planned in plan.batches:
@@ -273,7 +273,7 @@ class Router:
     def outputs(self, wanted: str) -> tuple[Task, tuple[Located, ...], bool]:
         """A task's outputs: the merged ones where there are any, else every job's; and whether they are merged."""
         task = self.memory.task(wanted)
-        base = outputs_of(task)
+        base = task.outputs
         every = self.memory.files(self.memory.listing(base))
         merged = tuple(each for each in every if _is_merged(each.file.lfn))
         return task, merged or every, bool(merged)
@@ -309,11 +309,6 @@ class Router:
         self.memory.register(found, self.user, self.clock.now())
         self.memory.add_dataset(name, [located.file.lfn for located in found], self.user, self.clock.now())
         return self.memory.dataset(name)
-
-
-def outputs_of(task: Task) -> str:
-    """The directory of the catalogue that a task's jobs write to."""
-    return f"/user/{task.owner}/{task.id}"
 
 
 def task_status(task: Task, memory: UserMemory, groups: Iterable[JobGroup]) -> TaskStatus:

@@ -153,8 +153,8 @@ class Memory(Protocol):
         """Jobs that ended well and whose report nobody has read, with their tasks."""
         ...
 
-    def set_report_read(self, job: EndedJob) -> None:
-        """Remember that a job's report was read."""
+    def set_report(self, job: EndedJob, usable: bool) -> None:
+        """Remember that a job's report was read, or that none can be used."""
         ...
 
     def outcomes(self, since: float) -> Mapping[str, Outcomes]:

@@ -33,8 +33,9 @@ FOLDERS = ("config.d", "daemons", "execute", "keys", "log", "run", "spool", "tok
 # Who may change others' jobs; QUEUE_SUPER_USERS in the template names the same.
 SUPER_USERS = ("router",)
 READY_SECONDS = 30.0
-# HTCondor gives its daemons SHUTDOWN_FAST_TIMEOUT; what has not ended by then is killed.
-STOP_SECONDS = 6.0
+# HTCondor gives its daemons SHUTDOWN_GRACEFUL_TIMEOUT and then SHUTDOWN_FAST_TIMEOUT; what has not ended by then is
+# killed.
+STOP_SECONDS = 8.0
 KILL_SECONDS = 5.0
 
 
@@ -233,7 +234,7 @@ class EmbeddedPool:
             self._progress("ending the pool")
             everything = {state.holder} | processes.descendants(state.holder)
             for master in processes.children(state.holder):
-                processes.send(master, signal.SIGQUIT)
+                processes.send(master, signal.SIGTERM)
             left = processes.wait_until_gone(everything, STOP_SECONDS)
             left |= {each for one in left for each in processes.descendants(one)}
             for process in left:

@@ -52,5 +52,5 @@ class Pilots:
         except RouterError as error:  # one entry that cannot be described must not stop the others
             log.error("entry %s: %s", action.entry, error)
             return False
-        log.info("%s", action)
+        log.info("entry %s: %s", action.entry, action.words)
         return True

@@ -19,6 +19,9 @@ from router.ports import Clock, Memory, Pool, Reports
 
 log = logging.getLogger(__name__)
 
+REPORT_WAIT_S = 600
+"""A report comes back with the job's output; file systems that are shared by network show it a little later."""
+
 
 @dataclass
 class Counts:
@@ -70,21 +73,29 @@ class Route:
             self._read_report(job, task)
 
     def _read_report(self, job: EndedJob, task: Task) -> None:
+        if job.owner != task.owner:
+            self._give_up(job, task, f"is {job.owner}'s, and the task is {task.owner}'s")
+            return
         try:
             text = self.reports(task).report(job.job)
-            if text is None or job.owner != task.owner:
+            if text is None:
+                if self.clock.now() > job.ended + REPORT_WAIT_S:
+                    self._give_up(job, task, "never came back")
                 return
             found = reports.parse(text)
-            base = f"/user/{task.owner}/{task.id}/"
-            if foreign := [each.file.lfn for each in found.outputs if not each.file.lfn.startswith(base)]:
-                raise ValueError(f"names an output outside {base}: {foreign[0]}")
+            if foreign := [each.file.lfn for each in found.outputs if not each.file.lfn.startswith(task.outputs + "/")]:
+                raise ValueError(f"names an output outside {task.outputs}: {foreign[0]}")
             self.memory.register(found.outputs, task.owner, self.clock.now())
         except TemporaryError:
             raise
         except (ValueError, RouterError) as error:
-            log.warning("the report of job %s of %s is not used: it %s", job.job, task.id, error)
+            self._give_up(job, task, str(error))
             return
-        self.memory.set_report_read(job)
+        self.memory.set_report(job, usable=True)
+
+    def _give_up(self, job: EndedJob, task: Task, why: str) -> None:
+        log.warning("the report of job %s of %s is not used: it %s", job.job, task.id, why)
+        self.memory.set_report(job, usable=False)
 
     def _news(self, actions: Iterable[Action]) -> Iterable[Action]:
         """Without the waits whose reason stands in the log already."""
@@ -102,7 +113,7 @@ class Route:
             raise
         self.memory.settle(number, outcome)
         self.counts.add(action, outcome)
-        log.info("%s %s: %s", outcome, type(action).__name__.lower(), action)
+        log.info("%s, cluster %d: %s", outcome, action.cluster, words_of(action))
         return outcome == "applied"
 
     def _do(self, action: Action) -> str:
@@ -115,6 +126,11 @@ class Route:
                 return "applied" if self.pool.release(action.cluster, action.words) else "superseded"
             case _:
                 assert_never(action)
+
+
+def words_of(action: Action) -> str:
+    """What an action says, in a line."""
+    return f"{action.count} job(s) {action.decision.words}" if isinstance(action, Place) else action.words
 
 
 def _said(last: DecisionRecord | None, wait: Wait) -> bool:

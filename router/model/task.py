@@ -75,6 +75,11 @@ class Task:
     created: float
     """Seconds since the epoch."""
 
+    @property
+    def outputs(self) -> str:
+        """The directory of the catalogue that its jobs, and nobody else's, may write to."""
+        return f"/user/{self.owner}/{self.id}"
+
 
 def inputs_of(chunks: tuple[Chunk, ...]) -> Inputs:
     """The bytes that `chunks` read, and which sites hold how many of them."""

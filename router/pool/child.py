@@ -12,7 +12,7 @@ from typing import Any
 import htcondor2
 
 from router.pool.channel import HEADER, write_frame
-from router.pool.operations import OPERATIONS
+from router.pool.operations import OPERATIONS, forget
 
 UNREACHABLE = ("unable to locate", "failed to connect", "can't find address", "failed to fetch ads", "timed out")
 DENIED = ("denied", "not authorized", "permission", "authentication", "not permitted", "failed to start a session")
@@ -35,6 +35,7 @@ def answer(text: bytes) -> dict[str, Any]:
     try:
         return {"ok": True, "value": OPERATIONS[request["operation"]](**request["arguments"])}
     except htcondor2.HTCondorException as error:
+        forget()
         return {"ok": False, "kind": _kind(str(error)), "message": " ".join(str(error).split())}
     except Exception as error:  # the parent must get an answer, whatever went wrong
         return {"ok": False, "kind": "failed", "message": f"{type(error).__name__}: {error}"}

@@ -15,15 +15,23 @@ Row = dict[str, Any]
 
 @cache
 def _schedd() -> Any:
+    """The schedd, looked up once: `forget` after a failure, since a restarted one has another address."""
     name = htcondor2.param.get("GLIDEROUTE_SCHEDD", "")
     if not name:
         return htcondor2.Schedd()
     return htcondor2.Schedd(htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name))
 
 
+def forget() -> None:
+    """Look the schedd up again at the next operation."""
+    _schedd.cache_clear()
+
+
 def _plain(value: Any, depth: int = 0) -> Any:
     """A ClassAd value as JSON has it; what JSON lacks (undefined, error, NaN, expressions) becomes None."""
     match value:
+        case classad2.Value():  # undefined and error are numbers to Python
+            return None
         case bool() | int() | str():
             return value
         case float():
@@ -85,9 +93,8 @@ def edit(constraint: str, attribute: str, value: str) -> int:
 
 def act(action: str, constraint: str, reason: str) -> int:
     """`Remove`, `Hold`, `Release` or `Vacate` every job that matches. Returns how many were changed."""
-    # The reason is kept only in this form.
-    told = (reason, 0) if action == "Hold" else reason
-    answer = _schedd().act(getattr(htcondor2.JobAction, action), constraint, reason=told)
+    # The reason is kept only with a code beside it.
+    answer = _schedd().act(getattr(htcondor2.JobAction, action), constraint, reason=(reason, 0))
     return int(answer.get("TotalSuccess", 0))
 
 

@@ -17,7 +17,14 @@ from router import resources
 from router.errors import UserError
 from router.model.pilot import Entry
 
-CHECKS = ("check_scratch_space.sh", "check_memory.sh", "check_cpus.sh", "check_clock.sh", "check_software.sh")
+CHECKS = (
+    "check_scratch_space.sh",
+    "check_memory.sh",
+    "check_cpus.sh",
+    "check_pool.sh",
+    "check_clock.sh",
+    "check_software.sh",
+)
 """The validation scripts, in the order in which they run."""
 
 STARTUP = "glidein_startup.sh"
@@ -142,7 +149,8 @@ def _commands(entry: Entry, job: GlideinJob, files: Mapping[str, GlideinFile]) -
         "folder": _literal(job.folder),
         "inputs": ", ".join(sorted(name for name in files if name != STARTUP)),
         "log_stem": f"{_literal(job.log_dir)}/$(ClusterId).$(ProcId)",
-        "cpus": entry.cpus,
+        # A schedd never starts a local-universe job that asks for more cores than its own machine has.
+        "cpus": entry.cpus if entry.grid_resource else 1,
         "memory_mb": entry.memory_mb,
         "disk_kb": entry.disk_mb * 1024,
         "walltime_s": entry.walltime_s,

@@ -11,6 +11,9 @@ from router.model.action import Place, Refusal, Release, Verdict, Wait
 from router.model.record import DecisionRecord
 from router.store.schema import Database, decisions
 
+OPEN = ("pending", "superseded", "unknown")
+"""Outcomes of a decision that is not applied."""
+
 
 class DecisionLog:
     """Remembers decisions with their verdicts."""
@@ -20,9 +23,19 @@ class DecisionLog:
         self._db = database
 
     def note(self, action: Place | Wait | Release, now: float) -> int:
-        """Write down an action that is about to be applied; returns its number for `settle`."""
+        """Write down an action that is about to be applied; returns its number for `settle`.
+
+        An action that was tried before and not applied keeps its row.
+        """
         row = _row(action, now)
+        same = [decisions.c[key] == row[key] for key in ("cluster", "kind", "epoch", "sites", "came_from")]
         with self._db.write() as connection:
+            last = select(decisions.c.id).where(decisions.c.cluster == action.cluster).order_by(decisions.c.id.desc())
+            tried = select(decisions.c.id).where(
+                decisions.c.id == last.limit(1).scalar_subquery(), decisions.c.outcome.in_(OPEN), *same
+            )
+            if (number := connection.execute(tried).scalar()) is not None:
+                return int(number)
             result = connection.execute(insert(decisions).values(row))
             assert result.inserted_primary_key is not None  # noqa: S101 - a table with a key always returns it
             return int(result.inserted_primary_key[0])

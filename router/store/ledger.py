@@ -11,13 +11,12 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.errors import NotFound
 from router.model import payload as payloads
-from router.model.files import Located
 from router.model.job import EndedJob, JobState
 from router.model.record import BatchRecord, SiteState
 from router.model.site import Outcomes, SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.model.world import TaskProgress
-from router.store.schema import Database, batch_inputs, batches, ended, site_states, tasks
+from router.store.schema import READ, UNREAD, UNUSABLE, Database, batch_inputs, batches, ended, site_states, tasks
 
 
 class Ledger:
@@ -136,17 +135,17 @@ class Ledger:
         query = (
             select(ended, tasks)
             .join_from(ended, tasks, ended.c.task == tasks.c.id)
-            .where(ended.c.state == JobState.FINISHED, ended.c.report == 0)
+            .where(ended.c.state == JobState.FINISHED, ended.c.report == UNREAD)
             .limit(limit)
         )
         with self._db.read() as connection:
             return [(_ended(row), _task(row)) for row in connection.execute(query)]
 
-    def set_report_read(self, job: EndedJob) -> None:
-        """Remember that a job's report was read and its outputs registered."""
+    def set_report(self, job: EndedJob, usable: bool) -> None:
+        """Remember that a job's report was read and its outputs registered, or that none can be used."""
         with self._db.write() as connection:
             found = and_(ended.c.cluster == job.cluster, ended.c.proc == job.proc)
-            connection.execute(update(ended).where(found).values(report=1))
+            connection.execute(update(ended).where(found).values(report=READ if usable else UNUSABLE))
 
     def outcomes(self, since: float) -> dict[str, Outcomes]:
         """How jobs ended at each site after `since`, seconds since the epoch."""
@@ -170,7 +169,7 @@ class Ledger:
         finished = (
             select(func.count())
             .select_from(ended)
-            .where(ended.c.task == merge.c.task, ended.c.batch != MERGE_BATCH, ended.c.report == 1)
+            .where(ended.c.task == merge.c.task, ended.c.batch != MERGE_BATCH, ended.c.report == READ)
             .scalar_subquery()
         )
         over = select(ended.c.cluster).where(ended.c.cluster == merge.c.cluster).exists()
@@ -201,17 +200,6 @@ class Ledger:
         }
         with self._db.write() as connection:
             connection.execute(upsert(site_states).values(row).on_conflict_do_update(index_elements=["site"], set_=row))
-
-
-def outputs_under(task: Task) -> str:
-    """The directory of the catalogue that a task's jobs may write to."""
-    return f"/user/{task.owner}/{task.id}"
-
-
-def foreign_outputs(task: Task, found: Iterable[Located]) -> list[str]:
-    """Names among `found` that lie outside the task's own directory."""
-    base = outputs_under(task) + "/"
-    return [located.file.lfn for located in found if not located.file.lfn.startswith(base)]
 
 
 def _task(row: Row[Any]) -> Task:

@@ -31,6 +31,8 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 from router.errors import RouterError, TemporaryError
 
 VERSION = 1
+UNREAD, READ, UNUSABLE = 0, 1, 2
+"""What is known of an ended job's report."""
 BUSY_MS = 10_000
 
 metadata = MetaData()

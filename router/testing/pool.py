@@ -1,0 +1,329 @@
+"""A pool in memory that answers as a schedd with our configuration does: what works here works there.
+
+One contract suite (tests/contract) holds it to that. The negotiator is the simplest there is: first come, first
+served, by site and cores.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from router.model.action import Place
+from router.model.job import EndedJob, JobGroup, JobState, SlotGroup
+from router.model.pilot import ValidationFailure
+from router.ports import Clock, JobLine
+from router.testing.clock import FakeClock
+from router.testing.description import SUBMITTED_ON_HOLD, described_ads, described_job
+
+ROUTER = "router"
+"""The identity that may change others' jobs and the router's attributes."""
+OVERLAP_S = 60
+"""History is told again this far back, as the real pool does."""
+FAILED = 3
+"""HTCondor's HoldReasonCode of a job that its own policy held (condor_holdcodes.h)."""
+
+Point = Literal[
+    "jobs",
+    "slots",
+    "failures",
+    "ended",
+    "task_lines",
+    "clusters",
+    "place",
+    "place explained",
+    "place applied",
+    "release",
+    "release applied",
+    "submit",
+    "submit applied",
+    "remove",
+    "remove applied",
+    "retry",
+    "retry applied",
+]
+"""Where a call may break: before anything is changed; between the two edits of a placement; after all is applied."""
+
+
+@dataclass(eq=False)
+class FakeGlidein:
+    """A glidein that has joined: one partitionable slot."""
+
+    site: str
+    entry: str = ""
+    cores: int = 1
+    memory_mb: int = 16_384
+    disk_mb: int = 102_400
+
+
+@dataclass(eq=False)
+class FakeJob:
+    """One job, in the queue or in the history."""
+
+    proc: int
+    job: str
+    like: JobGroup
+    """What it shares with others, in a group of one."""
+    glidein: FakeGlidein | None = None
+    reason: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+    exit_code: int | None = None
+
+
+@dataclass
+class FakeSchedd:
+    """What all identities see alike."""
+
+    clock: Clock
+    queue: list[FakeJob] = field(default_factory=list)
+    history: list[FakeJob] = field(default_factory=list)
+    glideins: list[FakeGlidein] = field(default_factory=list)
+    refused: list[ValidationFailure] = field(default_factory=list)
+    faults: dict[str, deque[BaseException]] = field(default_factory=dict)
+    clusters: int = 0
+
+
+class FakePool:
+    """A Pool as one identity; `as_user` gives the same pool as another."""
+
+    def __init__(self, clock: Clock | None = None, user: str = ROUTER, schedd: FakeSchedd | None = None) -> None:
+        """A new pool, or `user`'s view of what `schedd` holds."""
+        self.schedd = schedd or FakeSchedd(clock or FakeClock())
+        self.user = user
+
+    def as_user(self, user: str) -> "FakePool":
+        """The same pool as another identity."""
+        return FakePool(user=user, schedd=self.schedd)
+
+    def break_at(self, point: Point, error: BaseException, times: int = 1) -> None:
+        """Raise `error` the next `times` that a call gets to `point`."""
+        self.schedd.faults.setdefault(point, deque()).extend([error] * times)
+
+    # What a Pool is asked
+
+    def jobs(self) -> tuple[JobGroup, ...]:
+        """All jobs in the queue, grouped."""
+        self._reach("jobs")
+        return _counted(job.like for job in self.schedd.queue)
+
+    def described(self, text: str) -> tuple[JobGroup, ...]:
+        """The jobs that ClassAd text describes, as they would look in the queue."""
+        return tuple(replace(group, cluster=n) for n, group in enumerate(_counted(described_ads(text)), 1))
+
+    def slots(self) -> tuple[SlotGroup, ...]:
+        """The glideins' slots, by site and entry."""
+        self._reach("slots")
+        found: dict[tuple[str, str], list[FakeGlidein]] = {}
+        for glidein in self.schedd.glideins:
+            found.setdefault((glidein.site, glidein.entry), []).append(glidein)
+        return tuple(self._slot_group(site, entry, found[site, entry]) for site, entry in sorted(found))
+
+    def failures(self) -> tuple[ValidationFailure, ...]:
+        """What glideins that refused their node say."""
+        self._reach("failures")
+        return tuple(self.schedd.refused)
+
+    def ended(self, since: float) -> tuple[EndedJob, ...]:
+        """Jobs that left the queue after `since`, seconds since the epoch, newest first."""
+        self._reach("ended")
+        return tuple(_ended(job) for job in reversed(self.schedd.history) if job.ended >= int(since) - OVERLAP_S)
+
+    def place(self, action: Place) -> int:
+        """Give jobs their sites if they are as the decision saw them. Returns how many carry the decision now."""
+        made = action.decision
+        with self._breaking("place"):
+            as_seen = [job for job in self._of(action.cluster) if self.user == ROUTER and _is_as_seen(job, action)]
+            for job in as_seen:
+                job.like = replace(job.like, decision=made)
+            self._reach("place explained")
+            for job in as_seen:
+                job.like = replace(job.like, sites=made.sites)
+        return sum(job.like.decision == made and job.like.sites == made.sites for job in self._of(action.cluster))
+
+    def release(self, cluster: int, reason: str) -> int:
+        """Release the held jobs of a cluster. Returns how many."""
+        with self._breaking("release"):
+            return self._release(self._of(cluster))
+
+    def task_lines(self, task: str) -> tuple[JobLine, ...]:
+        """The jobs of a task that are in the queue, one by one."""
+        self._reach("task_lines")
+        return tuple(_line(job) for job in self.schedd.queue if job.like.task == task)
+
+    def clusters(self, task: str) -> Mapping[str, int]:
+        """Clusters of a task that were ever injected, by batch."""
+        self._reach("clusters")
+        both = (*self.schedd.history, *self.schedd.queue)
+        return {job.like.batch: job.like.cluster for job in both if job.like.task == task}
+
+    def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:
+        """Inject one cluster, a job for each of `items`, one if there is none. Returns its id."""
+        with self._breaking("submit"):
+            found = [described_job(text, item) for item in items or ({},)]
+            self.schedd.clusters += 1
+            said = "submitted on hold at user's request"
+            for proc, each in enumerate(found):
+                own = replace(each.like, cluster=self.schedd.clusters, owner=self.user, oldest=int(self._now()))
+                reason = said if own.state is JobState.HELD else ""
+                self.schedd.queue.append(FakeJob(proc, each.job, own, reason=reason))
+            return self.schedd.clusters
+
+    def remove(self, task: str, reason: str) -> int:
+        """Remove the jobs of a task. Returns how many."""
+        with self._breaking("remove"):
+            removed = [job for job in self.schedd.queue if job.like.task == task and self._may_act(job)]
+            for job in removed:
+                self._end(job, JobState.REMOVED, None, f"{reason} (by user {self.user})")
+            return len(removed)
+
+    def retry(self, task: str, reason: str) -> int:
+        """Release the failed jobs of a task. Returns how many."""
+        with self._breaking("retry"):
+            own = [job for job in self.schedd.queue if job.like.task == task]
+            return self._release(job for job in own if job.like.hold_code != SUBMITTED_ON_HOLD)
+
+    # What happens in a pool
+
+    def add_glidein(self, glidein: FakeGlidein) -> FakeGlidein:
+        """Let a glidein join."""
+        self.schedd.glideins.append(glidein)
+        return glidein
+
+    def refuse_node(self, failure: ValidationFailure) -> None:
+        """Let a glidein say that it refused its node."""
+        self.schedd.refused.append(failure)
+
+    def negotiate(self) -> int:
+        """Start every idle job for which a glidein at one of its sites has the cores. Returns how many."""
+        started = 0
+        for job in self.schedd.queue:
+            if job.like.state is JobState.IDLE and (glidein := self._match(job)):
+                job.like = replace(job.like, state=JobState.RUNNING, site=glidein.site)
+                job.glidein, job.started = glidein, self._now()
+                started += 1
+        return started
+
+    def finish(self, site: str, count: int | None = None) -> list[EndedJob]:
+        """Let running jobs at a site end well, `count` of them or all."""
+        ended = self._running_at(site)[:count]
+        for job in ended:
+            self._end(job, JobState.FINISHED, 0, "")
+        return [_ended(job) for job in ended]
+
+    def fail(self, site: str, count: int | None = None, exit_code: int = 1) -> int:
+        """Let running jobs at a site fail, `count` of them or all: they are held, as their own policy says."""
+        failed = self._running_at(site)[:count]
+        for job in failed:
+            job.like = replace(job.like, state=JobState.HELD, hold_code=FAILED, hold_subcode=exit_code)
+            job.glidein, job.reason = None, f"exit code {exit_code}"
+        return len(failed)
+
+    # Behind it
+
+    def _now(self) -> float:
+        return self.schedd.clock.now()
+
+    def _reach(self, point: str) -> None:
+        if waiting := self.schedd.faults.get(point):
+            raise waiting.popleft()
+
+    @contextmanager
+    def _breaking(self, call: str) -> Iterator[None]:
+        self._reach(call)
+        yield
+        self._reach(f"{call} applied")
+
+    def _of(self, cluster: int) -> list[FakeJob]:
+        return [job for job in self.schedd.queue if job.like.cluster == cluster]
+
+    def _may_act(self, job: FakeJob) -> bool:
+        return self.user in (ROUTER, job.like.owner)
+
+    def _release(self, jobs: Iterable[FakeJob]) -> int:
+        released = [job for job in jobs if job.like.state is JobState.HELD and self._may_act(job)]
+        for job in released:
+            job.like = replace(job.like, state=JobState.IDLE, site="", hold_code=0, hold_subcode=0)
+            job.reason = ""
+        return len(released)
+
+    def _match(self, job: FakeJob) -> FakeGlidein | None:
+        wanted = {site.lower() for site in job.like.sites or ()}
+        for glidein in self.schedd.glideins:
+            if glidein.site.lower() in wanted and self._idle_cores(glidein) >= job.like.requests.cpus:
+                return glidein
+        return None
+
+    def _idle_cores(self, glidein: FakeGlidein) -> int:
+        return glidein.cores - sum(job.like.requests.cpus for job in self.schedd.queue if job.glidein is glidein)
+
+    def _running_at(self, site: str) -> list[FakeJob]:
+        return [job for job in self.schedd.queue if job.like.state is JobState.RUNNING and job.like.site == site]
+
+    def _end(self, job: FakeJob, state: JobState, exit_code: int | None, reason: str) -> None:
+        job.like = replace(job.like, state=state)
+        job.glidein, job.exit_code, job.reason, job.ended = None, exit_code, reason, self._now()
+        self.schedd.queue.remove(job)
+        self.schedd.history.append(job)
+
+    def _slot_group(self, site: str, entry: str, glideins: list[FakeGlidein]) -> SlotGroup:
+        busy = [job for job in self.schedd.queue if job.glidein in glideins]
+        cores = sum(glidein.cores for glidein in glideins)
+        return SlotGroup(
+            site=site,
+            entry=entry,
+            glideins=len(glideins),
+            cores=cores,
+            idle_cores=cores - sum(job.like.requests.cpus for job in busy),
+            memory_mb=max(glidein.memory_mb for glidein in glideins),
+            disk_mb=max(glidein.disk_mb for glidein in glideins),
+            slot_cpus=max(glidein.cores for glidein in glideins),
+            running_jobs=len(busy),
+            idle_glideins=len(glideins) - len({id(job.glidein) for job in busy}),
+        )
+
+
+def _is_as_seen(job: FakeJob, action: Place) -> bool:
+    return job.like.state is JobState.IDLE and job.like.sites == action.old
+
+
+def _counted(groups: Iterable[JobGroup]) -> tuple[JobGroup, ...]:
+    counts: dict[JobGroup, int] = {}
+    for group in groups:
+        counts[group] = counts.get(group, 0) + 1
+    return tuple(replace(group, count=count) for group, count in counts.items())
+
+
+def _ended(job: FakeJob) -> EndedJob:
+    return EndedJob(
+        cluster=job.like.cluster,
+        proc=job.proc,
+        task=job.like.task,
+        batch=job.like.batch,
+        job=job.job,
+        owner=job.like.owner,
+        state=job.like.state,
+        exit_code=job.exit_code,
+        site=job.like.site,
+        ended=job.ended,
+        wall_s=job.ended - job.started if job.started else 0.0,
+        reason=job.reason,
+    )
+
+
+def _line(job: FakeJob) -> JobLine:
+    like = job.like
+    said = like.decision.words if like.decision else ""
+    return JobLine(
+        cluster=like.cluster,
+        proc=job.proc,
+        owner=like.owner,
+        batch=like.batch,
+        job=job.job,
+        state=str(like.state),
+        site=like.site,
+        sites=like.sites or (),
+        reason=job.reason if like.state is JobState.HELD else said,
+        started=job.started,
+    )
