@@ -15,8 +15,8 @@ classad_text() {
 # no_macros TEXT -- with $ as HTCondor's settings want it; $$ cannot be said there and becomes $
 no_macros() {
   local text=$1
-  while [[ $text == *'$$'* ]]; do text=${text//'$$'/'$'}; done
-  printf '%s' "${text//'$'/'$(DOLLAR)'}"
+  while [[ $text == *\$\$* ]]; do text=${text//\$\$/\$}; done
+  printf '%s' "${text//\$/\$(DOLLAR)}"
 }
 
 # config_value TYPE TEXT -- as the right-hand side of a setting; S makes a string, I wants an integer, C an expression
@@ -64,6 +64,9 @@ DAEMON_SOCKET_DIR = $work/run
 SEC_TOKEN_DIRECTORY = $work/tokens
 SEC_TOKEN_SYSTEM_DIRECTORY = $work/tokens
 SEC_PASSWORD_DIRECTORY = $work/tokens
+SEC_DEFAULT_AUTHENTICATION = REQUIRED
+SEC_DEFAULT_ENCRYPTION = REQUIRED
+SEC_DEFAULT_INTEGRITY = REQUIRED
 include : $work/main/pool.config
 CONFIG
   export CONDOR_CONFIG=$work/client.config
@@ -172,14 +175,16 @@ watch_lifetime() {
 
 # run_condor -- our own master until it ends; an end that was not asked for is a failure of the node
 run_condor() {
-  local code=0 master
+  local code=0 master watcher
   write_startd_config
   export CONDOR_CONFIG=$work/condor_config
   say "joining the pool as glidein_$GLIDEIN_UUID"
   "$(gconfig_get CONDOR_DIR)/sbin/condor_master" -f < /dev/null &
   master=$!
   watch_lifetime "$master" < /dev/null &
+  watcher=$!
   wait "$master" || code=$?
+  { kill -s TERM "$watcher" && wait "$watcher"; } 2> /dev/null || true
   say "condor_master ended with code $code"
   if ((code != 0 && code != 99)); then
     sweep

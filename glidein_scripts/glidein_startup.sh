@@ -66,6 +66,15 @@ await() {
   return "$code"
 }
 
+# refuse_to_start WHY -- before anything of the sandbox is trusted; a node that fails at once would swallow glideins
+refuse_to_start() {
+  trap - ERR
+  ((BASH_SUBSHELL == 0)) || exit 1
+  say "$1; the node is kept busy for $failure_sleep s"
+  await sleep "$failure_sleep"
+  exit 1
+}
+
 # verify -- copy what the manifest lists into our private directory, then check the copies: nobody can change those
 verify() {
   local digest name listed
@@ -132,6 +141,8 @@ leave() {
 main() {
   parse_arguments "$@"
   trap leave EXIT
+  trap 'refuse_to_start "unexpected failure at line $LINENO of ${BASH_SOURCE[0]##*/}"' ERR
+  set -E
   trap 'say "told to end"; exit 143' TERM INT HUP QUIT
   local scratch=${_CONDOR_SCRATCH_DIR:-${TMPDIR:-/tmp}}
   forget_outer_condor
@@ -140,11 +151,7 @@ main() {
   mkdir "$work"/{main,tmp,log,lock,run,spool,execute,tokens}
   chmod 755 "$work/execute" # as HTCondor wants it; nobody else gets past the work directory itself
   cd "$work"
-  if ! verify; then
-    say "the files do not match what the factory signed; nothing of them is run"
-    await sleep "$failure_sleep"
-    exit 1
-  fi
+  verify || refuse_to_start "the files do not match what the factory signed, nothing of them is run"
   chmod u+x main/* # a transfer may have lost it
   cp -- "$start_dir/token" "$work/tokens/glidein" # not in the manifest: it may be renewed, and the pool judges it
   # shellcheck source=glidein_scripts/glidein_config.bash

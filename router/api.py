@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from router.decide.broker import Choice, choose, site_set
-from router.decide.reconcile import shape_of
+from router.decide.reconcile import SUBMITTED_HELD, shape_of
 from router.decide.split import batches
 from router.errors import NotFound, NothingFits, OutcomeUnknown, UserError
 from router.loops.observe import Declared, observe
@@ -24,6 +24,9 @@ from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
 from router.model.world import World
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.render import jdl
+
+WAITING = "waiting"
+"""What users are told of a merge job whose parts are not there yet; HTCondor holds it until then."""
 
 LASTING = frozenset({"not-allowed", "blocked", "cpus", "memory", "disk", "walltime"})
 """Refusals that waiting does not cure."""
@@ -318,7 +321,8 @@ def task_status(task: Task, memory: UserMemory, groups: Iterable[JobGroup]) -> T
     finished: dict[str, int] = {}
     problems = []
     for group in groups:
-        counts[group.state] = counts.get(group.state, 0) + group.count
+        state = WAITING if group.batch == MERGE_BATCH and group.hold_code == SUBMITTED_HELD else str(group.state)
+        counts[state] = counts.get(state, 0) + group.count
         if group.state == "running" and group.site:
             running[group.site] = running.get(group.site, 0) + group.count
         if group.state == "held" and group.batch != MERGE_BATCH:

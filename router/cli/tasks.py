@@ -15,7 +15,7 @@ from router.cli.show import COLOURS, console, json_option, plain, print_json, si
 from router.errors import RouterError, TemporaryError
 from router.transfer.fetch import fetch
 
-STATES = ("idle", "running", "held", "finished", "removed")
+STATES = ("waiting", "idle", "running", "held", "finished", "removed")
 
 
 @click.command()

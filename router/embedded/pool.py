@@ -32,6 +32,8 @@ from router.render.pool_config import (
 FOLDERS = ("config.d", "daemons", "execute", "keys", "log", "run", "spool", "tokens")
 # Who may change others' jobs; QUEUE_SUPER_USERS in the template names the same.
 SUPER_USERS = ("router",)
+# A unix socket's whole name has 108 bytes at most, and TMPDIR may be long.
+SHORT_FOLDER = "/tmp"  # noqa: S108 - what is made in it is made anew, and for its owner alone
 READY_SECONDS = 30.0
 # HTCondor gives its daemons SHUTDOWN_GRACEFUL_TIMEOUT and then SHUTDOWN_FAST_TIMEOUT; what has not ended by then is
 # killed.
@@ -147,7 +149,7 @@ class EmbeddedPool:
         state = State(
             domain=before.domain if before else f"pool-{os.urandom(4).hex()}",
             port=_free_port(before.port if before else 0),
-            sockets=Path(tempfile.mkdtemp(prefix="glideroute-")),
+            sockets=Path(tempfile.mkdtemp(prefix="glideroute-", dir=SHORT_FOLDER)),
             installation=installation,
             holder=None,
         )

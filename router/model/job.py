@@ -1,9 +1,13 @@
 """Jobs as the pool shows them: groups of jobs that a decision cannot tell apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from router.model import names
 from router.model.payload import Requests
+
+MAX_WORDS = 1000
+"""Characters of a decision's words that travel in the ad; each job of a million carries them."""
 
 
 class JobState(StrEnum):
@@ -34,6 +38,16 @@ class Decision:
     words: str
     at: int
     """Seconds since the epoch."""
+
+    @property
+    def carried(self) -> "Decision":
+        """The decision as an ad can carry it: words of one line, not too long.
+
+        The queue's strings know no escape but that of the quote, so that a backslash before the closing quote would
+        destroy the attribute: each becomes a slash.
+        """
+        words = names.CONTROL.sub(" ", self.words[:MAX_WORDS]).replace("\\", "/")
+        return replace(self, words=words)
 
 
 @dataclass(frozen=True, slots=True)

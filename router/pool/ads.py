@@ -130,10 +130,10 @@ def decision(value: object) -> Decision | None:
 
 
 def decision_text(made: Decision) -> str:
-    """A decision as ClassAd text for the attribute RouterDecision."""
+    """A decision as ClassAd text for the attribute RouterDecision; `made` is as an ad can carry it."""
     return (
         f"[ Epoch = {made.epoch}; Moves = {made.moves}; Sites = {site_list(made.sites)}; "
-        f"CameFrom = {site_list(made.came_from)}; Tag = {quoted(made.tag)}; Words = {quoted(made.words[:1000])}; "
+        f"CameFrom = {site_list(made.came_from)}; Tag = {quoted(made.tag)}; Words = {quoted(made.words)}; "
         f"At = {made.at} ]"
     )
 

@@ -74,7 +74,7 @@ class CondorPool:
         the schedd itself compares before it sets; the answer is read back, because an exception may mean applied and
         a success may mean ignored.
         """
-        made, old = action.decision, "undefined" if action.old is None else ads.site_list(action.old)
+        made, old = action.decision.carried, "undefined" if action.old is None else ads.site_list(action.old)
         where = f"ClusterId == {action.cluster} && JobStatus == 1 && DESIRED_Sites =?= {old}"
         if self._queue.edit(where, "RouterDecision", ads.decision_text(made)):
             self._queue.edit(where, "DESIRED_Sites", ads.site_list(made.sites))
@@ -114,7 +114,7 @@ class CondorPool:
 
 
 def _of_task(task: str) -> str:
-    return f"RouterTask == {quoted(task)}"
+    return f"RouterTask =?= {quoted(task)}"  # `==` would not tell capital letters from small ones
 
 
 def _line(row: Mapping[str, object]) -> JobLine:

@@ -32,12 +32,16 @@ def classad_string(value: str) -> Encoded:
 
 
 def quoted(value: str) -> str:
-    """A value as a ClassAd string literal."""
-    try:
-        names.plain(value)
-    except ValueError as error:
-        raise UserError(f"A value of the job description {error}: {value[:60]!r}") from None
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A value as a ClassAd string literal, in the old form that submit descriptions and the queue speak.
+
+    It knows one escape, that of the quote: a backslash elsewhere stands for itself, and one before the closing quote
+    swallows it. So a value has none. Raises UserError where it cannot be written.
+    """
+    _plain(value)
+    if "\\" in value:
+        raise UserError(f"A value of the job description contains a backslash, which HTCondor's strings cannot hold: "
+                        f"{value[:60]!r}")  # fmt: skip
+    return '"' + value.replace('"', '\\"') + '"'
 
 
 def file_list(value: Iterable[str]) -> Encoded:
@@ -49,11 +53,15 @@ def file_list(value: Iterable[str]) -> Encoded:
     return Encoded(", ".join(_safe(path) for path in paths))
 
 
-def _safe(text: str) -> str:
+def _plain(text: str) -> None:
     try:
         names.plain(text)
     except ValueError as error:
         raise UserError(f"A value of the job description {error}: {text[:60]!r}") from None
+
+
+def _safe(text: str) -> str:
+    _plain(text)
     if text.endswith("\\"):
         raise UserError(
             f"A value of the job description ends in a backslash, which would swallow the next line: {text!r}"

@@ -132,7 +132,7 @@ class FakePool:
 
     def place(self, action: Place) -> int:
         """Give jobs their sites if they are as the decision saw them. Returns how many carry the decision now."""
-        made = action.decision
+        made = action.decision.carried
         with self._breaking("place"):
             as_seen = [job for job in self._of(action.cluster) if self.user == ROUTER and _is_as_seen(job, action)]
             for job in as_seen:

@@ -66,7 +66,8 @@ def output(pool: EmbeddedPool, user: str, *command: str) -> str:
 def submit(pool: EmbeddedPool, user: str, folder: Path, **description: str) -> str:
     """Submit one job with condor_submit and return its id."""
     file = folder / f"{user}-{len(list(folder.iterdir()))}.sub"
-    file.write_text("".join(f"{key} = {value}\n" for key, value in description.items()) + "queue\n")
+    lines = {"initialdir": str(folder), **description}
+    file.write_text("".join(f"{key} = {value}\n" for key, value in lines.items()) + "queue\n")
     text = output(pool, user, "condor_submit", "-terse", str(file))
     return text.split(" ")[0]
 
@@ -113,11 +114,13 @@ def daemon_pid(pool: EmbeddedPool, program: str) -> int:
 
 A_GLIDEIN = """#!/bin/bash
 for name in $(compgen -e | grep -iE '^_?condor'); do unset "$name"; done
-mkdir -p log execute
+cd "$(mktemp -d glidein-XXXXXX)"
+mkdir log execute
 export CONDOR_CONFIG=$PWD/glidein.config
 cat > "$CONDOR_CONFIG" <<END
 {settings}
 LOCAL_DIR = $PWD
+STARTD_NAME = glidein$$
 END
 exec {sbin}/condor_master -f
 """
@@ -278,7 +281,7 @@ def test_jobs_stay_queued_while_the_pool_is_down(home: Path) -> None:
 
 
 def test_a_daemon_of_ours_is_run_logged_restarted_and_ended(home: Path) -> None:
-    script = 'echo "$GREETING $$"; env | grep CONDOR; exec sleep 1000'
+    script = 'echo "$GREETING $$"; env | grep CONDOR; trap "echo goodbye; exit" TERM; while :; do sleep 0.1; done'
     pool = a_pool(home, (Daemon("GREETER", ("/bin/sh", "-c", script), {"GREETING": "it's up"}),))
     pool.up()
     log = pool.home / "log/GREETER.log"
@@ -287,11 +290,12 @@ def test_a_daemon_of_ours_is_run_logged_restarted_and_ended(home: Path) -> None:
         return log.read_text().count("it's up ") if log.exists() else 0
 
     assert eventually(lambda: greetings() == 1)
-    os.kill(daemon_pid(pool, "sleep"), signal.SIGKILL)
+    os.kill(daemon_pid(pool, "sh"), signal.SIGKILL)
     assert eventually(lambda: greetings() == 2)
     assert "CONDOR" not in log.read_text(), "a secret of the daemons' own"
     everything = tree(pool)
     pool.down()
+    assert log.read_text().endswith("goodbye\n")
     assert [each for each in everything if processes.alive(each)] == []
 
 
@@ -415,8 +419,10 @@ def test_two_commands_at_once_start_one_pool(home: Path) -> None:
     assert pools[0].status().state == "up"
 
 
-def test_a_folder_with_a_long_and_unusual_name_holds_a_pool(home: Path) -> None:
+def test_a_folder_with_a_long_and_unusual_name_holds_a_pool(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = home / ("a long $(name), with 'quotes' and #signs " + "x" * 80)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
     pool = a_pool(deep)
     pool.up()
     assert output(pool, "alice", "condor_q", "-af", "ClusterId") == ""

@@ -160,6 +160,34 @@ FAKE
   passed
 }
 
+# a_ping EXIT_CODE WORDS -- HTCondor's condor_ping answers so
+a_ping() {
+  mkdir -p release/bin
+  printf '#!/bin/bash\necho "%s"\nexit %s\n' "$2" "$1" > release/bin/condor_ping
+  chmod +x release/bin/condor_ping
+}
+
+@test "pool: one that lets the glidein join passes" {
+  a_node "CONDOR_DIR $BATS_TEST_TMPDIR/node/release"
+  a_ping 0 "ADVERTISE_STARTD command using (AES, AES, and IDTOKENS) succeeded"
+  run check check_pool.sh
+  passed
+}
+
+@test "pool: one that cannot be reached is a fault of the network" {
+  a_node "CONDOR_DIR $BATS_TEST_TMPDIR/node/release" "GLIDEIN_Collector cm.example.org:9618"
+  a_ping 1 "ERROR: failed to make connection to <192.0.2.1:9618>"
+  run check check_pool.sh
+  refused Network "cm.example.org:9618 cannot be reached from here: ERROR: failed to make connection"
+}
+
+@test "pool: one that does not take the token says so" {
+  a_node "CONDOR_DIR $BATS_TEST_TMPDIR/node/release" "GLIDEIN_Collector cm.example.org:9618"
+  a_ping 1 "ADVERTISE_STARTD failed!  Use -verbose for more information."
+  run check check_pool.sh
+  refused VO_Proxy "cm.example.org:9618 does not let this glidein join with its token"
+}
+
 @test "software: nothing promised, nothing asked" {
   a_node
   run check check_software.sh

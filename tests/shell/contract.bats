@@ -152,6 +152,24 @@ SCRIPT
   grep -q "^CONDOR_CONFIG=$SCRATCH/glide_.*/condor_config$" "$RELEASE/environment"
 }
 
+@test "a failure of the start-up itself, as on a full disk, keeps the node busy too" {
+  mkdir -p "$BATS_TEST_TMPDIR/bin"
+  printf '#!/bin/bash\nexit 1\n' > "$BATS_TEST_TMPDIR/bin/chmod"
+  chmod +x "$BATS_TEST_TMPDIR/bin/chmod"
+  local begun=$SECONDS
+  cd "$SANDBOX"
+  run -1 env -i PATH="$BATS_TEST_TMPDIR/bin:/usr/bin:/bin" TMPDIR="$SCRATCH" \
+    ./glidein_startup.sh -manifest "$DIGEST" -failure_sleep 2
+  has "unexpected failure at line"
+  ((SECONDS - begun >= 2))
+}
+
+@test "a work directory that cannot be made keeps the node busy too" {
+  SCRATCH=/proc
+  run -1 glidein
+  has "unexpected failure at line"
+}
+
 @test "wrong arguments are answered by the usage" {
   cd "$SANDBOX"
   run -2 ./glidein_startup.sh

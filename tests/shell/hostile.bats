@@ -40,7 +40,7 @@ VALUES
   [[ $(grep -c '^HOSTILE_' "$RELEASE/published.config") == "$n" ]]
   [[ $(wc -l < "$RELEASE/published.config") == $(grep -cE '^[A-Za-z_]+[A-Za-z0-9_]* = ' "$RELEASE/published.config") ]]
   # shellcheck disable=SC2016 # HTCondor expands it, not we
-  grep -qxF 'HOSTILE_5 = "$(DOLLAR)(RELEASE_DIR) $(DOLLAR)ENV(HOME) $(DOLLAR)$(DOLLAR)(X)"' "$RELEASE/published.config"
+  grep -qxF 'HOSTILE_5 = "$(DOLLAR)(RELEASE_DIR) $(DOLLAR)ENV(HOME) $(DOLLAR)(X)"' "$RELEASE/published.config"
 }
 
 @test "a hostile value as integer or expression stops the glidein with its name" {
@@ -59,7 +59,7 @@ SCRIPT
   run -1 glidein
   [[ $(grep -c '^GLIDEIN_Site = ' "$RELEASE/advertised") == 1 ]]
   # shellcheck disable=SC2016 # nobody may expand it
-  [[ $(advertised GLIDEIN_FAILURE_REASON) == '"a <b> & ]]></detail></OSGTestResult> GLIDEIN_Site = \"EVIL\" $(touch CANARY) \\"' ]]
+  [[ $(advertised GLIDEIN_FAILURE_REASON) == '"a <b> & ]]></detail></OSGTestResult> GLIDEIN_Site = \"EVIL\" $(touch CANARY) "' ]]
   has 'a &lt;b&gt; &amp; ]]&gt;&lt;/detail&gt;&lt;/OSGTestResult&gt;'
 }
 

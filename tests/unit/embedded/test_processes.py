@@ -1,5 +1,6 @@
 """Only a process that is certainly ours is ever signalled."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -36,7 +37,8 @@ def test_a_process_that_took_over_a_number_is_not_signalled() -> None:
 
 
 def test_an_ended_process_is_not_alive_even_before_it_is_reaped() -> None:
-    with a_process("true") as process:
+    with a_process() as process:
+        os.kill(process.pid, signal.SIGKILL)
         assert processes.wait_until_gone([process], 10) == frozenset()
 
 

@@ -186,10 +186,14 @@ def test_the_job_carries_the_seal_and_its_own_identity():
 
 
 def test_the_job_asks_for_what_the_glidein_promises():
-    job = submitted(an_entry())
+    job = submitted(an_entry(grid_resource="batch slurm"))
     assert (job["request_cpus"], job["request_memory"], job["request_disk"]) == ("2", "3000", str(500 * 1024))
     assert job["My.GLIDEIN_Site"] == '"SITE_A"'
     assert job.getQArgs() == "3"
+
+
+def test_a_local_job_asks_for_one_core_so_that_any_schedd_starts_it():
+    assert submitted(an_entry(cpus=64))["request_cpus"] == "1"
 
 
 def test_the_token_is_not_in_the_job():

@@ -1,0 +1,323 @@
+"""One suite for every Pool: what a schedd with our configuration does, the fake does, and the other way round."""
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+
+from router.errors import RouterError
+from router.model.action import Place
+from router.model.job import Decision, JobGroup, JobState
+from router.model.payload import Requests
+from router.model.task import Batch, Task
+from router.ports import Pool
+from router.render import jdl
+from router.testing.build import a_batch, a_decision, a_payload, a_place, a_task, an_output
+from router.testing.pool import FakePool
+
+T = TypeVar("T")
+NUMBERS = itertools.count(1)
+STRANGER_TEXT = "executable = /bin/true\n"
+
+
+class Identities(Protocol):
+    """A pool that anyone can be in."""
+
+    def as_user(self, name: str) -> Pool: ...
+
+
+@dataclass(frozen=True)
+class Mine:
+    """One task of alice's in a pool that other tests use as well."""
+
+    pools: Identities
+    task: Task
+
+    @property
+    def alice(self) -> Pool:
+        return self.pools.as_user("alice")
+
+    @property
+    def bob(self) -> Pool:
+        return self.pools.as_user("bob")
+
+    @property
+    def router(self) -> Pool:
+        return self.pools.as_user("router")
+
+    def submit(self, batch: Batch) -> int:
+        injection = jdl.batch_injection(self.task, batch)
+        return self.alice.submit(injection.text, [dict(item) for item in injection.items])
+
+    def submit_merge(self) -> int:
+        injection = jdl.merge_injection(self.task)
+        return self.alice.submit(injection.text, [dict(item) for item in injection.items])
+
+    def submit_text(self, *lines: str) -> int:
+        marks = (f'My.RouterTask = "{self.task.id}"', 'My.RouterBatch = "b0"')
+        return self.alice.submit("\n".join((STRANGER_TEXT.strip(), *marks, *lines)), ())
+
+    def groups(self) -> tuple[JobGroup, ...]:
+        return tuple(group for group in self.router.jobs() if group.task == self.task.id)
+
+    def group(self) -> JobGroup:
+        (only,) = self.groups()
+        return only
+
+    def place(self, cluster: int, decision: Decision, old: tuple[str, ...] | None = None) -> Place:
+        return a_place(cluster, task=self.task.id, count=2, old=old, decision=decision)
+
+
+@pytest.fixture(params=["fake", pytest.param("condor", marks=pytest.mark.pool)])
+def mine(request: pytest.FixtureRequest, tmp_path: Path) -> Mine:
+    pools = FakePool() if request.param == "fake" else request.getfixturevalue("live_pool")
+    for part in ("code", "jobs", "logs", "reports"):
+        (tmp_path / part).mkdir()
+    payload = a_payload(
+        dataset="/demo/zmumu",
+        cpus=2,
+        memory_mb=300,
+        disk_mb=70,
+        walltime_s=601,
+        allow=("SITE_A", "SITE_B"),
+        block=("SITE_C",),
+        group="higgs.zz",
+        outputs=(an_output(merge=True),),
+    )
+    task = a_task(f"zmumu-{os.getpid()}-{next(NUMBERS)}", payload=payload, directory=str(tmp_path))
+    return Mine(pools, task)
+
+
+def eventually(look: Callable[[], T], wanted: Callable[[T], bool]) -> T:
+    """What `look` sees once it is as wanted; the schedd writes history a moment after it answers."""
+    end = time.monotonic() + 20
+    while not wanted(found := look()):
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+    return found
+
+
+def test_a_batch_is_in_the_queue_as_it_was_described(mine):
+    cluster = mine.submit(a_batch(jobs=3, sites=frozenset({"SITE_B", "SITE_A"})))
+    group = mine.group()
+    assert group.oldest > 0
+    assert replace(group, oldest=0) == JobGroup(
+        cluster=cluster,
+        owner="alice",
+        state=JobState.IDLE,
+        count=3,
+        task=mine.task.id,
+        batch="b0",
+        requests=Requests(cpus=2, memory_mb=300, disk_mb=70, walltime_s=660),
+        dataset="/demo/zmumu",
+        held_by=("SITE_A", "SITE_B"),
+        allow=("SITE_A", "SITE_B"),
+        block=("SITE_C",),
+        group="higgs.zz",
+    )
+
+
+def test_each_job_of_a_batch_has_its_name(mine):
+    cluster = mine.submit(a_batch(jobs=2))
+    lines = sorted(mine.alice.task_lines(mine.task.id), key=lambda line: line.proc)
+    assert [(line.id, line.job, line.batch, line.state, line.sites) for line in lines] == [
+        (f"{cluster}.0", "0000", "b0", "idle", ()),
+        (f"{cluster}.1", "0001", "b0", "idle", ()),
+    ]
+
+
+def test_two_batches_are_two_clusters_and_found_again_by_their_keys(mine):
+    first, second = mine.submit(a_batch("b0")), mine.submit(a_batch("b1"))
+    assert first != second
+    assert mine.alice.clusters(mine.task.id) == {"b0": first, "b1": second}
+
+
+def test_a_description_that_htcondor_cannot_read_is_an_error_and_leaves_no_job(mine):
+    with pytest.raises(RouterError):
+        mine.submit_text("universe = nonsense")
+    assert mine.groups() == ()
+
+
+def test_a_placement_gives_the_jobs_their_sites_and_the_reason(mine):
+    cluster = mine.submit(a_batch(jobs=2))
+    made = a_decision("SITE_A", "SITE_B", words="placed at SITE_A: it holds the input")
+    assert mine.router.place(mine.place(cluster, made)) == 2
+    assert (mine.group().sites, mine.group().decision) == (("SITE_A", "SITE_B"), made)
+    assert {line.reason for line in mine.alice.task_lines(mine.task.id)} == {"placed at SITE_A: it holds the input"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ('a "quoted" one', 'a "quoted" one'),
+        ("$(DOLLAR) $ENV(HOME) $$(X)", "$(DOLLAR) $ENV(HOME) $$(X)"),
+        ("ärger ≥ 3; 'x'", "ärger ≥ 3; 'x'"),
+        ("ends in a backslash\\", "ends in a backslash/"),
+        ('escapes the \\" quote', 'escapes the /" quote'),
+        ("two\nlines\x00", "two lines "),
+        ("long" * 1000, "long" * 250),
+    ],
+)
+def test_the_words_of_a_decision_come_back_as_an_ad_can_hold_them(mine, words, told):
+    cluster = mine.submit(a_batch())
+    assert mine.router.place(mine.place(cluster, a_decision("SITE_A", words=words))) == 1
+    assert mine.group().decision == a_decision("SITE_A", words=told)
+
+
+def test_placing_twice_is_placing_once(mine):
+    cluster = mine.submit(a_batch(jobs=2))
+    place = mine.place(cluster, a_decision("SITE_A"))
+    assert [mine.router.place(place), mine.router.place(place)] == [2, 2]
+    assert mine.group().decision == place.decision
+
+
+def test_a_move_replaces_the_sites_and_the_decision(mine):
+    cluster = mine.submit(a_batch(jobs=2))
+    mine.router.place(mine.place(cluster, a_decision("SITE_A")))
+    moved = a_decision("SITE_B", epoch=2, moves=1, came_from=("SITE_A",), tag="site-draining")
+    assert mine.router.place(mine.place(cluster, moved, old=("SITE_A",))) == 2
+    assert (mine.group().sites, mine.group().decision) == (("SITE_B",), moved)
+
+
+@pytest.mark.parametrize("old", [None, ("SITE_B",), ("SITE_A", "SITE_B"), ()])
+def test_a_decision_taken_on_other_sites_than_the_jobs_have_changes_nothing(mine, old):
+    cluster = mine.submit(a_batch(jobs=2))
+    first = a_decision("SITE_A")
+    mine.router.place(mine.place(cluster, first))
+    assert mine.router.place(mine.place(cluster, a_decision("SITE_C", epoch=2), old=old)) == 0
+    assert (mine.group().sites, mine.group().decision) == (("SITE_A",), first)
+
+
+def test_a_cluster_that_is_gone_takes_no_decision(mine):
+    assert mine.router.place(mine.place(999_999, a_decision("SITE_A"))) == 0
+
+
+def test_a_held_job_takes_no_decision(mine):
+    cluster = mine.submit_merge()
+    assert mine.router.place(mine.place(cluster, a_decision("SITE_A"))) == 0
+    assert (mine.group().sites, mine.group().decision) == (None, None)
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_nobody_but_the_router_places_jobs_not_even_their_owner(mine, who):
+    cluster = mine.submit(a_batch(jobs=2))
+    assert mine.pools.as_user(who).place(mine.place(cluster, a_decision("SITE_A"))) == 0
+    assert (mine.group().sites, mine.group().decision) == (None, None)
+
+
+def test_sites_that_a_user_asks_for_become_a_wish(mine):
+    mine.submit_text('My.DESIRED_Sites = "SITE_B, SITE_A"', 'My.UNDESIRED_Sites = "SITE_C"')
+    group = mine.group()
+    assert (group.sites, group.allow, group.block) == (None, ("SITE_A", "SITE_B"), ("SITE_C",))
+
+
+def test_a_forged_decision_is_dropped_at_submit(mine):
+    mine.submit_text(
+        'My.RouterDecision = [ Epoch = 7; Moves = 0; Sites = "SITE_A" ]', "My.RouterEpoch = 7", 'My.RouterState = "x"'
+    )
+    assert mine.group().decision is None
+    assert mine.group().sites is None
+
+
+def test_a_user_may_ask_that_a_job_never_moves(mine):
+    mine.submit_text("My.RouterFixed = true")
+    assert mine.group().fixed
+
+
+def test_a_merge_job_waits_on_hold_until_the_router_releases_it(mine):
+    cluster = mine.submit_merge()
+    assert (mine.group().state, mine.group().hold_code) == (JobState.HELD, 15)
+    assert mine.router.release(cluster, "all parts are there") == 1
+    assert (mine.group().state, mine.group().hold_code) == (JobState.IDLE, 0)
+    assert mine.router.release(cluster, "all parts are there") == 0
+
+
+def test_a_retry_leaves_a_merge_job_on_hold(mine):
+    mine.submit_merge()
+    assert mine.alice.retry(mine.task.id, "again") == 0
+    assert mine.group().state is JobState.HELD
+
+
+def test_a_stranger_releases_and_removes_nothing(mine):
+    cluster = mine.submit_merge()
+    assert mine.bob.release(cluster, "mine now") == 0
+    assert mine.bob.remove(mine.task.id, "mine now") == 0
+    assert mine.group().state is JobState.HELD
+
+
+def test_a_task_that_is_removed_leaves_the_queue_and_enters_the_history(mine):
+    before = time.time()
+    cluster = mine.submit(a_batch(jobs=2))
+    assert mine.alice.remove(mine.task.id, 'said "no"') == 2
+    assert mine.groups() == ()
+
+    def ended():
+        return [job for job in mine.router.ended(0) if job.task == mine.task.id]
+
+    jobs = sorted(eventually(ended, lambda found: len(found) == 2), key=lambda job: job.proc)
+    assert [(job.cluster, job.proc, job.batch, job.job) for job in jobs] == [
+        (cluster, 0, "b0", "0000"),
+        (cluster, 1, "b0", "0001"),
+    ]
+    assert {(job.owner, job.state, job.exit_code, job.reason) for job in jobs} == {
+        ("alice", JobState.REMOVED, None, 'said "no" (by user alice)')
+    }
+    if not isinstance(mine.pools, FakePool):
+        assert all(before - 2 <= job.ended <= time.time() + 2 for job in jobs)
+    assert mine.alice.remove(mine.task.id, "again") == 0
+
+
+def test_the_router_may_remove_what_is_not_its_own(mine):
+    mine.submit_merge()
+    assert mine.router.remove(mine.task.id, "the owner left") == 1
+
+
+def test_a_cluster_whose_jobs_are_gone_is_still_known(mine):
+    cluster = mine.submit(a_batch())
+    mine.alice.remove(mine.task.id, "away")
+    found = eventually(lambda: mine.alice.clusters(mine.task.id), lambda found: bool(found))
+    assert found == {"b0": cluster}
+
+
+def test_history_is_read_from_a_moment_on(mine):
+    mine.submit(a_batch())
+    mine.alice.remove(mine.task.id, "away")
+
+    def ended(since: float):
+        return [job for job in mine.router.ended(since) if job.task == mine.task.id]
+
+    (job,) = eventually(lambda: ended(0), lambda found: bool(found))
+    assert ended(job.ended) == [job], "told again within the overlap"
+    assert ended(job.ended + 3600) == []
+
+
+def test_a_task_name_that_is_an_expression_matches_nothing(mine):
+    mine.submit(a_batch())
+    trick = 'x" || true || "'
+    assert mine.router.remove(trick, "all of it") == 0
+    assert mine.router.retry(trick, "all of it") == 0
+    assert mine.router.task_lines(trick) == ()
+    assert mine.router.clusters(trick) == {}
+    assert mine.group().count == 1
+
+
+def test_a_task_name_in_other_letters_is_another_task(mine):
+    mine.submit(a_batch())
+    assert mine.router.task_lines(mine.task.id.upper()) == ()
+    assert mine.router.clusters(mine.task.id.upper()) == {}
+
+
+def test_jobs_that_exist_only_as_text_are_described_like_those_in_the_queue(mine):
+    ad = 'RouterDataset = "/demo/zmumu"\nRequestMemory = 700\nDESIRED_Sites = "SITE_B,SITE_A"\n'
+    (group,) = mine.alice.described(f"{ad}\n{ad}")
+    assert (group.count, group.dataset, group.requests.memory_mb) == (2, "/demo/zmumu", 700)
+    assert (group.sites, group.allow) == (None, ("SITE_A", "SITE_B"))
+
+
+def test_a_pool_without_glideins_has_no_slots_and_no_refusals(mine):
+    assert (mine.router.slots(), mine.router.failures()) == ((), ())

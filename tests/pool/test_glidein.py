@@ -1,0 +1,190 @@
+"""A glidein on a real pool: it joins, takes the right jobs and no others, says what is wrong, ends without a trace."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from router.embedded.pool import EmbeddedPool
+from router.model.pilot import Entry, Software
+from router.render.glidein import GlideinJob, PoolContact, glidein_files, glidein_submit
+
+pytestmark = pytest.mark.pool
+
+TEMPLATES = Path(__file__).parents[2] / "schedd_config/embedded"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A pool without the production schedd rules, and a factory: what keeps jobs away here are the glideins alone."""
+
+    pool: EmbeddedPool
+    home: Path
+
+    def run(self, user: str, *command: str) -> str:
+        environment = {**os.environ, **self.pool.env(user)}
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=True
+        ).stdout.strip()
+
+    def contact(self) -> PoolContact:
+        program = shutil.which("condor_status", path=self.pool.env("factory")["PATH"])
+        assert program
+        return PoolContact(
+            self.run("factory", "condor_config_val", "COLLECTOR_HOST"),
+            self.run("factory", "condor_config_val", "TRUST_DOMAIN"),
+            str(Path(program).resolve().parents[1]),
+        )
+
+    def start(self, site: str, *, token: str = "", attributes: tuple[tuple[str, str], ...] = (), **entry) -> Path:
+        """Start one glidein; the answer is the folder of its outputs."""
+        kept = (("GLIDEIN_Update_Interval", "2"), *attributes)
+        fields = {"memory_mb": 500, "disk_mb": 200, "attributes": kept, **entry}
+        whole = Entry(site.lower(), site, **fields)
+        folder = self.home / site
+        (folder / "logs").mkdir(parents=True)
+        (folder / "logs").chmod(0o777)
+        files = glidein_files(whole, self.contact(), [], token or self.pool.token("glidein").read_text())
+        for name, file in files.items():
+            (folder / name).write_bytes(file.content)
+            (folder / name).chmod(file.mode)
+        job = GlideinJob(str(folder), str(folder / "logs"), "schedd")
+        (folder / "glidein.jdl").write_text(glidein_submit(whole, job, files))
+        self.run("factory", "condor_submit", str(folder / "glidein.jdl"))
+        return folder / "logs"
+
+    def stop(self, site: str) -> None:
+        self.run("factory", "condor_rm", "-constraint", f'GLIDEIN_Site == "{site}"')
+        eventually(lambda: not self.jobs(site), 10)
+
+    def jobs(self, site: str) -> str:
+        return self.run("factory", "condor_q", "-all", *self._of(site), "-af", "ClusterId")
+
+    def ads(self, site: str, attribute: str) -> str:
+        return self.run("alice", "condor_status", "-any", *self._of(site), "-af", attribute)
+
+    def submit(self, name: str, executable: str, **attributes: str) -> Path:
+        """Submit a job of alice's with these attributes; the answer is where its output will be."""
+        folder = self.home / "alice"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+        mine = "".join(f"My.{key} = {value}\n" for key, value in attributes.items())
+        (folder / f"{name}.sub").write_text(
+            f"executable = {executable}\ninitialdir = {folder}\noutput = {name}.out\nlog = {name}.log\n"
+            f"should_transfer_files = YES\nrequest_memory = 50\nrequest_disk = 1M\n{mine}queue\n"
+        )
+        self.run("alice", "condor_submit", str(folder / f"{name}.sub"))
+        return folder / f"{name}.out"
+
+    @staticmethod
+    def _of(site: str) -> tuple[str, str]:
+        return ("-constraint", f'GLIDEIN_Site == "{site}"')
+
+
+def eventually(true: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
+
+
+def filled(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grid]:
+    home = tmp_path_factory.mktemp("grid")
+    for folder in (home, *home.parents[:2]):
+        folder.chmod(0o755)
+    (home / "settings").mkdir()
+    (home / "settings" / "embedded").symlink_to(TEMPLATES)
+    pool = EmbeddedPool(home / "pool", home / "settings")
+    pool.up()
+    yield Grid(pool, home)
+    pool.down()
+
+
+def test_a_glidein_joins_within_six_seconds_and_says_whose_it_is(grid: Grid):
+    grid.start("JOIN")
+    eventually(lambda: grid.ads("JOIN", "Name"), 6)
+    assert grid.ads("JOIN", "strcat(GLIDEIN_Entry_Name, GLIDEIN_ProcId, IS_GLIDEIN, Cpus, Memory)") == "join0true1500"
+    grid.stop("JOIN")
+
+
+def test_only_jobs_that_name_the_site_and_fit_its_time_run(grid: Grid):
+    grid.start("HERE", walltime_s=3600)
+    refused = [
+        grid.submit("elsewhere", "/usr/bin/env", DESIRED_Sites='"THERE"'),
+        grid.submit("nowhere", "/usr/bin/env"),
+        grid.submit("number", "/usr/bin/env", DESIRED_Sites="3"),
+        grid.submit("excluded", "/usr/bin/env", DESIRED_Sites='"HERE"', UNDESIRED_Sites='"THERE,HERE"'),
+        grid.submit("odd", "/usr/bin/env", DESIRED_Sites='"HERE"', UNDESIRED_Sites="{1}"),
+        grid.submit("long", "/usr/bin/env", DESIRED_Sites='"HERE"', MaxWallTimeMins="61"),
+    ]
+    taken = [
+        grid.submit("one", "/usr/bin/env", DESIRED_Sites='"HERE"', MaxWallTimeMins="10"),
+        grid.submit("several", "/usr/bin/env", DESIRED_Sites='"THERE,HERE"', UNDESIRED_Sites='""'),
+    ]
+    for output in taken:
+        eventually(lambda output=output: filled(output), 20)
+    assert not [output for output in refused if filled(output)]
+    environment = taken[0].read_text()
+    assert "GLIDEIN_Site=HERE\n" in environment
+    assert "GLIDEROUTE_STORAGE=/" in environment
+    assert "token" not in environment.lower()
+    grid.run("alice", "condor_rm", "-all")
+    grid.stop("HERE")
+
+
+def test_a_value_full_of_other_languages_arrives_as_it_was_given(grid: Grid):
+    value = r"""a\b "c" $(RELEASE_DIR) 'd' $ENV(HOME) \n `id` $(id) \" x,y;é%="""
+    grid.start("QUOTE", attributes=(("GLIDEIN_Country", value),))
+    eventually(lambda: grid.ads("QUOTE", "Name"), 10)
+    assert grid.ads("QUOTE", "GLIDEIN_Country") == value
+    grid.stop("QUOTE")
+
+
+def test_a_refused_node_says_why_in_the_pool_and_takes_no_job(grid: Grid):
+    software = Software("/usr/bin/python3", ("json", "no_such_module"))
+    logs = grid.start("BAD", software=software, attributes=(("GLIDEIN_Failure_Sleep", "60"),))
+    eventually(lambda: grid.ads("BAD", "Name"), 10)
+    assert grid.ads("BAD", "GLIDEIN_FAILURE_REASON") == (
+        "/usr/bin/python3 cannot import no_such_module: ModuleNotFoundError: No module named 'no_such_module'"
+    )
+    assert grid.ads("BAD", "GLIDEIN_FAILURE_TYPE") == "WN_Resource"
+    assert grid.ads("BAD", "strcat(State, Requirements)") == "Drainedfalse"
+    assert "=== XML description of glidein activity ===" in next(logs.glob("*.out")).read_text()
+    grid.stop("BAD")
+
+
+def test_a_token_that_the_pool_does_not_take_is_named_in_the_output(grid: Grid):
+    logs = grid.start("FORGED", token="a.b.c", attributes=(("GLIDEIN_Failure_Sleep", "0"),))  # noqa: S106, no password
+    eventually(lambda: any("does not let this glidein join" in err.read_text() for err in logs.glob("*.err")), 10)
+    assert not grid.ads("FORGED", "Name")
+
+
+def test_removing_a_busy_glidein_lets_its_job_clean_up_and_leaves_nothing(grid: Grid):
+    script = grid.home / "patient.sh"
+    script.write_text("#!/bin/bash\ntrap 'echo cleaned; exit' TERM\necho started\nwhile :; do sleep 0.1; done\n")
+    script.chmod(0o755)
+    grid.start("BUSY")
+    grid.submit("patient", str(script), DESIRED_Sites='"BUSY"')
+    eventually(lambda: grid.ads("BUSY", "State").split().count("Claimed") == 1, 20)
+    log = grid.home / "alice" / "patient.log"
+    eventually(lambda: "Job executing" in log.read_text(), 10)
+    grid.stop("BUSY")
+    eventually(lambda: "Job was evicted" in log.read_text(), 10)
+    eventually(lambda: not list((grid.home / "pool/spool/local_univ_execute").glob("*")), 10)
+    assert not grid.ads("BUSY", "Name")
+
+
+def test_an_idle_glidein_ends_by_itself(grid: Grid):
+    grid.start("IDLE", idle_s=3)
+    eventually(lambda: grid.ads("IDLE", "Name"), 10)
+    eventually(lambda: not grid.jobs("IDLE"), 20)
