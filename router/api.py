@@ -202,8 +202,8 @@ class Router:
         self.memory.set_cluster(task.id, "b0", cluster)
         self.memory.set_complete(task.id)
 
-    def choices_for_ads(self, text: str) -> list[tuple[int, tuple[str, ...], Choice]]:
-        """Where jobs described by ClassAd text could run: how many, the set they would get, and the verdicts."""
+    def choices_for_dry_run(self, text: str) -> list[tuple[int, tuple[str, ...], Choice]]:
+        """Where the jobs that `condor_submit -dry-run` prints could run: how many, their set, and the verdicts."""
         world = self.world()
         groups = self.pool.described(text)
         known = dict(read_inputs(groups, self.memory))

@@ -9,7 +9,7 @@ from router.model.action import Action, Place
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import Entry, EntryState, ValidationFailure
-from router.model.record import BatchRecord, DecisionRecord, SiteState
+from router.model.record import BatchRecord, DecisionRecord, OpenDecision, SiteState
 from router.model.site import Outcomes
 from router.model.task import Batch, Inputs, Task
 from router.model.world import TaskProgress
@@ -46,7 +46,7 @@ class Pool(Protocol):
         ...
 
     def described(self, text: str) -> tuple[JobGroup, ...]:
-        """The jobs that ClassAd text describes, as they would look in the queue."""
+        """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
         ...
 
     def slots(self) -> tuple[SlotGroup, ...]:
@@ -175,6 +175,10 @@ class Memory(Protocol):
 
     def settle(self, number: int, outcome: str) -> None:
         """Write down what became of it."""
+        ...
+
+    def open(self) -> Sequence[OpenDecision]:
+        """Decisions whose outcome nobody knows."""
         ...
 
     def newest(self, clusters: Sequence[int]) -> Mapping[int, DecisionRecord]:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -9,9 +10,13 @@ from router import wiring
 from router.cli.pool import pool_group
 from router.cli.session import settings
 from router.cli.show import json_option, plain, print_json
-from router.loops.runner import Health, run
+from router.loops.pilots import Pilots
+from router.loops.route import Route
+from router.loops.runner import Health, run, until_stopped
 from router.metrics import serve
+from router.model.action import Action, PilotAction
 from router.resources import folder
+from router.settings import Settings
 
 pool = pool_group(folder("schedd_config"), wiring.daemons)
 
@@ -26,19 +31,7 @@ def router() -> None:
 @json_option
 def run_router(once: bool, as_json: bool) -> None:
     """Place jobs and keep placing them; runs in the foreground until SIGTERM."""
-    _log()
-    known = settings()
-    loop = wiring.route(known)
-    if once:
-        done = loop.step()
-        if as_json:
-            print_json([{"action": type(action).__name__, **plain(action)} for action in done])
-        else:
-            click.echo(f"{len(done)} action(s)")
-        return
-    health = Health()
-    serve("router", known, health, loop)
-    run(loop.step, known.router.interval_s, health)
+    _run("router", wiring.route, once, as_json)
 
 
 @click.group()
@@ -51,20 +44,24 @@ def factory() -> None:
 @json_option
 def run_factory(once: bool, as_json: bool) -> None:
     """Start glideins where jobs ask for them; runs in the foreground until SIGTERM."""
-    _log()
-    known = settings()
-    loop = wiring.pilots(known)
-    if once:
-        done = loop.step()
-        if as_json:
-            print_json([{"action": type(action).__name__, **plain(action)} for action in done])
-        else:
-            click.echo(f"{len(done)} action(s)")
-        return
-    health = Health()
-    serve("factory", known, health, loop)
-    run(loop.step, known.factory.interval_s, health)
+    _run("factory", wiring.pilots, once, as_json)
 
 
-def _log() -> None:
+def _run(daemon: str, build: Callable[[Settings], Route | Pilots], once: bool, as_json: bool) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with until_stopped():
+        known = settings()
+        loop = build(known)
+        if once:
+            _show(loop.step(), as_json)
+            return
+        health = Health()
+        serve(daemon, known, health, loop)
+        run(loop.step, (known.router if daemon == "router" else known.factory).interval_s, health)
+
+
+def _show(done: Sequence[Action | PilotAction], as_json: bool) -> None:
+    if as_json:
+        print_json([{"action": type(action).__name__, **plain(action)} for action in done])
+    else:
+        click.echo(f"{len(done)} action(s)")

@@ -15,6 +15,8 @@ from router.render.encode import quoted
 from router.settings import Settings
 
 DEADLINE_S = 120
+WORDS = ("RouterDataset", "RouterAllowSites", "RouterBlockSites")
+"""Commands of ours that the schedd teaches condor_submit (schedd_config/40-vocabulary.config)."""
 
 
 def submit_file(settings: Settings, file: Path, as_json: bool) -> None:
@@ -36,9 +38,10 @@ def submit_file(settings: Settings, file: Path, as_json: bool) -> None:
 
 def dry_run_file(settings: Settings, file: Path, as_json: bool) -> None:
     """Show the jobs it describes, and where they could run."""
-    ads = _condor_submit(settings, "-dry-run", "-", str(file))
+    words = [part for line in _vocabulary(file) for part in ("-append", line)]
+    told = _condor_submit(settings, "-dry-run", "-", *words, str(file))
     with wiring.user_session(settings) as router:
-        found = router.choices_for_ads(ads)
+        found = router.choices_for_dry_run(told)
     if as_json:
         print_json([{"jobs": count, "sites": sites, "verdicts": choice.verdicts} for count, sites, choice in found])
         return
@@ -47,6 +50,13 @@ def dry_run_file(settings: Settings, file: Path, as_json: bool) -> None:
         refused = "; ".join(f"{v.site} {v.refusal.words}" for v in choice.verdicts if v.refusal)
         rows.add_row(str(count), ", ".join(sites) or "nowhere now; it would wait", refused)
     console().print(rows)
+
+
+def _vocabulary(file: Path) -> list[str]:
+    """Submit commands that do for our words in `file` what the schedd would: a dry run does not ask it."""
+    text = file.read_text(errors="replace")
+    used = [word for word in WORDS if re.search(rf"^\s*{word}\s*=", text, re.MULTILINE | re.IGNORECASE)]
+    return [f'My.{word} = "$({word})"' for word in used]
 
 
 def _condor_submit(settings: Settings, *arguments: str) -> str:

@@ -219,6 +219,7 @@ class EmbeddedPool:
             gid=os.getgid(),
             daemons=self._daemons,
             fragments=tuple(sorted(self._schedd_config.glob("*.config"))),
+            vocabulary=tuple(sorted(self._schedd_config.glob("*-vocabulary.config"))),
         )
         templates = self._schedd_config / "embedded"
         write_private(self.home / "condor_config", render_pool_config(layout, templates))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from router.decide.reconcile import decide
+from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
 from router.loops.observe import Declared, observe
 from router.model import report as reports
@@ -63,6 +64,8 @@ class Route:
         """Do one pass; returns what was done. Safe to repeat: what is already so is observed, not decided again."""
         self._learn()
         self.world = observe(self.pool, self.memory, self.sites, self.policy, self.clock.now())
+        for number, outcome in settle(self.memory.open(), self.world.jobs):
+            self.memory.settle(number, outcome)
         actions = list(decide(self.world, self.policy))
         return [action for action in self._news(actions) if self._apply(action)]
 

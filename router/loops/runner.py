@@ -3,9 +3,11 @@
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
 from router.errors import TemporaryError
 
@@ -36,22 +38,30 @@ class Health:
     last_error: str = ""
 
 
-def run(step: Callable[[], object], interval_s: float, health: Health) -> None:
-    """Do `step` every `interval_s` seconds until SIGTERM or SIGINT.
+@contextmanager
+def until_stopped() -> Iterator[None]:
+    """Leave the block when SIGTERM or SIGINT comes.
 
-    A pass that fails for now is lost, and the next starts from what it then finds. Being stopped in the midst of a
-    pass is as good as being killed: every pass may be cut anywhere.
+    Being stopped in the midst of a pass is as good as being killed: every pass may be cut anywhere.
     """
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
-        while True:
-            started = time.monotonic()
-            _once(step, health)
-            health.last_duration_s = time.monotonic() - started
-            time.sleep(max(0.0, interval_s - health.last_duration_s))
+        yield
     except Stopped:
         log.info("told to stop")
+
+
+def run(step: Callable[[], object], interval_s: float, health: Health) -> NoReturn:
+    """Do `step` every `interval_s` seconds.
+
+    A pass that fails for now is lost, and the next starts from what it then finds.
+    """
+    while True:
+        started = time.monotonic()
+        _once(step, health)
+        health.last_duration_s = time.monotonic() - started
+        time.sleep(max(0.0, interval_s - health.last_duration_s))
 
 
 def _once(step: Callable[[], object], health: Health) -> None:

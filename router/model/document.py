@@ -104,8 +104,8 @@ class Section:
         """A mapping of texts to texts, sorted by name, empty when not given."""
         if (inner := self.section(key)) is None:
             return ()
-        names = [self._checked(key, name, check_name) for name in inner._values]
-        return tuple(sorted((name, inner.text(name, "", check)) for name in names if name in inner._values))
+        found = [(self._checked(key, name, check_name), inner.text(name, "", check)) for name in inner._values]
+        return tuple(sorted((name, value) for name, value in found if name))
 
     def integer(self, key: str, default: int, at_least: int = 0, at_most: int = 10**12) -> int:
         """A whole number within bounds."""

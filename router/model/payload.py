@@ -124,7 +124,7 @@ def _check_together(top: document.Section, payload: Payload) -> None:
         top.fault("jobs", "is for payloads without input; with a dataset, `split` says how many jobs there are")
     if not payload.dataset and top.has("split"):
         top.fault("split", "needs `input: {dataset: …}`; without input, `jobs` says how many jobs there are")
-    taken = [output.name for output in payload.outputs]
+    taken = [output.name for output in payload.outputs if output.name]
     if len(set(taken)) != len(taken):
         top.fault("outputs", "names the same file twice")
     if both := sorted(set(payload.allow) & set(payload.block)):

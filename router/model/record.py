@@ -40,6 +40,17 @@ class DecisionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenDecision:
+    """A decision whose outcome nobody knows: the router was stopped before it could write it down."""
+
+    number: int
+    cluster: int
+    kind: str
+    epoch: int
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SiteState:
     """What an operator said of a site."""
 

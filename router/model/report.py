@@ -1,6 +1,7 @@
 """Job reports: what the wrapper says of one job, checked as input from a stranger."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,11 @@ from router.model import names
 from router.model.files import File, Located, Replica
 
 MAX_BYTES = 10_000_000
+MAX_LINE = 4_000
+"""Characters kept of what a wrapper says."""
+MAX_NUMBER = 2**53
+"""What JSON and the database hold exactly."""
+ADLER32 = re.compile(r"[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +38,31 @@ def parse(text: str) -> JobReport:
     """The report in a JSON text. Raises ValueError where it is none."""
     if len(text) > MAX_BYTES:
         raise ValueError(f"is {len(text):,} characters long; at most {MAX_BYTES:,} are read")
-    found = json.loads(text)
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("is nested too deep") from None
     if not isinstance(found, dict) or found.get("version") != 1:
         raise ValueError("is not a job report of version 1")
+    outputs = found.get("outputs")
+    if not isinstance(outputs, list | None):
+        raise ValueError("has no list as outputs")
     return JobReport(
-        task=_text(found, "task"),
-        batch=_text(found, "batch"),
-        job=_text(found, "job"),
-        site=_text(found, "site"),
-        exit_code=_whole(found, "exit_code"),
-        cause=_text(found, "cause"),
-        message=_text(found, "message"),
-        events=_whole(found, "events"),
-        outputs=tuple(_output(each) for each in found.get("outputs") or ()),
-        wall_s=float(found.get("ended") or 0) - float(found.get("started") or 0),
+        task=_line(found, "task"),
+        batch=_line(found, "batch"),
+        job=_line(found, "job"),
+        site=_line(found, "site"),
+        exit_code=_count(found, "exit_code"),
+        cause=_line(found, "cause"),
+        message=_line(found, "message"),
+        events=_count(found, "events"),
+        outputs=tuple(_output(each) for each in outputs or ()),
+        wall_s=_number(found, "ended") - _number(found, "started"),
     )
+
+
+def _line(found: dict[str, Any], key: str) -> str:
+    return names.CONTROL.sub(" ", _text(found, key)[:MAX_LINE])
 
 
 def _text(found: dict[str, Any], key: str) -> str:
@@ -55,14 +71,21 @@ def _text(found: dict[str, Any], key: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"has no text as {key}")
-    return names.CONTROL.sub(" ", value)[:4000]
+    return value
 
 
-def _whole(found: dict[str, Any], key: str) -> int:
+def _number(found: dict[str, Any], key: str) -> float:
     value = found.get(key)
     if value is None:
         return 0
-    if not isinstance(value, int) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_NUMBER:
+        raise ValueError(f"has no number as {key}")
+    return value
+
+
+def _count(found: dict[str, Any], key: str) -> int:
+    value = _number(found, key)
+    if not isinstance(value, int) or value < 0:
         raise ValueError(f"has no whole number as {key}")
     return value
 
@@ -70,6 +93,9 @@ def _whole(found: dict[str, Any], key: str) -> int:
 def _output(each: dict[str, Any]) -> Located:
     if not isinstance(each, dict):
         raise ValueError("has an output that is no mapping")
-    file = File(names.lfn(_text(each, "lfn")), _whole(each, "size"), _text(each, "adler32"), _whole(each, "events"))
+    checksum = _text(each, "adler32")
+    if not ADLER32.fullmatch(checksum):
+        raise ValueError(f"has no eight lower-case hexadecimal digits as adler32, but {checksum[:20]!r}")
+    file = File(names.lfn(_text(each, "lfn")), _count(each, "size"), checksum, _count(each, "events"))
     replica = Replica(names.name(_text(each, "se")), names.name(_text(each, "site")), names.plain(_text(each, "pfn")))
     return Located(file, (replica,))

@@ -4,7 +4,8 @@ A row is what an ad held of the attributes asked for; an attribute that is missi
 nobody expected has the default that stands here, and nowhere else.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from router.model import names
@@ -141,6 +142,25 @@ def decision_text(made: Decision) -> str:
 def site_list(sites: tuple[str, ...]) -> str:
     """Sites as ClassAd text: sorted, comma-separated, no blanks, so that equal sets are one autocluster."""
     return quoted(",".join(sorted(sites)))
+
+
+def whole_ads(dry_run: str, attributes: Sequence[str]) -> str:
+    """The ads of a dry run's output, cut to `attributes`, each whole: it gives only a cluster's first job in full.
+
+    Blocks end in a line of a single dot; one without ClusterId adds to the cluster before it.
+    """
+    wanted = {name.lower() for name in attributes}
+    found: list[str] = []
+    cluster: dict[str, str] = {}
+    for block in re.split(r"^\.$", dry_run, flags=re.MULTILINE):
+        lines = (line.partition("=") for line in block.splitlines())
+        told = {name.strip().lower(): f"{name.strip()} = {value}" for name, equals, value in lines if equals}
+        told = {name: line for name, line in told.items() if name in wanted}
+        if "clusterid" in told:
+            cluster = told
+        if told:
+            found.append("\n".join({**cluster, **told}.values()))
+    return "\n\n".join(found)
 
 
 def job_group(row: Row) -> JobGroup:

@@ -12,7 +12,7 @@ from typing import Any
 import htcondor2
 
 from router.pool.channel import HEADER, write_frame
-from router.pool.operations import OPERATIONS, forget
+from router.pool.operations import OPERATIONS, forget, missing_token
 
 UNREACHABLE = ("unable to locate", "failed to connect", "can't find address", "failed to fetch ads", "timed out")
 DENIED = ("denied", "not authorized", "permission", "authentication", "not permitted", "failed to start a session")
@@ -36,16 +36,21 @@ def answer(text: bytes) -> dict[str, Any]:
         return {"ok": True, "value": OPERATIONS[request["operation"]](**request["arguments"])}
     except htcondor2.HTCondorException as error:
         forget()
-        return {"ok": False, "kind": _kind(str(error)), "message": " ".join(str(error).split())}
+        return {"ok": False, **_told(" ".join(str(error).split()))}
     except Exception as error:  # the parent must get an answer, whatever went wrong
         return {"ok": False, "kind": "failed", "message": f"{type(error).__name__}: {error}"}
 
 
-def _kind(text: str) -> str:
+def _told(text: str) -> dict[str, str]:
     lower = text.lower()
     if any(words in lower for words in DENIED):
-        return "denied"
-    return "unreachable" if any(words in lower for words in UNREACHABLE) else "refused"
+        return {"kind": "denied", "message": text}
+    if not any(words in lower for words in UNREACHABLE):
+        return {"kind": "refused", "message": text}
+    # A daemon that does not know who asks looks like one that is not there.
+    if without := missing_token():
+        return {"kind": "denied", "message": f"there is no token in {without}"}
+    return {"kind": "unreachable", "message": text}
 
 
 if __name__ == "__main__":

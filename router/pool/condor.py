@@ -40,10 +40,10 @@ class CondorPool:
         return tuple(ads.job_group(row) for row in self._queue.count("JobUniverse == 5", ads.JOB))
 
     def described(self, text: str) -> tuple[JobGroup, ...]:
-        """The jobs that ClassAd text describes, as they would look in the queue."""
-        wanted = (*ads.JOB, "UNDESIRED_Sites")
+        """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
+        wanted = (*ads.JOB, "UNDESIRED_Sites", "ProcId")
         counts: dict[JobGroup, int] = {}
-        for row in self._queue.parse(text, wanted):
+        for row in self._queue.parse(ads.whole_ads(text, wanted), wanted):
             # The schedd's transform turns these wishes into ours.
             row["RouterAllowSites"] = row.pop("DESIRED_Sites", None) or row.get("RouterAllowSites")
             row["RouterBlockSites"] = row.pop("UNDESIRED_Sites", None) or row.get("RouterBlockSites")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import classad2
@@ -20,6 +21,18 @@ def _schedd() -> Any:
     if not name:
         return htcondor2.Schedd()
     return htcondor2.Schedd(htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name))
+
+
+def missing_token() -> str:
+    """The directories that hold no token where only tokens can prove who we are; empty when that is not so."""
+    methods = htcondor2.param.get("SEC_CLIENT_AUTHENTICATION_METHODS", "").upper()
+    if {part.strip() for part in methods.split(",")} - {"IDTOKENS", "TOKEN", "TOKENS", "IDTOKEN"}:
+        return ""
+    own = htcondor2.param.get("SEC_TOKEN_DIRECTORY", "") or str(Path.home() / ".condor" / "tokens.d")
+    places = [Path(place) for place in (own, htcondor2.param.get("SEC_TOKEN_SYSTEM_DIRECTORY", "")) if place]
+    if any(place.is_dir() and any(place.iterdir()) for place in places):
+        return ""
+    return " or ".join(map(str, places))
 
 
 def forget() -> None:

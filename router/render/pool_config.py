@@ -34,7 +34,7 @@ class PoolLayout:
 
     `domain` ends every identity of the pool; `port` is the one TCP port it listens on, at 127.0.0.1;
     `sockets` is short, as the kernel allows 108 bytes for a unix socket's whole name; `uid` and `gid` own the files;
-    `fragments` are read after our own settings, in this order.
+    `fragments` are read after our own settings, in this order; `vocabulary` are those that users' tools read as well.
     """
 
     home: Path
@@ -46,6 +46,7 @@ class PoolLayout:
     gid: int
     daemons: tuple[Daemon, ...] = ()
     fragments: tuple[Path, ...] = ()
+    vocabulary: tuple[Path, ...] = ()
 
 
 def render_pool_config(pool: PoolLayout, templates: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from router.model.action import Place, Refusal, Release, Verdict, Wait
-from router.model.record import DecisionRecord
+from router.model.record import DecisionRecord, OpenDecision
 from router.store.schema import Database, decisions
 
 OPEN = ("pending", "superseded", "unknown")
@@ -44,6 +44,15 @@ class DecisionLog:
         """Write down what became of it."""
         with self._db.write() as connection:
             connection.execute(update(decisions).where(decisions.c.id == number).values(outcome=outcome))
+
+    def open(self) -> list[OpenDecision]:
+        """Decisions whose outcome nobody knows."""
+        query = select(decisions).where(decisions.c.outcome.in_(("pending", "unknown")))
+        with self._db.read() as connection:
+            return [
+                OpenDecision(row.id, row.cluster, row.kind, row.epoch, _names(row.sites))
+                for row in connection.execute(query)
+            ]
 
     def of_task(self, task: str, limit: int = 1000) -> list[DecisionRecord]:
         """The decisions on a task's jobs, oldest first."""

@@ -134,6 +134,7 @@ decisions = Table(
     Column("outcome", String(16), nullable=False),
     Index("decisions_by_cluster", "cluster", "id"),
     Index("decisions_by_task", "task", "id"),
+    Index("decisions_by_outcome", "outcome"),
 )
 
 ended = Table(

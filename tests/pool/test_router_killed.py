@@ -56,9 +56,10 @@ def test_a_router_that_is_killed_between_two_edits_loses_nothing_and_repeats_not
 
 
 def test_a_router_that_is_told_to_stop_ends_within_five_seconds(organisation: Organisation) -> None:
+    address = organisation.home / "run" / "router.address"
+    address.unlink(missing_ok=True)
     command = [sys.executable, "-m", "router.cli.main", "router", "run"]
     router = subprocess.Popen(command, env=organisation.environment("router"), stderr=subprocess.DEVNULL)
-    address = organisation.home / "run" / "router.address"
     until(address.exists)
     router.send_signal(signal.SIGTERM)
     assert router.wait(timeout=5) == 0

@@ -1,5 +1,6 @@
 """Ordinary submit files: routed like any payload, with our vocabulary, and unable to decide for the router."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_a_misspelt_submit_file_is_refused_in_condors_own_words(organisation: Or
 def condor_submit(organisation: Organisation, path: Path) -> int:
     environment = organisation.live.pool.env("alice")
     done = subprocess.run(
-        ["condor_submit", "-terse", str(path)],
+        [shutil.which("condor_submit", path=environment["PATH"]) or "", "-terse", str(path)],
         env=environment,
         cwd=path.parent,
         capture_output=True,
