@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,7 +83,13 @@ class Screen:
 def jobs_line(status: TaskStatus) -> Text:
     """The task's jobs by state, as a bar of one character a job."""
     bar = Text(f"{status.task.id}  ", style="bold")
-    marks = (("finished", "█", "green"), ("running", "▶", "cyan"), ("idle", "·", "yellow"), ("held", "◌", "magenta"))
+    marks = (
+        ("finished", "█", "green"),
+        ("running", "▶", "cyan"),
+        ("idle", "·", "yellow"),
+        ("waiting", "◌", "magenta"),
+        ("held", "!", "red"),
+    )
     for state, mark, colour in marks:
         bar.append(mark * status.counts.get(state, 0), style=colour)
     return bar.append("  " + ", ".join(f"{count} {state}" for state, count in sorted(status.counts.items())))
@@ -255,17 +261,18 @@ def run(screen: Screen, home: Path, target: Path) -> list[Fact]:
 
 
 @contextmanager
-def interruptible() -> Any:
-    """Let SIGTERM end the demonstration as Ctrl-C does: through all the finally clauses."""
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the demonstration as Ctrl-C does: through all the finally clauses."""
 
     def stop(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before: Callable[[int, FrameType | None], Any] | int | None = signal.signal(signal.SIGTERM, stop)
+    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def keep_logs(home: Path, target: Path) -> str:

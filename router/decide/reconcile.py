@@ -38,34 +38,32 @@ def _for_group(group: JobGroup, choice: Choice, world: World, policy: BrokerPoli
     sites = site_set(choice, group.sites, policy)
     if not sites:
         return Wait(group.cluster, group.task, group.batch, group.count, _nothing_fits(choice), choice.verdicts)
-    if sites == group.sites:
+    if sites == group.sites and not _under_way(group):
         return None
     decision = _decision(group, sites, choice, int(world.now))
     return Place(group.cluster, group.task, group.batch, group.count, group.sites, decision, choice.verdicts)
 
 
+def _under_way(group: JobGroup) -> bool:
+    """Whether a decision is written in the ad that DESIRED_Sites does not follow."""
+    return group.decision is not None and group.decision.sites != (group.sites or ())
+
+
 def _decision(group: JobGroup, sites: tuple[str, ...], choice: Choice, now: int) -> Decision:
     """The decision that takes a group to `sites`; one that was under way to the same sites is taken up again."""
-    last = group.decision
-    under_way = last is not None and last.sites != (group.sites or ())
+    last, under_way = group.decision, _under_way(group)
     if last and under_way and last.sites == sites:
         return last
     moves = 0 if last is None else last.moves - int(under_way and bool(last.came_from))
     epoch = 1 + (last.epoch if last else 0)
     if not group.sites:
         return Decision(epoch, moves, sites, (), "placed", f"placed at {' or '.join(sites)}: {_why(choice)}", now)
+    if sites == group.sites:
+        return Decision(epoch, moves, sites, (), "kept", f"kept at {' or '.join(sites)}: {_why(choice)}", now)
     lost = [site for site in group.sites if choice.refusal_words(site)]
     words = "; ".join(f"{site} {choice.refusal_words(site)}" for site in lost)
-    tag = choice.refusal_tag(lost[0])
-    return Decision(
-        epoch,
-        moves + 1,
-        sites,
-        group.sites,
-        tag,
-        f"moved from {','.join(group.sites)} to {','.join(sites)}: {words}",
-        now,
-    )
+    moved = f"moved from {','.join(group.sites)} to {','.join(sites)}: {words}"
+    return Decision(epoch, moves + 1, sites, group.sites, choice.refusal_tag(lost[0]), moved, now)
 
 
 def _why(choice: Choice) -> str:
