@@ -267,7 +267,7 @@ def interruptible() -> Iterator[None]:
     def stop(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGHUP)}
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
@@ -322,6 +322,7 @@ def main() -> int:
         shutil.rmtree(home, ignore_errors=True)
     show(console, found, time.monotonic() - screen.started)
     if options.json:
+        found = [*found, Fact("home", str(home), not home.exists())]
         print(json.dumps({fact.name: {"words": fact.words, "holds": fact.holds} for fact in found}))
     return 0 if all(fact.holds for fact in found) else 1
 

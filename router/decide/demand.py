@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from math import ceil
 
 from router.model.action import PilotAction, StartGlideins
-from router.model.job import JobGroup, JobState
-from router.model.pilot import EntryState, GlideinState
+from router.model.job import JobState
+from router.model.payload import Requests
+from router.model.pilot import Entry, EntryState, GlideinState
 from router.model.policy import DemandPolicy
 from router.model.site import SiteStatus
 from router.model.world import World
@@ -17,24 +18,39 @@ LIVE = (*PENDING, GlideinState.IDLE, GlideinState.BUSY, GlideinState.FAILED)
 def demand(world: World, policy: DemandPolicy) -> Iterator[PilotAction]:
     """Glideins to start now, for the idle jobs that brokerage has placed."""
     closed = {site.name for site in world.sites if site.status is not SiteStatus.ONLINE}
-    entries_at: dict[str, int] = {}
+    cores = _cores_wanted(world)
     for state in world.entries:
-        entries_at[state.entry.site] = entries_at.get(state.entry.site, 0) + 1
-    for state in world.entries:
-        cores = _cores_wanted(world.jobs, state.entry.site, entries_at)
-        count, words = _to_start(state, cores, state.entry.site in closed, policy)
+        wanted = cores.get(state.entry.name, 0.0)
+        count, words = _to_start(state, wanted, state.entry.site in closed, policy)
         if count > 0:
             yield StartGlideins(state.entry.name, count, words)
 
 
-def _cores_wanted(jobs: tuple[JobGroup, ...], site: str, entries_at: dict[str, int]) -> float:
-    """Cores that idle jobs ask of one entry of `site`: a job that k entries can serve asks 1/k of each."""
-    wanted = 0.0
-    for group in jobs:
-        if group.state is JobState.IDLE and group.sites and site in group.sites:
-            served_by = sum(entries_at.get(name, 0) for name in group.sites)
-            wanted += group.count * group.requests.cpus / max(1, served_by)
+def _cores_wanted(world: World) -> dict[str, float]:
+    """Cores that idle jobs ask of each entry: a job that k entries can serve asks 1/k of each."""
+    entries_at: dict[str, list[Entry]] = {}
+    for state in world.entries:
+        entries_at.setdefault(state.entry.site, []).append(state.entry)
+    wanted: dict[str, float] = {}
+    for group in world.jobs:
+        if group.state is not JobState.IDLE:
+            continue
+        near = [entry for site in group.sites or () for entry in entries_at.get(site, ())]
+        serving = [entry for entry in near if _holds(entry, group.requests)]
+        for entry in serving:
+            share = group.count * group.requests.cpus / len(serving)
+            wanted[entry.name] = wanted.get(entry.name, 0.0) + share
     return wanted
+
+
+def _holds(entry: Entry, requests: Requests) -> bool:
+    """Whether a glidein of `entry` has room for one job."""
+    return (
+        requests.cpus <= entry.cpus
+        and requests.memory_mb <= entry.memory_mb
+        and requests.disk_mb <= entry.disk_mb
+        and requests.walltime_s <= entry.walltime_s
+    )
 
 
 def _to_start(state: EntryState, cores: float, closed: bool, policy: DemandPolicy) -> tuple[int, str]:
@@ -49,4 +65,5 @@ def _to_start(state: EntryState, cores: float, closed: bool, policy: DemandPolic
     if state.failure and not state.count(GlideinState.IDLE, GlideinState.BUSY):
         wanted = min(wanted, policy.failing_probes - have)
         words += f"; its nodes fail validation, so at most {policy.failing_probes} is tried"
-    return min(wanted, entry.max_glideins - have, policy.per_pass), words
+    room = entry.max_glideins - have - state.count(GlideinState.RETIRING)
+    return min(wanted, room, policy.per_pass), words

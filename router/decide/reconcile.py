@@ -73,7 +73,7 @@ def _why(choice: Choice) -> str:
 
 def _nothing_fits(choice: Choice) -> str:
     if not choice.verdicts:
-        return "no site is known; declare sites in sites.yaml"
+        return "no site is known; declare sites in glideroute.yaml"
     return "no site can run it: " + "; ".join(
         f"{verdict.site} {verdict.refusal.words}" for verdict in choice.verdicts if verdict.refusal
     )

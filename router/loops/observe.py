@@ -12,6 +12,7 @@ from router.model.task import Inputs
 from router.model.world import World
 from router.ports import Memory, Pool
 
+DAY_S = 86400
 FAILED = 3
 """HTCondor's HoldReasonCode for on_exit_hold and its like (condor_holdcodes.h): the job itself failed."""
 
@@ -104,10 +105,16 @@ def _site(
 
 
 def _limits(entries: Iterable[Entry], slots: Iterable[SlotGroup]) -> Limits:
-    """The most any declared entry or present glidein gives one job; a glidein of nobody's entry lives a day."""
-    sizes = [Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s) for e in entries]
-    if not sizes:
-        sizes = [Limits(s.slot_cpus, s.memory_mb, s.disk_mb, 86400) for s in slots] or [Limits()]
+    """The most any present glidein gives one job, or any declared entry that has none now.
+
+    A glidein gives a little less than its entry declares: its own files take some of the disk. One of nobody's entry
+    lives a day.
+    """
+    lives = {entry.name: entry.walltime_s for entry in entries}
+    present = {slot.entry: slot for slot in slots}
+    sizes = [Limits(s.slot_cpus, s.memory_mb, s.disk_mb, lives.get(s.entry, DAY_S)) for s in present.values()]
+    sizes += [Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s) for e in entries if e.name not in present]
+    sizes = sizes or [Limits()]
     return Limits(
         max(size.cpus for size in sizes),
         max(size.memory_mb for size in sizes),

@@ -1,8 +1,9 @@
 """The one encoder of values into HTCondor's submit language and into ClassAd text.
 
 A newline inside a value would be read as further commands, some of which run programs; a trailing backslash would
-swallow the next line; `$(…)`, `$ENV(…)`, `$$(…)` would be expanded. So a value has no control characters, does not
-end in a backslash, and its `$` are written `$(DOLLAR)`, which HTCondor turns back into one.
+swallow the next line; `$(…)`, `$ENV(…)`, `$$(…)` would be expanded, and the language has no escape that survives
+every one of its passes. So a value has no control characters, no `$`, and does not end in a backslash. What users
+write freely, such as arguments, travels in the jobs' JSON descriptions and never gets here.
 """
 
 from collections.abc import Iterable
@@ -64,6 +65,8 @@ def _safe(text: str) -> str:
     _plain(text)
     if text.endswith("\\"):
         raise UserError(
-            f"A value of the job description ends in a backslash, which would swallow the next line: {text!r}"
+            f"A value of the job description ends in a backslash, which would swallow the next line: {text[-60:]!r}"
         )
-    return text.replace("$", "$(DOLLAR)")
+    if "$" in text:
+        raise UserError(f"A value of the job description contains a $, which HTCondor would expand: {text[:60]!r}")
+    return text

@@ -15,7 +15,7 @@ from router.resources import folder
 VERSION = 1
 WRAPPER = "run_job.py"
 MERGER = "merge_files.py"
-MERGE_REQUESTS = Requests(cpus=1, memory_mb=2048, disk_mb=2048, walltime_s=3600)
+MERGE_REQUESTS = Requests(cpus=1, memory_mb=1024, disk_mb=1024, walltime_s=3600)
 
 
 @dataclass(frozen=True, slots=True)

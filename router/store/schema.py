@@ -171,8 +171,8 @@ class Database:
                 connection.execute(insert(schema_version).values(version=VERSION))
             elif found != VERSION:
                 raise RouterError(
-                    f"The database {url} has schema version {found}, this glideroute needs {VERSION}. "
-                    "Use the glideroute that made it, or start a new database."
+                    f"The database {_told_url(self.engine)} has schema version {found}, "
+                    f"this glideroute needs {VERSION}. Use the glideroute that made it, or start a new database."
                 )
 
     @contextmanager
@@ -202,8 +202,10 @@ def sqlite_url(path: Path) -> str:
 def _engine(url: str) -> Engine:
     try:
         engine = create_engine(url)
-    except SQLAlchemyError as error:
-        raise RouterError(f"The database address {url!r} is not understood: {error}") from None
+    except (SQLAlchemyError, ImportError) as error:  # the address may hold a password: it is not told
+        raise RouterError(
+            f"The database address in the settings is not understood, or its driver is not installed: {error}"
+        ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
@@ -223,10 +225,14 @@ def _sqlite_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
+def _told_url(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)
+
+
 @contextmanager
 def _told(engine: Engine) -> Iterator[None]:
     """Turn the driver's errors into words."""
-    where = engine.url.render_as_string(hide_password=True)
+    where = _told_url(engine)
     try:
         yield
     except OperationalError as error:

@@ -1,0 +1,80 @@
+"""Each reason not to use a site: when it holds, its words, its tag."""
+
+import pytest
+
+from router.decide.filters import filters, first_refusal
+from router.model.action import Refusal
+from router.model.policy import BrokerPolicy
+from router.model.site import SiteStatus
+from router.testing.build import a_failure, a_shape, a_site
+
+POLICY = BrokerPolicy(failure_rate=0.3, failure_sample=10)
+
+
+@pytest.mark.parametrize(
+    ("shape", "site", "tag", "words"),
+    [
+        (a_shape(), a_site(status=SiteStatus.DRAINING), "site-draining", "is draining"),
+        (a_shape(), a_site(status=SiteStatus.OFFLINE, status_reason="a fire"), "site-offline", "is offline: a fire"),
+        (a_shape(allow=("SITE_B", "SITE_C")), a_site(), "not-allowed", "the payload allows only SITE_B, SITE_C"),
+        (a_shape(block=("SITE_A",)), a_site(), "blocked", "the payload blocks it"),
+        (a_shape(cpus=9), a_site(cpus=8), "cpus", "asks for 9 cores, glideins there have 8"),
+        (
+            a_shape(memory_mb=20_000),
+            a_site(memory_mb=16_000),
+            "memory",
+            "asks for 20,000 MB of memory, glideins there have 16,000 MB",
+        ),
+        (a_shape(disk_mb=11), a_site(disk_mb=10), "disk", "asks for 11 MB of disk, glideins there have 10 MB"),
+        (
+            a_shape(walltime_s=7201),
+            a_site(walltime_s=5400),
+            "walltime",
+            "asks for 2.0 h, glideins there live 1.5 h",
+        ),
+        (
+            a_shape(),
+            a_site(failure=a_failure(script="main/check_disk.sh", message="3 MB are free")),
+            "validation",
+            "its nodes fail main/check_disk.sh: 3 MB are free",
+        ),
+        (
+            a_shape(),
+            a_site(succeeded=6, failed=4),
+            "failing",
+            "failed 40% of its last 10 jobs, over the limit of 30%",
+        ),
+    ],
+)
+def test_a_site_is_refused_in_words_a_user_can_read(shape, site, tag, words):
+    assert first_refusal(shape, site, filters(POLICY)) == Refusal(tag, words)
+
+
+@pytest.mark.parametrize(
+    ("shape", "site"),
+    [
+        (a_shape(), a_site()),
+        (a_shape(allow=("SITE_A", "SITE_B")), a_site()),
+        (a_shape(block=("SITE_B",)), a_site()),
+        (a_shape(cpus=8, memory_mb=16_384, disk_mb=102_400, walltime_s=86_400), a_site()),
+        (a_shape(), a_site(succeeded=5, failed=4)),
+        (a_shape(), a_site(succeeded=7, failed=3)),
+        (a_shape(), a_site(waiting_jobs=10**6)),
+    ],
+)
+def test_a_site_at_its_limits_is_not_refused(shape, site):
+    assert first_refusal(shape, site, filters(POLICY)) is None
+
+
+def test_the_first_reason_is_the_one_told():
+    site = a_site(status=SiteStatus.OFFLINE, memory_mb=1, failure=a_failure())
+    assert first_refusal(a_shape(block=("SITE_A",)), site, filters(POLICY)).tag == "site-offline"
+
+
+def test_every_filter_has_a_tag_of_its_own():
+    shape = a_shape(cpus=9, memory_mb=9, disk_mb=9, walltime_s=9, allow=("X",), block=("SITE_A",))
+    site = a_site(
+        status=SiteStatus.OFFLINE, cpus=1, memory_mb=1, disk_mb=1, walltime_s=1, failure=a_failure(), failed=100
+    )
+    tags = [refuse(shape, site).tag for refuse in filters(POLICY)]
+    assert len(set(tags)) == len(tags) == 9

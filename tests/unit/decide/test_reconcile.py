@@ -1,0 +1,217 @@
+"""The route loop's decision: places, moves, waits and releases, each once, each with its reason."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import some_sites, worlds
+
+from router.decide.reconcile import decide
+from router.model.action import Place, Release, Wait
+from router.model.job import JobState
+from router.model.policy import BrokerPolicy
+from router.model.site import SiteStatus
+from router.model.world import TaskProgress
+from router.testing.build import a_decision, a_group, a_site, a_world, inputs_at
+
+POLICY = BrokerPolicy()
+
+
+def actions(world):
+    return list(decide(world, POLICY))
+
+
+def only(world):
+    (action,) = actions(world)
+    return action
+
+
+def test_unplaced_jobs_are_placed_where_their_input_lies_and_told_why():
+    world = a_world(a_site("SITE_A"), a_site("SITE_B"), jobs=(a_group(7),), inputs=((7, inputs_at("SITE_B")),))
+    place = only(world)
+    assert (place.cluster, place.count, place.old, place.is_move) == (7, 10, None, False)
+    assert place.decision == a_decision(
+        "SITE_B",
+        words="placed at SITE_B: best is SITE_B with locality 1.00, free 0.50, queue 0.50, reliability 1.00",
+    )
+    assert [verdict.site for verdict in place.verdicts] == ["SITE_B", "SITE_A"]
+
+
+def test_jobs_leave_a_site_that_drains_and_the_move_is_counted_and_explained():
+    group = a_group(sites=("SITE_A",), decision=a_decision("SITE_A", epoch=3, moves=1))
+    world = a_world(
+        a_site("SITE_A", status=SiteStatus.DRAINING, status_reason="cooling"), a_site("SITE_B"), jobs=(group,)
+    )
+    place = only(world)
+    assert place.is_move
+    assert place.old == ("SITE_A",)
+    assert place.decision == a_decision(
+        "SITE_B",
+        epoch=4,
+        moves=2,
+        came_from=("SITE_A",),
+        tag="site-draining",
+        words="moved from SITE_A to SITE_B: SITE_A is draining: cooling",
+    )
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        a_group(sites=("SITE_B",), decision=a_decision("SITE_B")),
+        a_group(sites=("SITE_B",)),
+        a_group(state=JobState.RUNNING, sites=("SITE_A",), site="SITE_A"),
+        a_group(state=JobState.HELD, sites=("SITE_A",), hold_code=3),
+        a_group(sites=("SITE_A",), fixed=True),
+    ],
+    ids=["placed", "placed by hand", "running", "failed", "fixed by its owner"],
+)
+def test_what_is_where_it_may_be_is_left_alone(group):
+    assert actions(a_world(a_site("SITE_A", status=SiteStatus.OFFLINE), a_site("SITE_B"), jobs=(group,))) == []
+
+
+def test_a_fixed_job_is_placed_once():
+    place = only(a_world(a_site("SITE_A"), jobs=(a_group(fixed=True),)))
+    assert place.decision.sites == ("SITE_A",)
+
+
+def test_jobs_that_fit_nowhere_wait_with_the_reason_of_every_site():
+    world = a_world(a_site("SITE_A", memory_mb=1), a_site("SITE_B", status=SiteStatus.OFFLINE), jobs=(a_group(),))
+    wait = only(world)
+    assert isinstance(wait, Wait)
+    assert wait.words == (
+        "no site can run it: SITE_A asks for 2,048 MB of memory, glideins there have 1 MB; SITE_B is offline"
+    )
+
+
+def test_jobs_wait_where_no_site_is_known():
+    assert only(a_world(jobs=(a_group(),))).words == "no site is known; declare sites in sites.yaml"
+
+
+def test_placed_jobs_stay_where_they_are_when_nothing_fits_any_more():
+    group = a_group(sites=("SITE_A",), decision=a_decision("SITE_A"))
+    assert isinstance(only(a_world(a_site(status=SiteStatus.OFFLINE), jobs=(group,))), Wait)
+
+
+def test_a_decision_that_was_cut_short_is_taken_up_again_as_it_was():
+    begun = a_decision("SITE_A", epoch=5, moves=2, came_from=("SITE_B",), words="its words", at=17)
+    place = only(a_world(a_site("SITE_A"), jobs=(a_group(sites=("GONE",), decision=begun),)))
+    assert place.decision is begun
+    assert place.old == ("GONE",)
+
+
+def test_a_decision_that_was_cut_short_and_is_wrong_by_now_does_not_count_as_a_move():
+    begun = a_decision("SITE_A", epoch=5, moves=2, came_from=("GONE",))
+    world = a_world(
+        a_site("SITE_A", status=SiteStatus.OFFLINE), a_site("SITE_B"), jobs=(a_group(sites=("GONE",), decision=begun),)
+    )
+    assert (only(world).decision.epoch, only(world).decision.moves) == (6, 2)
+
+
+def test_a_move_that_was_cut_short_and_is_not_needed_any_more_is_taken_back():
+    begun = a_decision("SITE_B", epoch=5, moves=2, came_from=("SITE_A",))
+    place = only(a_world(a_site("SITE_A"), jobs=(a_group(sites=("SITE_A",), decision=begun),)))
+    assert (place.old, place.is_move) == (("SITE_A",), False)
+    assert (place.decision.sites, place.decision.epoch, place.decision.moves) == (("SITE_A",), 6, 1)
+    assert place.decision.tag == "kept"
+
+
+def merge_world(finished: int, **changes):
+    held = a_group(9, batch="merge", **{"state": JobState.HELD, "hold_code": 15, **changes})
+    return a_world(a_site(), jobs=(held,), progress=(TaskProgress("zmumu-1", 4, finished, 9),))
+
+
+def test_a_merge_job_is_released_when_all_its_parts_are_there():
+    assert only(merge_world(finished=4)) == Release(9, "zmumu-1", "all 4 parts are there")
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        merge_world(finished=3),
+        merge_world(finished=4, state=JobState.RUNNING),
+        merge_world(finished=4, state=JobState.HELD, hold_code=3),
+        merge_world(finished=4, state=JobState.HELD, hold_code=1),
+    ],
+    ids=["parts missing", "released already", "failed", "held by its owner"],
+)
+def test_a_merge_job_is_not_released_before_or_again(world):
+    assert actions(world) == []
+
+
+def applied(world, done):
+    """The world once `done` is applied to it."""
+    places = {action.cluster: action.decision for action in done if isinstance(action, Place)}
+    released = {action.cluster for action in done if isinstance(action, Release)}
+
+    def after(group):
+        if group.cluster in released:
+            return replace(group, state=JobState.RUNNING, hold_code=0)
+        if group.cluster in places and group.state is JobState.IDLE:
+            made = places[group.cluster]
+            return replace(group, sites=made.sites, decision=made)
+        return group
+
+    return replace(world, jobs=tuple(map(after, world.jobs)))
+
+
+@given(worlds())
+def test_a_second_pass_over_an_applied_world_does_nothing_but_wait(world):
+    first = actions(world)
+    second = actions(applied(world, first))
+    assert [action for action in second if not isinstance(action, Wait)] == []
+    assert second == [action for action in first if isinstance(action, Wait)]
+
+
+@given(worlds(), st.integers(min_value=0, max_value=1000))
+def test_a_longer_queue_alone_moves_no_job_that_is_placed(world, waiting):
+    world = applied(world, actions(world))
+    busier = replace(world, sites=tuple(replace(site, waiting_jobs=waiting, idle_cores=0) for site in world.sites))
+    assert not any(isinstance(action, Place) for action in actions(busier))
+
+
+@given(worlds())
+def test_the_same_world_gives_the_same_actions_whatever_the_order_of_its_sites(world):
+    assert actions(replace(world, sites=world.sites[::-1])) == actions(world)
+
+
+@given(worlds())
+def test_every_idle_group_is_placed_already_or_gets_a_place_or_waits_with_words(world):
+    by_cluster = {action.cluster: action for action in actions(world)}
+    known = {site.name for site in world.sites if site.status is SiteStatus.ONLINE}
+    for group in world.jobs:
+        action = by_cluster.get(group.cluster)
+        if group.state is not JobState.IDLE:
+            assert action is None
+        elif isinstance(action, Place):
+            assert set(action.decision.sites) <= known
+            assert action.decision.words
+            assert action.old == group.sites
+        elif isinstance(action, Wait):
+            assert action.words
+        else:
+            assert group.sites
+            assert group.fixed or set(group.sites) <= known
+
+
+EVENTS = st.lists(st.tuples(some_sites(), st.sampled_from(["applied", "cut short", "refused"])), max_size=12)
+
+
+@given(EVENTS)
+def test_each_committed_move_is_counted_once_whatever_was_cut_short_between(events):
+    group, moved, epoch = a_group(), 0, 0
+    for found, outcome in events:
+        for action in actions(a_world(*found, jobs=(group,))):
+            if isinstance(action, Wait) or outcome == "refused":
+                continue
+            taken_up = action.decision is group.decision
+            assert action.decision.epoch == epoch if taken_up else action.decision.epoch == epoch + 1
+            epoch = action.decision.epoch
+            group = replace(group, decision=action.decision)
+            if outcome == "applied":
+                group = replace(group, sites=action.decision.sites)
+                moved += action.is_move
+                assert action.decision.moves == moved
+    if group.decision and group.decision.sites == group.sites:
+        assert group.decision.moves == moved

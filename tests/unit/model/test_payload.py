@@ -1,0 +1,173 @@
+"""Payloads: every fault at once, each with its line; and nothing but plain data."""
+
+import pytest
+
+from router.errors import UserError
+from router.model import payload
+from router.model.payload import Output, Payload, Requests, Split
+
+WHOLE = """\
+name: zmumu
+executable: analyse.py
+arguments: ["--bins", "60", "{{7*7}}", "$ENV(HOME)"]
+environment: {B: "2", A: "x; y=\\"1\\""}
+files: [cuts.json, lumi.txt]
+input: {dataset: /demo/zmumu}
+split: {by: events, target: 500}
+outputs:
+  - {name: hist.root, merge: auto}
+  - {name: tree.root}
+requests: {cpus: 2, memory: 1.5 GB, disk: 500 MB, walltime: 10 min}
+sites: {allow: [SITE_A, SITE_B], block: [SITE_C]}
+group: higgs.zz
+"""
+
+
+def test_a_whole_payload_is_read_as_it_is_written():
+    assert payload.parse(WHOLE) == Payload(
+        name="zmumu",
+        executable="analyse.py",
+        arguments=("--bins", "60", "{{7*7}}", "$ENV(HOME)"),
+        environment=(("A", 'x; y="1"'), ("B", "2")),
+        files=("cuts.json", "lumi.txt"),
+        dataset="/demo/zmumu",
+        split=Split("events", 500),
+        outputs=(Output("hist.root", merge=True), Output("tree.root")),
+        requests=Requests(cpus=2, memory_mb=1536, disk_mb=500, walltime_s=600),
+        allow=("SITE_A", "SITE_B"),
+        block=("SITE_C",),
+        group="higgs.zz",
+    )
+
+
+def test_the_shortest_payload_has_the_defaults():
+    assert payload.parse("name: a\nexecutable: run.sh\n") == Payload("a", "run.sh")
+
+
+def test_every_fault_is_told_at_once_each_with_its_line_in_order():
+    text = """\
+name: "a b"
+arguments: [--bins, "x\\ny"]
+environment: {1X: a}
+jobs: 0
+split: {by: event, target: -3}
+outputs: [{name: ../x}, {nam: y}]
+requests: {cpus: many, memory: 500, walltime: 3 weeks}
+sites: {allow: [A], block: [A]}
+executabel: run.sh
+"""
+    with pytest.raises(UserError) as caught:
+        payload.parse(text, "my.yaml")
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "my.yaml has 16 fault(s):"
+    assert [line.strip().split(": ")[:2] for line in lines[1:]] == [
+        ["line 1", "executable"],
+        ["line 1", "name"],
+        ["line 2", "arguments"],
+        ["line 3", "environment"],
+        ["line 4", "jobs"],
+        ["line 5", "split"],
+        ["line 5", "split.by"],
+        ["line 5", "split.target"],
+        ["line 6", "outputs[0].name"],
+        ["line 6", "outputs[1].nam"],
+        ["line 6", "outputs[1].name"],
+        ["line 7", "requests.cpus"],
+        ["line 7", "requests.memory"],
+        ["line 7", "requests.walltime"],
+        ["line 8", "sites"],
+        ["line 9", "executabel"],
+    ]
+
+
+def fault(text: str) -> str:
+    with pytest.raises(UserError) as caught:
+        payload.parse(text)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+SHORT = "name: a\nexecutable: run.sh\n"
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        ("executabel: x\n", "did you mean 'executable'?"),
+        ("split: {by: event}\ninput: {dataset: /a}\n", "did you mean 'events'?"),
+        ("requests: {memroy: 1 GB}\n", "did you mean 'memory'?"),
+        ("zzz: 1\n", "zzz: is not a known key"),
+        ("input: {dataset: /a}\njobs: 3\n", "is for payloads without input"),
+        ("split: {by: files}\n", "needs `input: {dataset: …}`"),
+        ("outputs: [{name: a.root}, {name: a.root}]\n", "names the same file twice"),
+        ("sites: {allow: [A, B], block: [B]}\n", "both allows and blocks B"),
+        ("sites: [A]\n", "must be a mapping"),
+        ("outputs: {name: a}\n", "must be a list of mappings"),
+        ("arguments: --bins\n", "must be a list of texts"),
+        ("arguments: [[a]]\n", "must be a list of texts"),
+        ("jobs: [1]\n", "must be a single value"),
+        ("[a]: b\n", "a key must be a word"),
+        ("executable: other.sh\n", "is given twice"),
+    ],
+)
+def test_a_fault_says_what_to_write_instead(added, words):
+    assert words in fault(SHORT + added)
+
+
+@pytest.mark.parametrize("number", ["1e3", "0o10", "0x10", "1_000", "1.0", "no", "~", "-1", "10001", "9" * 30, "NaN"])
+def test_a_number_of_jobs_is_a_plain_whole_number_within_bounds(number):
+    assert "line 3: jobs: must be a whole number from 1 to 10,000" in fault(f"{SHORT}jobs: {number}\n")
+
+
+@pytest.mark.parametrize(
+    "quantity", ["500", "1 XB", "-1 GB", "NaN GB", "1e3 MB", "GB", "inf GB", "1 G B", "9" * 20 + " TB"]
+)
+def test_a_size_has_a_number_and_a_unit(quantity):
+    assert "requests.memory: must be a size" in fault(f"{SHORT}requests: {{memory: {quantity}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("written", "mb"), [("1 MB", 1), ("1kB", 1), ("1025 kB", 2), ("0.5 GB", 512), ("2GB", 2048), ("1 TB", 1_048_576)]
+)
+def test_a_size_is_rounded_up_to_whole_megabytes(written, mb):
+    assert payload.parse(f"{SHORT}requests: {{memory: {written}}}\n").requests.memory_mb == mb
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("90 s", 90), ("1.5 min", 90), ("2h", 7200), ("1 d", 86400), ("0 s", 1)]
+)
+def test_a_duration_is_read_in_seconds(written, seconds):
+    assert payload.parse(f"{SHORT}requests: {{walltime: {written}}}\n").requests.walltime_s == seconds
+
+
+@pytest.mark.parametrize("word", ["no", "on", "yes", "null", "1e3", "0o10", "2011", "true"])
+def test_a_word_that_yaml_would_take_for_something_else_stays_the_word(word):
+    read = payload.parse(f"name: {word}\nexecutable: run.sh\nsites: {{allow: [{word}]}}\narguments: [{word}]\n")
+    assert (read.name, read.allow, read.arguments) == (word, (word,), (word,))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'arguments: ["1\\nqueue 1000"]',
+        'arguments: ["x\\ninclude : touch CANARY |"]',
+        'arguments: ["\\u2028"]',
+        'arguments: ["\\0"]',
+        'environment: {A: "x\\ny"}',
+        'environment: {"A\\nexecutable": x}',
+        'files: ["../x"]',
+        "files: [/etc/shadow]",
+        'files: ["a, /etc/shadow"]',
+        'files: ["file:///etc/shadow"]',
+        'outputs: [{name: "a\\nb"}]',
+        'sites: {allow: ["A\\\\"]}',
+        'sites: {allow: ["A,B"]}',
+        'sites: {block: ["A\\" || true || \\""]}',
+        'group: "a\\nqueue 1000"',
+        'group: "+Owner"',
+        'input: {dataset: "/a\\n/b"}',
+        'input: {dataset: "/a/../../b"}',
+    ],
+)
+def test_a_value_that_could_become_a_submit_command_is_refused_with_its_field(line):
+    assert f"line 3: {line.split(':')[0]}" in fault(f"{SHORT}{line}\n")

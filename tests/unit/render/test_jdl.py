@@ -1,0 +1,175 @@
+"""Rendered descriptions, whole: what HTCondor is told of a batch, and what the wrapper is told of a job.
+
+A golden file that is wrong after a wanted change is written anew with ACCEPT=1.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import classad2
+import htcondor2
+import pytest
+
+from router.errors import UserError
+from router.model.payload import Split
+from router.render import jdl
+from router.testing.build import a_batch, a_dataset, a_file, a_payload, a_task, an_output
+
+GOLDEN = Path(__file__).parent / "golden"
+
+FREE = ["--bins", "60", "a \"b\" 'c'", "", "$ENV(HOME)", "{{7*7}}", "1\\", "x;y=z", "ärger"]
+
+
+def a_whole_task():
+    payload = a_payload(
+        arguments=tuple(FREE),
+        environment=(("A", 'x; y="1"'), ("B", "{% include '/etc/passwd' %}")),
+        files=("cuts.json", "lumi.txt"),
+        dataset="/demo/zmumu",
+        split=Split("events", 500),
+        outputs=(an_output("hist.root", merge=True), an_output("tree.tar.gz")),
+        cpus=2,
+        memory_mb=500,
+        disk_mb=1000,
+        walltime_s=601,
+        allow=("SITE_A", "SITE_B"),
+        block=("SITE_C",),
+        group="higgs.zz",
+    )
+    return a_task("zmumu-3f9c2a", payload=payload, directory="/tasks/alice/zmumu-3f9c2a")
+
+
+def a_whole_batch():
+    files = a_dataset(files=[a_file("/demo/f1.root", "SITE_A", "SITE_B")]).files
+    return a_batch("b0", jobs=2, files=files, sites=frozenset({"SITE_B", "SITE_A"}))
+
+
+def matches_golden(name: str, text: str) -> bool:
+    path = GOLDEN / name
+    if os.environ.get("ACCEPT"):
+        path.write_text(text)
+    return text == path.read_text()
+
+
+def test_the_description_of_a_batch_is_what_it_was():
+    injection = jdl.batch_injection(a_whole_task(), a_whole_batch())
+    assert matches_golden("analysis.jdl", injection.text)
+    assert injection.items == ((("RouterJob", "0000"),), (("RouterJob", "0001"),))
+
+
+def test_the_description_of_a_merge_job_is_what_it_was():
+    injection = jdl.merge_injection(a_whole_task())
+    assert matches_golden("merge.jdl", injection.text)
+    assert (injection.batch, injection.items) == ("merge", ((("RouterJob", "merge"),),))
+
+
+def test_the_description_of_a_task_that_says_little_is_what_it_was():
+    assert matches_golden("plain.jdl", jdl.batch_injection(a_task(), a_batch()).text)
+
+
+def test_what_the_wrapper_reads_is_what_it_was():
+    task, batch = a_whole_task(), a_whole_batch()
+    assert matches_golden("0001.json", jdl.job_description(task, "b0", batch.chunks[1], task.outputs) + "\n")
+    (merge,) = jdl.merge_descriptions(task, 2, task.outputs).values()
+    assert matches_golden("merge.json", merge + "\n")
+
+
+@pytest.mark.parametrize("name", ["analysis.jdl", "merge.jdl", "plain.jdl"])
+def test_htcondor_reads_every_line_and_queues_nothing_by_itself(name):
+    text = (GOLDEN / name).read_text()
+    description = htcondor2.Submit(text)
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert {key.lower() for key in description} == {line.split(" =")[0].lower() for line in lines}
+    assert description.getQArgs() in ("", None)
+
+
+def test_htcondor_reads_the_attributes_as_they_are_meant():
+    description = htcondor2.Submit((GOLDEN / "analysis.jdl").read_text())
+
+    def attribute(name):
+        return classad2.ExprTree(description.expand(f"My.{name}")).eval()
+
+    assert attribute("RouterTask") == "zmumu-3f9c2a"
+    assert attribute("RouterBatch") == "b0"
+    assert attribute("RouterInputs") == "SITE_A,SITE_B"
+    assert attribute("RouterAllowSites") == "SITE_A,SITE_B"
+    assert attribute("RouterBlockSites") == "SITE_C"
+    assert attribute("RouterDataset") == "/demo/zmumu"
+    assert attribute("MaxWallTimeMins") == 11
+    assert description.expand("request_disk") == "1000M"
+
+
+@pytest.mark.parametrize("name", ["analysis.jdl", "merge.jdl"])
+@pytest.mark.parametrize(
+    ("ad", "hold", "reason", "subcode"),
+    [
+        ("[ExitBySignal = false; ExitCode = 0]", False, "exit code 0", 0),
+        ("[ExitBySignal = false; ExitCode = 71]", True, "exit code 71", 71),
+        ("[ExitBySignal = true; ExitSignal = 9]", True, "ended by signal 9", 137),
+    ],
+)
+def test_a_job_that_fails_is_held_with_its_exit_code(name, ad, hold, reason, subcode):
+    description = htcondor2.Submit((GOLDEN / name).read_text())
+    job = classad2.ClassAd(ad)
+
+    def value(key):
+        return classad2.ExprTree(description.expand(key)).eval(job)
+
+    assert (value("on_exit_hold"), value("on_exit_hold_reason"), value("on_exit_hold_subcode")) == (
+        hold,
+        reason,
+        subcode,
+    )
+
+
+def test_what_a_user_writes_freely_reaches_the_wrapper_byte_for_byte_and_no_submit_description():
+    task, batch = a_whole_task(), a_whole_batch()
+    told = json.loads(jdl.job_description(task, "b0", batch.chunks[0], task.outputs))
+    assert told["arguments"] == FREE
+    assert told["environment"] == {"A": 'x; y="1"', "B": "{% include '/etc/passwd' %}"}
+    text = jdl.batch_injection(task, batch).text
+    assert not [word for word in FREE if len(word) > 3 and word in text]
+
+
+def test_outputs_go_to_names_of_their_own():
+    task = a_whole_task()
+    told = json.loads(jdl.job_description(task, "b0", a_whole_batch().chunks[1], task.outputs))
+    assert [output["lfn"] for output in told["outputs"]] == [
+        "/user/alice/zmumu-3f9c2a/hist_0001.root",
+        "/user/alice/zmumu-3f9c2a/tree_0001.tar.gz",
+    ]
+
+
+def test_each_merged_output_has_a_merge_job_of_its_own():
+    outputs = (an_output("a.root", merge=True), an_output("b.root"), an_output("c.root", merge=True))
+    task = a_task(payload=a_payload(outputs=outputs))
+    told = {job: json.loads(text) for job, text in jdl.merge_descriptions(task, 5, "/user/alice/t").items()}
+    assert {job: (each["merge"], each["outputs"][0]["lfn"]) for job, each in told.items()} == {
+        "merge0": ({"parts_of": "a.root", "expected_parts": 5}, "/user/alice/t/a_merged.root"),
+        "merge1": ({"parts_of": "c.root", "expected_parts": 5}, "/user/alice/t/c_merged.root"),
+    }
+    assert dict(jdl.merge_injection(task).items[1]) == {"RouterJob": "merge1"}
+    assert jdl.merge_jobs(a_payload()) == ()
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        a_task("x\nqueue 1000"),
+        a_task('x" || true || "y\\'),
+        a_task(directory="/tasks/a\ninclude : touch CANARY |"),
+        a_task(directory="/tasks/$ENV(HOME)"),
+        a_task(payload=a_payload(group="a\nqueue 1000")),
+        a_task(payload=a_payload(dataset="/a\u2028queue")),
+        a_task(payload=a_payload(allow=("A\r\nqueue",))),
+        a_task(payload=a_payload(block=("A\\",))),
+        a_task(payload=a_payload(executable="a\nqueue")),
+        a_task(payload=a_payload(files=("a,b",))),
+    ],
+)
+def test_a_value_that_slipped_past_every_check_still_makes_no_description(task, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError):
+        jdl.batch_injection(task, a_batch())
+    assert list(tmp_path.iterdir()) == []

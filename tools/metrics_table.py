@@ -1,0 +1,57 @@
+"""Print the table of metrics that docs/operations.md holds; the daemons' collectors themselves are asked."""
+
+from typing import Any
+
+from prometheus_client.core import Metric
+
+from router.loops.pilots import Pilots
+from router.loops.route import Counts, Route
+from router.loops.runner import Health
+from router.metrics import LoopCollector
+from router.model.pilot import Entry, EntryState, GlideinState
+from router.model.policy import BrokerPolicy, DemandPolicy
+from router.model.site import Site
+from router.model.world import World
+
+SEEN = World(now=0.0, sites=(Site("SITE"),), entries=(EntryState(Entry("entry", "SITE"), ((GlideinState.IDLE, 1),)),))
+"""One site with one entry, so that every metric has a sample and shows its labels."""
+DONE = Counts({("place", "applied"): 1}, {"tag": 1}, {"tag": 1})
+SUFFIX = {"counter": "_total", "info": "_info"}
+HEAD = ("| metric | type | labels | what | daemon |", "|---|---|---|---|---|")
+
+
+def table() -> list[str]:
+    """The table's lines, in the order the collectors yield the metrics."""
+    found: dict[str, tuple[Metric, list[str]]] = {}
+    for daemon, loop in (("router", _route()), ("factory", _pilots())):
+        for metric in LoopCollector(Health(), loop).collect():
+            found.setdefault(metric.name, (metric, []))[1].append(daemon)
+    return [*HEAD, *(_row(metric, daemons) for metric, daemons in found.values())]
+
+
+def _row(metric: Metric, daemons: list[str]) -> str:
+    labels = sorted({label for sample in metric.samples for label in sample.labels})
+    cells = (
+        f"`{metric.name}{SUFFIX.get(metric.type, '')}`",
+        metric.type,
+        ", ".join(f"`{label}`" for label in labels),
+        metric.documentation,
+        "both" if len(daemons) == 2 else daemons[0],
+    )
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def _route() -> Route:
+    """A router that has seen and done something; nothing of it is called."""
+    nobody: Any = None
+    return Route(nobody, nobody, nobody, (), BrokerPolicy(), nobody, world=SEEN, counts=DONE)
+
+
+def _pilots() -> Pilots:
+    """A factory that has seen and done something; nothing of it is called."""
+    nobody: Any = None
+    return Pilots(nobody, nobody, nobody, (), DemandPolicy(), nobody, world=SEEN, started={"entry": 1})
+
+
+if __name__ == "__main__":
+    print("\n".join(table()))  # noqa: T201 - it is what this program is for
