@@ -3,104 +3,33 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from router.decide.broker import Choice, choose, site_set
-from router.decide.reconcile import SUBMITTED_HELD, shape_of
+from router.decide.broker import choose, site_set
+from router.decide.reconcile import shape_of
 from router.decide.split import batches
-from router.errors import NotFound, NothingFits, OutcomeUnknown, UserError
+from router.errors import NotFound, NothingFits, OutcomeUnknown, RouterError, UserError
 from router.loops.observe import Declared, observe
 from router.loops.observe import inputs as read_inputs
 from router.model import names
 from router.model import payload as payloads
+from router.model import report as reports
+from router.model.action import Choice
+from router.model.answer import BatchWhy, Plan, PlannedBatch, Submitted, TaskStatus, state_of, task_status
 from router.model.files import Dataset, Located, StorageElement
-from router.model.job import EndedJob, JobGroup
+from router.model.job import EndedJob, JobGroup, JobState
 from router.model.payload import Payload
 from router.model.policy import BrokerPolicy
-from router.model.record import DecisionRecord, SiteState
+from router.model.record import SiteState
 from router.model.site import Site, SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
 from router.model.world import World
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.render import jdl
 
-WAITING = "waiting"
-"""What users are told of a merge job whose parts are not there yet; HTCondor holds it until then."""
-
 LASTING = frozenset({"not-allowed", "blocked", "cpus", "memory", "disk", "walltime"})
 """Refusals that waiting does not cure."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedBatch:
-    """A batch of a plan, and what brokerage says of it now."""
-
-    batch: Batch
-    shape: Shape
-    choice: Choice
-    sites: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What submitting a payload would do."""
-
-    payload: Payload
-    text: str
-    dataset: Dataset | None
-    batches: tuple[PlannedBatch, ...]
-
-    @property
-    def jobs(self) -> int:
-        """Jobs in all, without the merge job."""
-        return sum(len(planned.batch.chunks) for planned in self.batches)
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """A task that is in the queue."""
-
-    task: Task
-    clusters: tuple[tuple[str, int], ...]
-    resumed: bool
-    """Whether an earlier submission of the same payload had stopped half-way."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskStatus:
-    """Where the jobs of a task are."""
-
-    task: Task
-    counts: Mapping[str, int]
-    """Jobs by state, merge jobs included."""
-    running_at: Mapping[str, int]
-    finished_at: Mapping[str, int]
-    moved: int
-    """Jobs that were moved, each counted once a move."""
-    jobs: int
-    problems: tuple[str, ...] = ()
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing of it is left to do."""
-        return self.jobs > 0 and self.counts.get("finished", 0) + self.counts.get("removed", 0) >= self.jobs
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every job ended well."""
-        return self.jobs > 0 and self.counts.get("finished", 0) >= self.jobs
-
-
-@dataclass(frozen=True, slots=True)
-class BatchWhy:
-    """Why a batch's jobs are where they are."""
-
-    batch: str
-    cluster: int
-    groups: tuple[JobGroup, ...]
-    choice: Choice
-    history: tuple[DecisionRecord, ...]
 
 
 @dataclass
@@ -228,12 +157,36 @@ class Router:
         """Where the jobs of a task are."""
         task = self.memory.task(wanted)
         groups = [group for group in self.pool.jobs() if group.task == task.id]
-        return task_status(task, self.memory, groups)
+        failed = any(state_of(group) == JobState.HELD for group in groups)
+        jobs = sum(batch.jobs for batch in self.memory.batches(task.id))
+        problems = self._problems(task) if failed else ()
+        return task_status(task, jobs, groups, self.memory.ended(task.id), self.memory.of_task(task.id), problems)
+
+    def _problems(self, task: Task) -> tuple[str, ...]:
+        """Why jobs of a task are held, each reason once, with how many and which."""
+        held: dict[str, list[str]] = {}
+        for line in self.pool.task_lines(task.id):
+            if line.state == JobState.HELD and line.batch != MERGE_BATCH:
+                held.setdefault(self._held_reason(task, line), []).append(line.job or line.id)
+        return tuple(f"{len(jobs)} job(s) held, {jobs[0]} the first: {why}" for why, jobs in sorted(held.items()))
+
+    def _held_reason(self, task: Task, line: JobLine) -> str:
+        """The wrapper's own words where it left a report, else HTCondor's."""
+        try:
+            text = self.directory(Path(task.directory)).report(line.job) if line.job else None
+            found = reports.parse(text) if text else None
+        except (RouterError, ValueError):
+            found = None
+        return f"{found.message} ({line.reason})" if found and found.exit_code else line.reason
 
     def lines(self, wanted: str) -> tuple[list[JobLine], list[EndedJob]]:
         """The jobs of a task one by one: those in the queue, and those that ended."""
         task = self.memory.task(wanted)
-        return sorted(self.pool.task_lines(task.id), key=lambda line: line.job), self.memory.ended(task.id)
+        lines = [
+            replace(line, reason=self._held_reason(task, line)) if line.state == JobState.HELD else line
+            for line in self.pool.task_lines(task.id)
+        ]
+        return sorted(lines, key=lambda line: line.job), self.memory.ended(task.id)
 
     def why(self, wanted: str) -> list[BatchWhy]:
         """Why the jobs of a task, of a cluster or of one job (`12` or `12.0`) are where they are."""
@@ -312,31 +265,6 @@ class Router:
         self.memory.register(found, self.user, self.clock.now())
         self.memory.add_dataset(name, [located.file.lfn for located in found], self.user, self.clock.now())
         return self.memory.dataset(name)
-
-
-def task_status(task: Task, memory: UserMemory, groups: Iterable[JobGroup]) -> TaskStatus:
-    """Where the jobs of a task are, from its groups in the queue and what the ledger knows."""
-    counts: dict[str, int] = {}
-    running: dict[str, int] = {}
-    finished: dict[str, int] = {}
-    problems = []
-    for group in groups:
-        state = WAITING if group.batch == MERGE_BATCH and group.hold_code == SUBMITTED_HELD else str(group.state)
-        counts[state] = counts.get(state, 0) + group.count
-        if group.state == "running" and group.site:
-            running[group.site] = running.get(group.site, 0) + group.count
-        if group.state == "held" and group.batch != MERGE_BATCH:
-            problems.append(f"{group.count} job(s) of {group.batch} are held with code {group.hold_code}/"
-                            f"{group.hold_subcode}")  # fmt: skip
-    for job in memory.ended(task.id):
-        counts[job.state] = counts.get(job.state, 0) + 1
-        if job.state == "finished" and job.site:
-            finished[job.site] = finished.get(job.site, 0) + 1
-    moved = sum(
-        record.jobs for record in memory.of_task(task.id) if record.kind == "move" and record.outcome == "applied"
-    )
-    jobs = sum(batch.jobs for batch in memory.batches(task.id))
-    return TaskStatus(task, counts, running, finished, moved, jobs, tuple(problems))
 
 
 def _is_merged(lfn: str) -> bool:

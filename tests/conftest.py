@@ -9,7 +9,7 @@ from hypothesis import settings
 from router.errors import RouterError
 
 # The same examples at every run: a failure is found by whoever made it, not by the next.
-settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.register_profile("repeatable", max_examples=50, derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
 
 

@@ -28,9 +28,10 @@ from rich.table import Table
 from rich.text import Text
 
 from router import wiring
-from router.api import Router, TaskStatus
+from router.api import Router
 from router.embedded.pool import EmbeddedPool
 from router.errors import RouterError
+from router.model.answer import TaskStatus
 from router.model.files import File, Located, Replica
 from router.model.job import JobState
 from router.model.site import Site, SiteStatus

@@ -6,11 +6,11 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from router.api import Plan
 from router.cli.session import session, settings
 from router.cli.show import console, json_option, plain, print_json, size, table
 from router.cli.submitfile import dry_run_file, submit_file
 from router.errors import UserError
+from router.model.answer import Plan
 
 PAYLOADS = (".yaml", ".yml")
 

@@ -9,10 +9,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from router.api import BatchWhy, TaskStatus
 from router.cli.session import session
 from router.cli.show import COLOURS, console, json_option, plain, print_json, size, table, when
 from router.errors import RouterError, TemporaryError
+from router.model.answer import BatchWhy, TaskStatus
 from router.transfer.fetch import fetch
 
 STATES = ("waiting", "idle", "running", "held", "finished", "removed")

@@ -1,40 +1,13 @@
 """Brokerage: which sites a shape may run at, and why."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from router.decide.filters import filters, first_refusal
 from router.decide.weights import weights
-from router.model.action import Verdict
+from router.model.action import Choice, Verdict
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
 from router.model.task import Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The verdict on every site, best first, the refused ones behind by name."""
-
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def fit(self) -> tuple[Verdict, ...]:
-        """Sites that may run the shape, best first."""
-        return tuple(verdict for verdict in self.verdicts if verdict.refusal is None)
-
-    def refusal_words(self, site: str) -> str:
-        """Why `site` is refused; empty when it is not. A site nobody knows is one."""
-        found = next((verdict for verdict in self.verdicts if verdict.site == site), None)
-        if found is None:
-            return "is not a known site"
-        return found.refusal.words if found.refusal else ""
-
-    def refusal_tag(self, site: str) -> str:
-        """The tag of that reason."""
-        found = next((verdict for verdict in self.verdicts if verdict.site == site), None)
-        if found is None:
-            return "unknown-site"
-        return found.refusal.tag if found.refusal else ""
 
 
 def choose(shape: Shape, sites: Iterable[Site], policy: BrokerPolicy) -> Choice:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from router.decide.broker import Choice, choose, site_set
-from router.model.action import Action, Place, Release, Wait
-from router.model.job import Decision, JobGroup, JobState
+from router.decide.broker import choose, site_set
+from router.model.action import Action, Choice, Place, Release, Wait
+from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState
 from router.model.policy import BrokerPolicy
 from router.model.task import Inputs, Shape
 from router.model.world import World
@@ -85,7 +85,3 @@ def _merges(world: World) -> Iterator[Action]:
     for progress in world.progress:
         if progress.merge_cluster in held and progress.finished >= progress.expected:
             yield Release(progress.merge_cluster, progress.task, f"all {progress.expected} parts are there")
-
-
-SUBMITTED_HELD = 15
-"""HTCondor's HoldReasonCode of a job submitted on hold (condor_holdcodes.h)."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from router.model.job import JobGroup, JobState, SlotGroup
+from router.model.job import FAILED, JobGroup, JobState, SlotGroup
 from router.model.pilot import Entry, ValidationFailure
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
@@ -13,8 +13,6 @@ from router.model.world import World
 from router.ports import Memory, Pool
 
 DAY_S = 86400
-FAILED = 3
-"""HTCondor's HoldReasonCode for on_exit_hold and its like (condor_holdcodes.h): the job itself failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,13 @@ MAX_WORDS = 1000
 """Characters of a decision's words that travel in the ad; each job of a million carries them."""
 
 
+FAILED = 3
+"""HTCondor's HoldReasonCode for on_exit_hold and its like (condor_holdcodes.h): the job itself failed."""
+
+SUBMITTED_HELD = 15
+"""HTCondor's HoldReasonCode of a job submitted on hold (condor_holdcodes.h)."""
+
+
 class JobState(StrEnum):
     """A job's state in the words of users; HTCondor's JobStatus behind it."""
 

@@ -102,6 +102,11 @@ def number(row: Row, name: str, default: int = 0) -> int:
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
 
 
+def amount(row: Row, name: str, default: int) -> int:
+    """What a job asks for, at least one: less would be taken off what others ask for."""
+    return max(1, number(row, name, default))
+
+
 def word(row: Row, name: str) -> str:
     """A text attribute that must be a name; empty when it is none."""
     value = row.get(name)
@@ -175,10 +180,10 @@ def job_group(row: Row) -> JobGroup:
         task=text(row, "RouterTask"),
         batch=text(row, "RouterBatch"),
         requests=Requests(
-            cpus=number(row, "RequestCpus", default.cpus),
-            memory_mb=number(row, "RequestMemory", default.memory_mb),
-            disk_mb=-(-number(row, "RequestDisk", default.disk_mb * 1024) // 1024),
-            walltime_s=60 * number(row, "MaxWallTimeMins", default.walltime_s // 60),
+            cpus=amount(row, "RequestCpus", default.cpus),
+            memory_mb=amount(row, "RequestMemory", default.memory_mb),
+            disk_mb=-(-amount(row, "RequestDisk", default.disk_mb * 1024) // 1024),
+            walltime_s=60 * amount(row, "MaxWallTimeMins", default.walltime_s // 60),
         ),
         dataset=text(row, "RouterDataset"),
         held_by=words(row.get("RouterInputs")),

@@ -55,12 +55,16 @@ def described_job(text: str, item: Mapping[str, str]) -> Described:
     return Described(_text(values, "routerjob"), _group(values))
 
 
-def described_ads(text: str) -> Iterator[JobGroup]:
-    """The jobs of ads in the old form: an attribute a line, an empty line between two ads."""
-    for block in re.split(r"\n\s*\n", text):
+def described_ads(dry_run: str) -> Iterator[JobGroup]:
+    """The jobs that a dry run of condor_submit prints: each ends in a line of a dot and adds to its cluster's first."""
+    cluster: dict[str, str] = {}
+    for block in re.split(r"^\.$", dry_run, flags=re.MULTILINE):
         found = [match for line in block.splitlines() if (match := _LINE.fullmatch(line))]
-        if found:
-            yield _group({match.group(1).lower(): match.group(2) for match in found})
+        told = {match.group(1).lower(): match.group(2) for match in found}
+        if "clusterid" in told:
+            cluster = told
+        if told:
+            yield _group({**cluster, **told})
 
 
 def _expanded(name: str, item: Mapping[str, str]) -> str:

@@ -109,7 +109,7 @@ class FakePool:
         return _counted(job.like for job in self.schedd.queue)
 
     def described(self, text: str) -> tuple[JobGroup, ...]:
-        """The jobs that ClassAd text describes, as they would look in the queue."""
+        """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
         return tuple(replace(group, cluster=n) for n, group in enumerate(_counted(described_ads(text)), 1))
 
     def slots(self) -> tuple[SlotGroup, ...]:

@@ -312,11 +312,27 @@ def test_a_task_name_in_other_letters_is_another_task(mine):
     assert mine.router.clusters(mine.task.id.upper()) == {}
 
 
-def test_jobs_that_exist_only_as_text_are_described_like_those_in_the_queue(mine):
-    ad = 'RouterDataset = "/demo/zmumu"\nRequestMemory = 700\nDESIRED_Sites = "SITE_B,SITE_A"\n'
-    (group,) = mine.alice.described(f"{ad}\n{ad}")
-    assert (group.count, group.dataset, group.requests.memory_mb) == (2, "/demo/zmumu", 700)
-    assert (group.sites, group.allow) == (None, ("SITE_A", "SITE_B"))
+DRY_RUN = """\
+Dry-run job(s)
+ClusterId=1
+ProcId=0
+RouterDataset="/demo/zmumu"
+RequestMemory=700
+DESIRED_Sites="SITE_B,SITE_A"
+.
+ProcId=1
+.
+ProcId=2
+RequestMemory=800
+.
+"""
+
+
+def test_jobs_of_a_dry_run_are_described_as_they_would_be_in_the_queue(mine):
+    two, one = mine.alice.described(DRY_RUN)
+    assert (two.count, two.dataset, two.requests.memory_mb) == (2, "/demo/zmumu", 700)
+    assert (two.sites, two.allow) == (None, ("SITE_A", "SITE_B"))
+    assert one == replace(two, cluster=one.cluster, count=1, requests=replace(two.requests, memory_mb=800))
 
 
 def test_a_pool_without_glideins_has_no_slots_and_no_refusals(mine):

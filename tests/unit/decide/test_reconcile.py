@@ -86,7 +86,7 @@ def test_jobs_that_fit_nowhere_wait_with_the_reason_of_every_site():
 
 
 def test_jobs_wait_where_no_site_is_known():
-    assert only(a_world(jobs=(a_group(),))).words == "no site is known; declare sites in sites.yaml"
+    assert only(a_world(jobs=(a_group(),))).words == "no site is known; declare sites in glideroute.yaml"
 
 
 def test_placed_jobs_stay_where_they_are_when_nothing_fits_any_more():

@@ -1,0 +1,116 @@
+"""What users are told: values that the user's interface gives, and the command line and the web show."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from router.model.action import Choice
+from router.model.files import Dataset
+from router.model.job import SUBMITTED_HELD, EndedJob, JobGroup, JobState
+from router.model.payload import Payload
+from router.model.record import DecisionRecord
+from router.model.task import MERGE_BATCH, Batch, Shape, Task
+
+WAITING = "waiting"
+"""What users are told of a merge job whose parts are not there yet; HTCondor holds it until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """A batch of a plan, and what brokerage says of it now."""
+
+    batch: Batch
+    shape: Shape
+    choice: Choice
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What submitting a payload would do."""
+
+    payload: Payload
+    text: str
+    dataset: Dataset | None
+    batches: tuple[PlannedBatch, ...]
+
+    @property
+    def jobs(self) -> int:
+        """Jobs in all, without the merge job."""
+        return sum(len(planned.batch.chunks) for planned in self.batches)
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A task that is in the queue."""
+
+    task: Task
+    clusters: tuple[tuple[str, int], ...]
+    resumed: bool
+    """Whether an earlier submission of the same payload had stopped half-way."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """Where the jobs of a task are."""
+
+    task: Task
+    counts: Mapping[str, int]
+    """Jobs by state, merge jobs included."""
+    running_at: Mapping[str, int]
+    finished_at: Mapping[str, int]
+    moved: int
+    """Jobs that were moved, each counted once a move."""
+    jobs: int
+    problems: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing of it is left to do."""
+        return self.jobs > 0 and self.counts.get("finished", 0) + self.counts.get("removed", 0) >= self.jobs
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every job ended well."""
+        return self.jobs > 0 and self.counts.get("finished", 0) >= self.jobs
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWhy:
+    """Why a batch's jobs are where they are."""
+
+    batch: str
+    cluster: int
+    groups: tuple[JobGroup, ...]
+    choice: Choice
+    history: tuple[DecisionRecord, ...]
+
+
+def task_status(
+    task: Task,
+    jobs: int,
+    groups: Iterable[JobGroup],
+    ended: Iterable[EndedJob],
+    decisions: Iterable[DecisionRecord],
+    problems: tuple[str, ...] = (),
+) -> TaskStatus:
+    """Where the `jobs` jobs of a task are: its groups in the queue, its jobs that ended, the decisions on it."""
+    counts: dict[str, int] = {}
+    running: dict[str, int] = {}
+    finished: dict[str, int] = {}
+    for group in groups:
+        state = state_of(group)
+        counts[state] = counts.get(state, 0) + group.count
+        if group.state is JobState.RUNNING and group.site:
+            running[group.site] = running.get(group.site, 0) + group.count
+    for job in ended:
+        counts[job.state] = counts.get(job.state, 0) + 1
+        if job.state is JobState.FINISHED and job.site:
+            finished[job.site] = finished.get(job.site, 0) + 1
+    moved = sum(record.jobs for record in decisions if record.kind == "move" and record.outcome == "applied")
+    return TaskStatus(task, counts, running, finished, moved, jobs, problems)
+
+
+def state_of(group: JobGroup) -> str:
+    """The state of a group's jobs in users' words."""
+    waits = group.batch == MERGE_BATCH and group.state is JobState.HELD and group.hold_code == SUBMITTED_HELD
+    return WAITING if waits else str(group.state)

@@ -1,0 +1,121 @@
+"""Cutting datasets: every event exactly once, no job over two sets of locations, the same cut every time."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide.split import MAX_JOBS, batches
+from router.errors import UserError
+from router.model.files import Dataset
+from router.model.payload import Split
+from router.testing.build import a_dataset, a_file, a_payload
+
+
+def cut(by: str, target: int, *files):
+    return batches(a_payload(dataset="/demo/zmumu", split=Split(by, target)), a_dataset(files=files))
+
+
+def ranges(batch):
+    return [
+        [(piece.located.file.lfn, piece.first_event, piece.events) for piece in chunk.pieces] for chunk in batch.chunks
+    ]
+
+
+def test_a_payload_without_input_is_one_batch_of_so_many_jobs():
+    (batch,) = batches(a_payload(jobs=3), None)
+    assert (batch.key, batch.sites) == ("b0", frozenset())
+    assert [(chunk.job, chunk.pieces) for chunk in batch.chunks] == [("0000", ()), ("0001", ()), ("0002", ())]
+
+
+def test_files_of_other_locations_are_other_batches_and_jobs_are_numbered_through():
+    first, second, third = cut(
+        "files", 2, a_file("/1", "B"), a_file("/2", "A", "B"), a_file("/3", "B"), a_file("/4", "A"), a_file("/5", "B")
+    )
+    assert [batch.key for batch in (first, second, third)] == ["b0", "b1", "b2"]
+    assert [sorted(batch.sites) for batch in (first, second, third)] == [["A"], ["A", "B"], ["B"]]
+    assert [[chunk.job for chunk in batch.chunks] for batch in (first, second, third)] == [
+        ["0000"],
+        ["0001"],
+        ["0002", "0003"],
+    ]
+    assert ranges(third) == [[("/1", 0, 100), ("/3", 0, 100)], [("/5", 0, 100)]]
+
+
+def test_a_split_by_events_goes_on_into_the_next_file():
+    (batch,) = cut("events", 70, a_file("/1", "A"), a_file("/2", "A", events=10), a_file("/3", "A", events=50))
+    assert ranges(batch) == [[("/1", 0, 70)], [("/1", 70, 30), ("/2", 0, 10), ("/3", 0, 30)], [("/3", 30, 20)]]
+
+
+@pytest.mark.parametrize(
+    ("by", "target", "files", "words"),
+    [
+        (
+            "files",
+            1,
+            [a_file("/1", "A"), a_file("/2")],
+            "1 file(s) of /demo/zmumu have no copy anywhere, the first is /2",
+        ),
+        ("events", 1, [a_file("/1", "A", events=0)], "Split by files instead"),
+        ("events", 1, [a_file("/1", "A", events=MAX_JOBS + 1)], "This makes 10,001 jobs; a task has at most 10,000"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused_with_the_remedy(by, target, files, words):
+    with pytest.raises(UserError) as caught:
+        cut(by, target, *files)
+    assert words in str(caught.value)
+
+
+def test_an_empty_dataset_is_refused_with_the_remedy():
+    with pytest.raises(UserError, match="is empty"):
+        batches(a_payload(dataset="/demo/none"), Dataset("/demo/none", ()))
+
+
+LOCATIONS = st.sampled_from([("A",), ("B",), ("A", "B"), ("A", "B", "C")])
+FILES = st.lists(st.tuples(LOCATIONS, st.integers(min_value=1, max_value=30)), min_size=1, max_size=12).map(
+    lambda found: [a_file(f"/f{n}", *sites, events=events) for n, (sites, events) in enumerate(found)]
+)
+TARGETS = st.integers(min_value=1, max_value=40)
+
+
+@given(FILES, TARGETS)
+def test_every_event_is_in_exactly_one_job(files, target):
+    for by in ("files", "events"):
+        seen = Counter(
+            (piece.located.file.lfn, event)
+            for batch in cut(by, target, *files)
+            for chunk in batch.chunks
+            for piece in chunk.pieces
+            for event in range(piece.first_event, piece.first_event + piece.events)
+        )
+        assert set(seen.values()) == {1}
+        assert len(seen) == sum(located.file.events for located in files)
+
+
+@given(FILES, TARGETS)
+def test_no_job_mixes_files_of_different_location_sets(files, target):
+    for by in ("files", "events"):
+        for batch in cut(by, target, *files):
+            assert {piece.located.sites for chunk in batch.chunks for piece in chunk.pieces} == {batch.sites}
+
+
+@given(FILES, TARGETS)
+def test_no_job_is_empty_or_over_its_target(files, target):
+    for batch in cut("files", target, *files):
+        assert all(1 <= len(chunk.pieces) <= target for chunk in batch.chunks)
+    for batch in cut("events", target, *files):
+        sizes = [sum(piece.events for piece in chunk.pieces) for chunk in batch.chunks]
+        assert all(size == target for size in sizes[:-1])
+        assert 1 <= sizes[-1] <= target
+
+
+@given(FILES, TARGETS, st.randoms(use_true_random=False))
+def test_the_cut_does_not_depend_on_the_order_of_the_files(files, target, shuffle):
+    assert cut("events", target, *shuffle.sample(files, len(files))) == cut("events", target, *files)
+
+
+@given(FILES, TARGETS)
+def test_every_job_has_a_name_of_its_own(files, target):
+    found = [chunk.job for batch in cut("events", target, *files) for chunk in batch.chunks]
+    assert len(set(found)) == len(found)

@@ -1,0 +1,166 @@
+"""The real Pool over a queue that writes down what it is asked: the calls, their order, and what is made of answers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from router.errors import OutcomeUnknown, UserError
+from router.pool.condor import CondorPool
+from router.testing.build import a_decision, a_place
+
+
+class Script:
+    """A JobQueue that answers as the test says."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]] = (), matched: int = 10) -> None:
+        self.rows, self.matched = list(rows), matched
+        self.asked: list[tuple[str, ...]] = []
+
+    def count(self, constraint, attributes):
+        self.asked.append(("count", constraint))
+        return self.rows
+
+    def query(self, constraint, attributes, limit=-1):
+        self.asked.append(("query", constraint))
+        return self.rows
+
+    def history(self, constraint, attributes, since=""):
+        self.asked.append(("history", constraint, since))
+        return self.rows
+
+    def parse(self, text, attributes):
+        return self.rows
+
+    def ads(self, kind, constraint, attributes):
+        self.asked.append(("ads", kind, constraint))
+        return self.rows
+
+    def edit(self, constraint, attribute, value):
+        self.asked.append(("edit", constraint, attribute, value))
+        return self.matched
+
+    def act(self, action, constraint, reason):
+        self.asked.append(("act", action, constraint, reason))
+        return self.matched
+
+    def submit(self, text, items):
+        self.asked.append(("submit", text))
+        return 17
+
+
+MADE = a_decision("SITE_B", "SITE_A")
+CARRIED = {
+    "JobCount": 10,
+    "DESIRED_Sites": "SITE_A,SITE_B",
+    "RouterDecision": {
+        "Epoch": 1,
+        "Moves": 0,
+        "Sites": "SITE_A,SITE_B",
+        "CameFrom": "",
+        "Tag": "placed",
+        "Words": MADE.words,
+        "At": MADE.at,
+    },
+}
+
+
+def test_the_explanation_is_written_before_the_sites_commit_it_and_then_read_back():
+    queue = Script([CARRIED])
+    assert CondorPool(queue).place(a_place(7, decision=MADE)) == 10
+    where = "ClusterId == 7 && JobStatus == 1 && DESIRED_Sites =?= undefined"
+    assert [(call[:3]) for call in queue.asked] == [
+        ("edit", where, "RouterDecision"),
+        ("edit", where, "DESIRED_Sites"),
+        ("count", "ClusterId == 7"),
+    ]
+    assert queue.asked[1][3] == '"SITE_A,SITE_B"'
+
+
+def test_the_sites_the_decision_saw_are_part_of_the_edit():
+    queue = Script([CARRIED])
+    CondorPool(queue).place(a_place(7, decision=MADE, old=("SITE_C", "SITE_A")))
+    assert queue.asked[0][1].endswith('DESIRED_Sites =?= "SITE_A,SITE_C"')
+
+
+def test_nothing_is_committed_where_the_explanation_met_no_job():
+    queue = Script([{**CARRIED, "DESIRED_Sites": "SITE_C"}], matched=0)
+    assert CondorPool(queue).place(a_place(7, decision=MADE)) == 0
+    assert [call[0] for call in queue.asked] == ["edit", "count"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"DESIRED_Sites": "SITE_A"},
+        {"DESIRED_Sites": None},
+        {"RouterDecision": None},
+        {"RouterDecision": {**CARRIED["RouterDecision"], "Epoch": 2}},
+        {"RouterDecision": {**CARRIED["RouterDecision"], "Words": "other words"}},
+    ],
+)
+def test_a_success_that_cannot_be_read_back_is_none(changes):
+    assert CondorPool(Script([{**CARRIED, **changes}])).place(a_place(7, decision=MADE)) == 0
+
+
+def test_an_edit_whose_outcome_nobody_knows_is_told():
+    queue = Script([CARRIED])
+
+    def overrun(*_):
+        raise OutcomeUnknown("no answer")
+
+    queue.edit = overrun
+    with pytest.raises(OutcomeUnknown):
+        CondorPool(queue).place(a_place(7, decision=MADE))
+
+
+@pytest.mark.parametrize("call", ["remove", "retry"])
+def test_a_task_name_cannot_widen_what_is_changed(call):
+    queue = Script()
+    getattr(CondorPool(queue), call)('x" || true || "', "because")
+    assert 'RouterTask =?= "x\\" || true || \\""' in queue.asked[0][2]
+    with pytest.raises(UserError):
+        getattr(CondorPool(queue), call)("x\\", "because")
+
+
+def test_a_retry_leaves_jobs_that_were_submitted_on_hold():
+    queue = Script()
+    CondorPool(queue).retry("zmumu-1", "because")
+    assert queue.asked == [
+        ("act", "Release", 'RouterTask =?= "zmumu-1" && JobStatus == 5 && HoldReasonCode =!= 15', "because")
+    ]
+
+
+def test_history_is_read_back_a_minute_further():
+    queue = Script()
+    CondorPool(queue).ended(1000.9)
+    assert queue.asked == [("history", "JobUniverse == 5", "EnteredCurrentStatus < 940")]
+
+
+def test_a_cluster_that_is_in_the_queue_counts_more_than_one_in_the_history():
+    queue = Script()
+    queue.history = lambda *_: [{"RouterBatch": "b0", "ClusterId": 1}]
+    queue.rows = [{"RouterBatch": "b0", "ClusterId": 2}]
+    assert CondorPool(queue).clusters("zmumu-1") == {"b0": 2}
+
+
+def test_a_held_job_tells_why_it_is_held_and_any_other_what_the_router_said():
+    row = {"ClusterId": 1, "ProcId": 2, "JobStatus": 5, "HoldReason": "exit code 71", "RouterReason": "placed at A"}
+    queue = Script([row, {**row, "JobStatus": 1}, {**row, "JobStatus": 77}])
+    lines = CondorPool(queue).task_lines("zmumu-1")
+    assert [(line.id, line.state, line.reason) for line in lines] == [
+        ("1.2", "held", "exit code 71"),
+        ("1.2", "idle", "placed at A"),
+        ("1.2", "unknown", "placed at A"),
+    ]
+
+
+def test_refusing_glideins_are_asked_for_apart_from_working_ones():
+    queue = Script([{"GLIDEIN_Site": "SITE_A"}, {"GLIDEIN_Site": "no name!"}])
+    pool = CondorPool(queue)
+    assert [failure.site for failure in pool.failures()] == ["SITE_A"]
+    pool.slots()
+    assert [call[1:] for call in queue.asked] == [
+        ("Startd", "GLIDEIN_Failed =?= true"),
+        ("Startd", "GLIDEIN_Failed =!= true"),
+    ]

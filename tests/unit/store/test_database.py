@@ -1,0 +1,135 @@
+"""The database itself: several writers at once, and words for whatever is wrong with the file."""
+
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from router.errors import RouterError, TemporaryError
+from router.store import schema
+from router.store.store import Store
+from router.testing.build import a_file, a_place, an_ended_job
+
+WRITERS, EACH = 2, 10
+
+
+def write_many(url: str, who: int) -> None:
+    """What another process does to the database."""
+    store = Store(url)
+    for number in range(EACH):
+        store.register([a_file(f"/demo/{who}-{number}", "SITE_A"), a_file("/demo/shared", "SITE_A")], "alice", 1.0)
+        store.record_ended([an_ended_job(cluster=who, proc=number)])
+        store.settle(store.note(a_place(who), 1.0), "applied")
+    store.close()
+
+
+def test_two_processes_write_at_once_and_nothing_is_lost(url):
+    spawn = multiprocessing.get_context("spawn")
+    writers = [spawn.Process(target=write_many, args=(url, who)) for who in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    store = Store(url)
+    assert len(store.listing("/demo")) == WRITERS * EACH + 1
+    assert len(store.ended("zmumu-1")) == WRITERS * EACH
+    store.close()
+
+
+def test_readers_are_not_kept_waiting_by_a_writer(store, url):
+    store.register([a_file("/demo/a", "SITE_A")], "alice", 1.0)
+    other = Store(url)
+    with store.database.write() as connection:
+        connection.execute(update(schema.files).values(size=5))
+        assert other.files(["/demo/a"])[0].file.size == 1000
+    assert other.files(["/demo/a"])[0].file.size == 5
+    other.close()
+
+
+def test_a_failed_write_leaves_nothing_behind(store):
+    with pytest.raises(ZeroDivisionError), store.database.write() as connection:
+        connection.execute(schema.site_states.insert().values(site="A", status="x", reason="", by="", at=0.0))
+        1 / 0  # noqa: B018
+    assert store.site_states() == {}
+
+
+def test_the_log_of_writes_is_beside_the_database(store, url):
+    with store.database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_opening_again_finds_what_was_written(url):
+    first = Store(url)
+    first.register([a_file("/demo/a", "SITE_A")], "alice", 1.0)
+    first.close()
+    again = Store(url)
+    assert again.listing("/") == ["/demo/a"]
+    again.close()
+
+
+def test_a_database_of_another_version_is_refused_in_words(store, url):
+    with store.database.write() as connection:
+        connection.execute(update(schema.schema_version).values(version=schema.VERSION + 1))
+    with pytest.raises(RouterError, match=f"has schema version {schema.VERSION + 1}, this glideroute needs"):
+        Store(url)
+    with store.database.read() as connection:
+        assert connection.execute(select(schema.schema_version.c.version)).scalar() == schema.VERSION + 1
+
+
+def test_a_locked_database_is_a_passing_trouble_told_in_words(store, url, tmp_path, monkeypatch):
+    monkeypatch.setattr(schema, "BUSY_MS", 1)
+    blocked = Store(url)
+    holder = sqlite3.connect(tmp_path / "glideroute.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TemporaryError, match="does not answer: database is locked"):
+        blocked.register([a_file("/demo/a", "SITE_A")], "alice", 1.0)
+    holder.execute("ROLLBACK")
+    holder.close()
+    blocked.register([a_file("/demo/a", "SITE_A")], "alice", 1.0)
+    assert blocked.listing("/") == ["/demo/a"]
+    blocked.close()
+
+
+def test_a_full_disk_is_a_passing_trouble_told_in_words(store):
+    with store.database.engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(TemporaryError, match=r"database or disk is full. Is its disk full"):
+        store.register([a_file(f"/demo/{number}", "SITE_A") for number in range(5000)], "alice", 1.0)
+    assert store.listing("/") == []
+
+
+def test_a_read_only_database_is_told_in_words(url, tmp_path):
+    Store(url).close()
+    read_only = f"sqlite:///file:{tmp_path / 'glideroute.db'}?mode=ro&uri=true"
+    with pytest.raises(TemporaryError, match="readonly database") as caught:
+        Store(read_only).register([a_file("/demo/a", "SITE_A")], "alice", 1.0)
+    assert "Is its disk full, or the path not writable?" in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_told_in_words(tmp_path):
+    with pytest.raises(TemporaryError, match="unable to open database file"):
+        Store(schema.sqlite_url(tmp_path / "none" / "x.db"))
+
+
+def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path):
+    path = tmp_path / "x.db"
+    path.write_text("this is a poem, not a database\n" * 100)
+    with pytest.raises(RouterError, match="refused: file is not a database"):
+        Store(schema.sqlite_url(path))
+
+
+@pytest.mark.parametrize("address", ["nonsense", "sqlit://", "://", "oracle+none://x"])
+def test_an_address_that_is_none_is_told_in_words(address):
+    with pytest.raises(RouterError, match="is not understood"):
+        Store(address)
+
+
+def test_a_password_in_the_address_is_never_told():
+    with pytest.raises(RouterError) as caught:
+        Store("postgresql://router:hunter2@127.0.0.1:1/x")
+    assert "hunter2" not in str(caught.value)
