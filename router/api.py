@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from router.decide.broker import choose, site_set
+from router.decide.broker import Brokerage
 from router.decide.reconcile import shape_of
 from router.decide.split import batches
 from router.errors import NotFound, NothingFits, OutcomeUnknown, RouterError, UserError
@@ -22,7 +22,7 @@ from router.model.job import EndedJob, JobGroup, JobState
 from router.model.payload import Payload
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
-from router.model.site import Site, SiteStatus
+from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
 from router.model.world import World
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
@@ -55,7 +55,8 @@ class Router:
         dataset = self.memory.dataset(payload.dataset) if payload.dataset else None
         cut = batches(payload, dataset)
         world = self.world()
-        planned = tuple(self._planned(payload, batch, world.sites) for batch in cut)
+        brokerage = Brokerage(world.sites, self.policy, world.jobs)
+        planned = tuple(_planned(payload, batch, brokerage) for batch in cut)
         _refuse_impossible(planned)
         return Plan(payload, text, dataset, planned)
 
@@ -74,12 +75,6 @@ class Router:
         clusters = self._inject(task, plan, told)
         self.memory.set_complete(task.id)
         return Submitted(task, clusters, resumed)
-
-    def _planned(self, payload: Payload, batch: Batch, sites: Iterable[Site]) -> PlannedBatch:
-        inputs = inputs_of(batch.chunks)
-        shape = Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
-        choice = choose(shape, sites, self.policy)
-        return PlannedBatch(batch, shape, choice, site_set(choice, None, self.policy))
 
     def _open(self, plan: Plan, digest: str) -> Task:
         name = f"{plan.payload.name}-{self._nonce()}"
@@ -136,12 +131,12 @@ class Router:
         world = self.world()
         groups = self.pool.described(text)
         known = dict(read_inputs(groups, self.memory))
-        found = []
-        for group in groups:
-            shape = shape_of(group, known)
-            choice = choose(shape, world.sites, self.policy)
-            found.append((group.count, site_set(choice, None, self.policy), choice))
-        return found
+        brokerage = Brokerage(world.sites, self.policy, world.jobs)
+        shapes = [shape_of(group, known) for group in groups]
+        return [
+            (group.count, brokerage.sites_for(shape, group.count), brokerage.choose(shape))
+            for group, shape in zip(groups, shapes, strict=True)
+        ]
 
     # Looking
 
@@ -192,12 +187,13 @@ class Router:
         """Why the jobs of a task, of a cluster or of one job (`12` or `12.0`) are where they are."""
         world = self.world()
         inputs = dict(world.inputs)
+        brokerage = Brokerage(world.sites, self.policy, world.jobs)
         found = []
         for batch, cluster in self._clusters(wanted):
             groups = tuple(group for group in world.jobs if group.cluster == cluster)
             history = tuple(self.memory.of_cluster(cluster))
             shape = self._shape(wanted, groups, inputs.get(cluster, Inputs()))
-            found.append(BatchWhy(batch, cluster, groups, choose(shape, world.sites, self.policy), history))
+            found.append(BatchWhy(batch, cluster, groups, brokerage.choose(shape), history))
         return found
 
     def _clusters(self, wanted: str) -> list[tuple[str, int]]:
@@ -265,6 +261,12 @@ class Router:
         self.memory.register(found, self.user, self.clock.now())
         self.memory.add_dataset(name, [located.file.lfn for located in found], self.user, self.clock.now())
         return self.memory.dataset(name)
+
+
+def _planned(payload: Payload, batch: Batch, brokerage: Brokerage) -> PlannedBatch:
+    inputs = replace(inputs_of(batch.chunks), jobs=len(batch.chunks))
+    shape = Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
+    return PlannedBatch(batch, shape, brokerage.choose(shape), brokerage.sites_for(shape, len(batch.chunks)))
 
 
 def _is_merged(lfn: str) -> bool:

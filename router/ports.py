@@ -65,6 +65,10 @@ class Pool(Protocol):
         """Give jobs their sites if they are as the decision saw them. Returns how many carry the decision now."""
         ...
 
+    def place_all(self, actions: Sequence[Place]) -> tuple[int, ...]:
+        """`place` for all actions of a pass at once, at a cost of the whole; returns the counts in their order."""
+        ...
+
     def release(self, cluster: int, reason: str) -> int:
         """Release the held jobs of a cluster. Returns how many."""
         ...
@@ -88,6 +92,20 @@ class Pool(Protocol):
     def retry(self, task: str, reason: str) -> int:
         """Release the failed jobs of a task. Returns how many."""
         ...
+
+
+Run = tuple[int, int, int]
+"""Neighbouring jobs of a cluster: its id, the first proc and the last; proc -1 is the ad that all its jobs inherit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One attribute of listed jobs set to one value."""
+
+    jobs: tuple[Run, ...]
+    attribute: str
+    value: str
+    """ClassAd text of one line."""
 
 
 class JobQueue(Protocol):
@@ -115,6 +133,14 @@ class JobQueue(Protocol):
 
     def edit(self, constraint: str, attribute: str, value: str) -> int:
         """Set an attribute to ClassAd text where `constraint` holds. Returns how many jobs matched."""
+        ...
+
+    def edit_jobs(self, edits: Sequence[Edit]) -> list[bool]:
+        """Set an attribute of listed jobs, edit by edit. Returns which edits were made, each whole or not at all."""
+        ...
+
+    def idle_jobs(self, clusters: Sequence[int]) -> list[tuple[str | None, Run]]:
+        """The idle jobs of `clusters`, as runs of neighbours with equal DESIRED_Sites."""
         ...
 
     def act(self, action: str, constraint: str, reason: str) -> int:
@@ -169,12 +195,12 @@ class Memory(Protocol):
         """What operators said of sites."""
         ...
 
-    def note(self, action: Action, now: float) -> int:
-        """Write down an action before it is applied; returns its number."""
+    def note_all(self, actions: Sequence[Action], now: float) -> Sequence[int]:
+        """Write down actions before they are applied; returns their numbers."""
         ...
 
-    def settle(self, number: int, outcome: str) -> None:
-        """Write down what became of it."""
+    def settle_all(self, outcomes: Iterable[tuple[int, str]]) -> None:
+        """Write down what became of them, by their numbers."""
         ...
 
     def open(self) -> Sequence[OpenDecision]:

@@ -179,4 +179,11 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         failure_sample=section.integer("failure_sample", default.failure_sample, at_least=1),
         failure_window_s=section.seconds("failure_window", default.failure_window_s),
         validation_window_s=section.seconds("validation_window", default.validation_window_s),
+        silent_limit_s=section.seconds("silent_limit", int(default.silent_limit_s)),
+        typical_run_s=section.seconds("typical_run", int(default.typical_run_s)),
+        ramp_s=section.seconds("ramp", int(default.ramp_s)),
+        remote_s=section.seconds("remote_cost", int(default.remote_s)),
+        local_mb_s=section.integer("local_mb_per_s", int(default.local_mb_s), at_least=1),
+        remote_mb_s=section.integer("remote_mb_per_s", int(default.remote_mb_s), at_least=1),
+        patience_s=section.seconds("patience", int(default.patience_s)),
     )

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from router.api import Router
 from router.loops.observe import Declared
 from router.loops.route import Route
 from router.model.action import Action
@@ -13,14 +15,30 @@ from router.model.policy import BrokerPolicy
 from router.model.record import DecisionRecord, SiteState
 from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
+from router.packages.taskdir import TaskDirectory
 from router.render import jdl
 from router.store.store import Store
-from router.testing.build import a_batch, a_file, a_payload, a_task, an_entry, an_output
+from router.testing.build import a_batch, a_file, a_payload, a_storage, a_task, an_entry, an_output
 from router.testing.clock import FakeClock
 from router.testing.pool import FakeGlidein, FakePool
 from router.testing.reports import FakeReports
 
 PAYLOAD = "name: zmumu\nexecutable: analyse.py\noutputs: [{name: hist.root, merge: auto}]\n"
+
+
+SPLIT_PAYLOAD = """\
+name: zmumu
+executable: analyse.py
+files: [cuts.json]
+input: {dataset: /demo/zmumu}
+split: {by: events, target: 60}
+outputs: [{name: hist.root, merge: auto}]
+"""
+FILES = (
+    a_file("/demo/f1.root", "SITE_A"),
+    a_file("/demo/f2.root", "SITE_B"),
+    a_file("/demo/f3.root", "SITE_A", "SITE_B"),
+)
 
 
 @dataclass
@@ -78,3 +96,17 @@ class Organisation:
 def an_output_of(task: Task, job: str) -> Located:
     """What a job of `task` leaves at SITE_A."""
     return a_file(f"{task.outputs}/hist_{job}.root", "SITE_A")
+
+
+def a_router(organisation: Organisation, home: Path, user: str = "alice") -> Router:
+    return Router(
+        pool=organisation.pool.as_user(user),
+        memory=organisation.store,
+        user=user,
+        sites=organisation.sites,
+        storage={site: a_storage(site) for site in ("SITE_A", "SITE_B")},
+        policy=BrokerPolicy(),
+        task_home=home,
+        directory=TaskDirectory,
+        clock=organisation.clock,
+    )

@@ -59,6 +59,8 @@ class _User:
     """HTCondor's real user priority: decayed mean of the cores in use, never under one half; lower is better."""
     running: int = 0
     """Cores."""
+    idle: int = 0
+    """Placed jobs that wait."""
     waiting: dict[SiteSet, list[Bunch]] = field(default_factory=dict)
 
 
@@ -135,6 +137,7 @@ class Queue:
         if bunch.siteset is None:
             return
         bunch.siteset.idle += count
+        self.users[bunch.spec.user].idle += count
         if not bunch.queued:
             bunch.queued = True
             heapq.heappush(self.users[bunch.spec.user].waiting.setdefault(bunch.siteset, []), bunch)
@@ -143,6 +146,7 @@ class Queue:
         self.idle -= count
         if bunch.siteset is not None:
             bunch.siteset.idle -= count
+            self.users[bunch.spec.user].idle -= count
         if not bunch.jobs:
             # A decision once left does not come back; a job still running with it makes its bunch anew.
             self._bunches[bunch.cluster].pop(bunch.decision, None)

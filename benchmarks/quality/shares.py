@@ -9,10 +9,7 @@ class Submitter(Protocol):
 
     group: str
     running: int
-
-    @property
-    def waiting(self) -> object:
-        """Truthy while jobs are placed and wait."""
+    idle: int
 
 
 def share_error(users: Iterable[Submitter], quotas: Mapping[str, float]) -> float | None:
@@ -26,7 +23,7 @@ def share_error(users: Iterable[Submitter], quotas: Mapping[str, float]) -> floa
     for number, user in enumerate(users):
         name = user.group if quotas else str(number)
         used[name] = used.get(name, 0) + user.running
-        if user.waiting:
+        if user.idle:
             wanting.add(name)
     total = sum(used.values())
     if len(wanting) < 2 or not total:

@@ -24,8 +24,8 @@ class View:
     def __init__(self, setting: Setting, farm: Farm, queue: Queue, running: Running) -> None:
         self._setting, self._farm, self._queue, self._running = setting, farm, queue, running
         self._names = tuple(site.name for site in setting.grid.sites)
-        mean = [float(each) for each in _mean_bytes(setting)]
-        self._inputs = [self._inputs_of(spec, mean[n]) for n, spec in enumerate(setting.workload.batches)]
+        total = _batch_bytes(setting)
+        self._inputs = [self._inputs_of(spec, total[n]) for n, spec in enumerate(setting.workload.batches)]
         self._groups: dict[Bunch, JobGroup] = {}
         self._runs: dict[tuple[int, int], JobGroup] = {}
         self._seen: deque[tuple[float, tuple[Site, ...], tuple[JobGroup, ...]]] = deque()
@@ -119,7 +119,7 @@ def _group(
     )
 
 
-def _mean_bytes(setting: Setting) -> list[float]:
+def _batch_bytes(setting: Setting) -> list[float]:
     """Bytes of each batch in all."""
     totals = [0.0] * len(setting.workload.batches)
     for cluster, size in zip(setting.workload.batch.tolist(), setting.workload.bytes.tolist(), strict=True):

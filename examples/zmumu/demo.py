@@ -144,7 +144,13 @@ def declare(home: Path) -> Settings:
     }
     for name in ("SITE_A", "SITE_B", "SITE_C"):
         sites[name]["storage"] = {"name": f"{name}_DISK", "prefix": (home / "storage" / name).as_uri()}
-    told = {"router": {"interval": "1 s"}, "factory": {"interval": "1 s"}, "sites": sites}
+    told = {
+        "router": {"interval": "1 s"},
+        "factory": {"interval": "1 s"},
+        # Its jobs are short, and its glideins come quickly.
+        "broker": {"typical_run": "5 s", "ramp": "10 s"},
+        "sites": sites,
+    }
     (home / "glideroute.yaml").write_text(json.dumps(told, indent=1))  # JSON is YAML, too
     return replace(load(home), user=USER)
 

@@ -116,7 +116,7 @@ def _manifest(path: Path) -> list[dict[str, Any]]:
             {
                 "lfn": names.lfn(each["lfn"]),
                 "size": int(each["size"]),
-                "adler32": str(each["adler32"]),
+                "adler32": names.adler32(each["adler32"]),
                 "events": int(each.get("events", 0)),
                 "sites": [names.name(site) for site in each["sites"]],
             }

@@ -1,7 +1,7 @@
 """Tables and JSON: how values look on a terminal and to a program."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,10 +34,10 @@ def plain(value: Any) -> Any:
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, frozenset | set):
         return sorted(plain(each) for each in value)
-    if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
     if isinstance(value, str | int | float | bool) or value is None:
         return value
+    if isinstance(value, Sequence):
+        return [plain(each) for each in value]
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"a {type(value).__name__} has no JSON form")

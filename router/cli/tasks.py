@@ -163,7 +163,7 @@ def _why(found: BatchWhy) -> Group:
         if verdict.refusal:
             verdicts.add_row(verdict.site, Text(verdict.refusal.words, style="red"), "", "")
         else:
-            numbers = "  ".join(f"{name} {value:.2f}" for name, value in verdict.terms)
+            numbers = "  ".join(f"{name} {value:.0f}" for name, value in verdict.terms)
             verdicts.add_row(verdict.site, Text("can run it", style="green"), f"{verdict.score:.2f}", numbers)
     history = table("when", "what", "#jobs", "why", title="Decisions")
     for record in found.history:

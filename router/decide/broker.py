@@ -1,43 +1,213 @@
-"""Brokerage: which sites a shape may run at, and why."""
+"""Brokerage: which sites a shape may run at, when it would be done at each, and the set of sites to name.
 
-from collections.abc import Iterable
+A Brokerage sees the sites of one instant and the queue before them. It answers for many shapes at once, and notes what
+it has given out, so that one task cannot flood one site before the pool shows it.
+"""
 
-from router.decide.filters import filters, first_refusal
-from router.decide.weights import weights
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+
+from router.decide.columns import Numbers, ShapeColumns, SiteColumns, shape_columns, site_columns
+from router.decide.estimate import NEVER, lost_s, read_s, wait_s
+from router.decide.filters import Filter, filters, refused
 from router.model.action import Choice, Verdict
+from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
 from router.model.task import Shape
 
+HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What brokerage says of some shapes at every site: the number of the filter that refuses, and the seconds."""
+
+    shapes: Sequence[Shape]
+    sites: tuple[Site, ...]
+    asked: tuple[Filter, ...]
+    codes: np.ndarray
+    """(G, S): number of the filter that refuses, from 1; 0: it fits."""
+    wait: Numbers
+    """(1, S)"""
+    read: Numbers
+    """(G, S)"""
+    lost: Numbers
+    """(1, S)"""
+    total: Numbers
+    """(G, S): NEVER where it is refused."""
+
+    def choice(self, row: int) -> Choice:
+        """The verdicts on one shape; their words are made when they are read."""
+        return Choice(Verdicts(self, row))
+
+
+class Verdicts(Sequence[Verdict]):
+    """One row of a ruling as verdicts: best first, the refused ones behind by name."""
+
+    __slots__ = ("_order", "_row", "_ruling")
+
+    def __init__(self, ruling: Ruling, row: int) -> None:
+        """The verdicts of row `row`."""
+        self._ruling, self._row = ruling, row
+        self._order: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """As many as there are sites."""
+        return len(self._ruling.sites)
+
+    @overload
+    def __getitem__(self, index: int) -> Verdict: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Verdict]: ...
+    def __getitem__(self, index: int | slice) -> Verdict | Sequence[Verdict]:
+        """The verdict at a rank."""
+        if self._order is None:
+            self._order = np.argsort(self._ruling.total[self._row], kind="stable")
+        if isinstance(index, slice):
+            return tuple(self._verdict(int(column)) for column in self._order[index])
+        return self._verdict(int(self._order[index]))
+
+    def __eq__(self, other: object) -> bool:
+        """Equal when all verdicts are."""
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        """By the verdicts."""
+        return hash(tuple(self))
+
+    def _verdict(self, column: int) -> Verdict:
+        ruling, site = self._ruling, self._ruling.sites[column]
+        if code := int(ruling.codes[self._row, column]):
+            return Verdict(site.name, ruling.asked[code - 1].refusal(ruling.shapes[self._row], site))
+        terms = (
+            ("wait_s", round(float(ruling.wait[0, column]), 1)),
+            ("read_s", round(float(ruling.read[self._row, column]), 1)),
+            ("lost_s", round(float(ruling.lost[0, column]), 1)),
+        )
+        return Verdict(site.name, None, score(float(ruling.total[self._row, column])), terms)
+
+
+def score(seconds: float) -> float:
+    """A figure for sorting: 1 for at once, 1/2 for in an hour, towards 0 for never."""
+    return round(1.0 / (1.0 + max(seconds, 0.0) / HOUR_S), 4)
+
+
+class Brokerage:
+    """The sites of one instant, and the cores that are asked of each."""
+
+    def __init__(self, sites: Iterable[Site], policy: BrokerPolicy, jobs: Iterable[JobGroup] = ()) -> None:
+        """Broker over `sites` in any order; the idle ones among `jobs` that are placed wait before any other."""
+        self.sites = tuple(sorted(sites, key=lambda site: site.name))
+        self.policy = policy
+        self.place = {site.name: number for number, site in enumerate(self.sites)}
+        self._columns: SiteColumns = site_columns(self.sites, policy)
+        self._asked = filters(policy)
+        self.harmless = np.array([False, *(each.harmless for each in self._asked)])
+        self._lost = lost_s(self._columns, policy)
+        self.queued: Numbers = np.zeros((1, len(self.sites)), dtype=np.float32)
+        for group in jobs:
+            if group.state is JobState.IDLE and group.sites:
+                where, cores = self.shares(group)
+                self.queued[0, where] += cores
+
+    @property
+    def idle(self) -> Numbers:
+        """(S,): idle cores that nobody waits for."""
+        found: Numbers = np.maximum(self._columns.idle_cores - self.queued, 0.0)[0]
+        return found
+
+    @property
+    def rate(self) -> Numbers:
+        """(S,): cores that become free per second."""
+        found: Numbers = self._columns.rate[0]
+        return found
+
+    def shares(self, group: JobGroup) -> tuple[list[int], Numbers]:
+        """How many cores a placed group asks of each of its sites: in proportion to how fast they become free."""
+        where = [self.place[site] for site in group.sites or () if site in self.place]
+        rates = self._columns.rate[0, where]
+        return where, (rates * (group.count * group.requests.cpus / max(float(rates.sum()), 1e-9))).astype(np.float32)
+
+    def columns(self, shapes: Sequence[Shape]) -> ShapeColumns:
+        """The columns of `shapes` against these sites."""
+        return shape_columns(shapes, self._columns.names)
+
+    def rule(self, shapes: Sequence[Shape], columns: ShapeColumns) -> Ruling:
+        """What is true of some shapes now."""
+        codes = refused(columns, self._columns, self._asked)
+        wait = wait_s(self._columns, self.queued, self.policy)
+        read = read_s(columns, self.policy)
+        total = read + (wait + self._lost)
+        np.copyto(total, NEVER, where=codes > 0)
+        return Ruling(shapes, self.sites, self._asked, codes, wait, read, self._lost, total)
+
+    def choose(self, shape: Shape) -> Choice:
+        """The verdict on every site for one shape."""
+        return self.rule([shape], self.columns([shape])).choice(0)
+
+    def sites_for(self, shape: Shape, jobs: int) -> tuple[str, ...]:
+        """The set that `jobs` jobs of a shape would get now; empty when nothing fits."""
+        ruling = self.rule([shape], self.columns([shape]))
+        need = np.array([jobs * shape.requests.cpus], dtype=np.float32)
+        [chosen] = self.sets(ruling.total, need).names(self.sites)
+        return chosen
+
+    def sets(self, total: Numbers, need: Numbers) -> "Sets":
+        """For each row of `total` seconds, the sites that together complete `need` cores' worth of jobs soonest.
+
+        Sites are taken best first while the next one would start a job before the sites taken so far have started the
+        last: water filling over start times, with the idle cores of each as its head start.
+        """
+        width = min(self.policy.max_sites, len(self.sites))
+        rows = np.arange(len(total))[:, np.newaxis]
+        if width < len(self.sites):
+            best = np.sort(np.argpartition(total, width - 1, axis=1)[:, :width], axis=1)
+        else:
+            best = np.broadcast_to(np.arange(width), (len(total), width))
+        best = best[rows, np.argsort(total[rows, best], axis=1, kind="stable")]
+        seconds = total[rows, best]
+        rate, idle = self.rate[best], self.idle[best]
+        fit = seconds < NEVER
+        rates = np.cumsum(np.where(fit, rate, 0.0), axis=1)
+        begun = np.cumsum(np.where(fit, rate * seconds - idle, 0.0), axis=1)
+        last = np.maximum(seconds, (need[:, np.newaxis] + begun) / np.maximum(rates, 1e-9))
+        join = fit.copy()
+        join[:, 1:] &= (seconds[:, 1:] < last[:, :-1]) | (seconds[:, 1:] <= seconds[:, :1] + self.policy.near_s)
+        join = np.logical_and.accumulate(join, axis=1)
+        size = join.sum(axis=1)
+        ends = np.where(size > 0, last[rows[:, 0], np.maximum(size - 1, 0)], NEVER)
+        cores = np.where(join, np.minimum(idle + rate * (ends[:, np.newaxis] - seconds), need[:, np.newaxis]), 0.0)
+        return Sets(best, join, np.maximum(cores, 0.0).astype(np.float32), ends.astype(np.float32))
+
+    def give(self, sets: "Sets", rows: Sequence[int]) -> None:
+        """Note that the jobs of these rows now wait where they were sent."""
+        np.add.at(self.queued[0], sets.best[rows].ravel(), sets.cores[rows].ravel())
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """The sets of sites chosen for some groups; `best`, `join` and `cores` are (G, K), best site first."""
+
+    best: np.ndarray
+    """Numbers of sites."""
+    join: np.ndarray
+    """Whether the site is in the set."""
+    cores: Numbers
+    """Cores that the group asks of it."""
+    ends: Numbers
+    """(G,): seconds until the group's last job starts; NEVER when nothing fits."""
+
+    def names(self, sites: Sequence[Site]) -> list[tuple[str, ...]]:
+        """Each set as sorted names."""
+        lists = zip(self.best.tolist(), self.join.sum(axis=1).tolist(), strict=True)
+        # `sites` are in the order of their names, so sorted numbers are sorted names.
+        return [tuple([sites[number].name for number in sorted(best[:size])]) for best, size in lists]
+
 
 def choose(shape: Shape, sites: Iterable[Site], policy: BrokerPolicy) -> Choice:
-    """Weigh the sites that may run `shape`; say why each of the others may not. The order of `sites` is no matter."""
-    refuse, weigh = filters(policy), weights(policy)
-    total = sum(factor for _, _, factor in weigh)
-    verdicts = []
-    for site in sites:
-        refusal = first_refusal(shape, site, refuse)
-        if refusal:
-            verdicts.append(Verdict(site.name, refusal))
-            continue
-        terms = tuple((name, weight(shape, site)) for name, weight, _ in weigh)
-        score = sum(value * factor for (_, value), (_, _, factor) in zip(terms, weigh, strict=True)) / total
-        verdicts.append(Verdict(site.name, None, score, terms))
-    verdicts.sort(key=lambda verdict: (verdict.refusal is not None, -verdict.score, verdict.site))
-    return Choice(tuple(verdicts))
-
-
-def site_set(choice: Choice, current: tuple[str, ...] | None, policy: BrokerPolicy) -> tuple[str, ...]:
-    """The sites to name in DESIRED_Sites, sorted; empty when nothing fits.
-
-    A set whose every site still fits is kept: changing it costs the negotiator a new autocluster and the job its
-    place, and gains little. Otherwise the best site and those close to it.
-    """
-    fit = {verdict.site: verdict.score for verdict in choice.fit}
-    if current and all(site in fit for site in current):
-        return current
-    if not fit:
-        return ()
-    best = max(fit.values())
-    near = [verdict.site for verdict in choice.fit if verdict.score >= policy.keep_within * best]
-    return tuple(sorted(near[: policy.max_sites]))
+    """The verdict on every site for one shape, when nothing waits anywhere."""
+    return Brokerage(sites, policy).choose(shape)

@@ -1,112 +1,146 @@
 """Reasons not to send a shape to a site.
 
-A filter answers None, or the refusal: words a user can read and a stable tag. It sees a shape and a site and nothing
-else: no clock, no settings, no pool. A filter that needs a threshold is made by a function that takes it.
+A filter is an expression over columns that says which pairs pass, a stable tag, and the words for one pair that does
+not. It sees shapes and sites and nothing else: no clock, no settings, no pool. One that needs a threshold is made by a
+function that takes it. Words are made only when somebody asks.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from router.decide.columns import Booleans, ShapeColumns, SiteColumns, shape_columns, site_columns
 from router.model.action import Refusal
 from router.model.policy import BrokerPolicy
-from router.model.site import Site, SiteStatus
+from router.model.site import Site
 from router.model.task import Shape
 
-Filter = Callable[[Shape, Site], Refusal | None]
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One reason."""
+
+    tag: str | Callable[[Site], str]
+    passes: Callable[[ShapeColumns, SiteColumns], Booleans]
+    words: Callable[[Shape, Site], str]
+    harmless: bool = False
+    """Nothing starts at such a site anyway: jobs that may run elsewhere as well need not be taken away from it."""
+
+    def refusal(self, shape: Shape, site: Site) -> Refusal:
+        """What to tell of a pair that does not pass."""
+        tag = self.tag if isinstance(self.tag, str) else self.tag(site)
+        return Refusal(tag, self.words(shape, site))
 
 
-def status(_: Shape, site: Site) -> Refusal | None:
-    """Operators have closed the site."""
-    if site.status is SiteStatus.ONLINE:
-        return None
-    because = f": {site.status_reason}" if site.status_reason else ""
-    return Refusal(f"site-{site.status}", f"is {site.status}{because}")
+def _closed(_: Shape, site: Site) -> str:
+    return f"is {site.status}" + (f": {site.status_reason}" if site.status_reason else "")
 
 
-def allowed(shape: Shape, site: Site) -> Refusal | None:
-    """The payload names the sites it may run at, and this is none of them."""
-    if not shape.allow or site.name in shape.allow:
-        return None
-    return Refusal("not-allowed", f"the payload allows only {', '.join(shape.allow)}")
+STATUS = Filter(lambda site: f"site-{site.status}", lambda shape, site: site.online, _closed)
+"""Operators have closed the site."""
+
+ALLOWED = Filter(
+    "not-allowed",
+    lambda shape, site: shape.allowed,
+    lambda shape, site: f"the payload allows only {', '.join(shape.allow)}",
+)
+"""The payload names the sites it may run at, and this is none of them."""
+
+BLOCKED = Filter("blocked", lambda shape, site: ~shape.blocked, lambda shape, site: "the payload blocks it")
+"""The payload names sites it must not run at, and this is one."""
+
+CPUS = Filter(
+    "cpus",
+    lambda shape, site: shape.cpus <= site.cpus,
+    lambda shape, site: f"asks for {shape.requests.cpus} cores, glideins there have {site.limits.cpus}",
+)
+"""One job wants more cores than a glidein there has."""
+
+MEMORY = Filter(
+    "memory",
+    lambda shape, site: shape.memory_mb <= site.memory_mb,
+    lambda shape, site: (
+        f"asks for {shape.requests.memory_mb:,} MB of memory, glideins there have {site.limits.memory_mb:,} MB"
+    ),
+)
+"""One job wants more memory than a glidein there has."""
+
+DISK = Filter(
+    "disk",
+    lambda shape, site: shape.disk_mb <= site.disk_mb,
+    lambda shape, site: (
+        f"asks for {shape.requests.disk_mb:,} MB of disk, glideins there have {site.limits.disk_mb:,} MB"
+    ),
+)
+"""One job wants more scratch space than a glidein there has."""
+
+WALLTIME = Filter(
+    "walltime",
+    lambda shape, site: shape.walltime_s <= site.walltime_s,
+    lambda shape, site: (
+        f"asks for {shape.requests.walltime_s / 3600:.1f} h, glideins there live {site.limits.walltime_s / 3600:.1f} h"
+    ),
+)
+"""One job wants more time than a glidein there lives."""
+
+VALIDATION = Filter(
+    "validation",
+    lambda shape, site: site.valid,
+    lambda shape, site: f"its nodes fail {site.failure.script}: {site.failure.message}" if site.failure else "",
+    harmless=True,
+)
+"""Glideins refuse the nodes there, and none works."""
 
 
-def blocked(shape: Shape, site: Site) -> Refusal | None:
-    """The payload names sites it must not run at, and this is one."""
-    return Refusal("blocked", "the payload blocks it") if site.name in shape.block else None
-
-
-def cpus(shape: Shape, site: Site) -> Refusal | None:
-    """One job wants more cores than a glidein there has."""
-    if shape.requests.cpus <= site.limits.cpus:
-        return None
-    return Refusal("cpus", f"asks for {shape.requests.cpus} cores, glideins there have {site.limits.cpus}")
-
-
-def memory(shape: Shape, site: Site) -> Refusal | None:
-    """One job wants more memory than a glidein there has."""
-    if shape.requests.memory_mb <= site.limits.memory_mb:
-        return None
-    return Refusal(
-        "memory",
-        f"asks for {shape.requests.memory_mb:,} MB of memory, glideins there have {site.limits.memory_mb:,} MB",
+def silent(limit_s: float) -> Filter:
+    """Jobs have asked for glideins there for over `limit_s` seconds, and none has come."""
+    return Filter(
+        "no-glideins",
+        lambda shape, site: site.silent_s <= limit_s,
+        lambda shape, site: f"has shown no glidein for {site.silent_s / 3600:.1f} h although jobs asked for them",
+        harmless=True,
     )
-
-
-def disk(shape: Shape, site: Site) -> Refusal | None:
-    """One job wants more scratch space than a glidein there has."""
-    if shape.requests.disk_mb <= site.limits.disk_mb:
-        return None
-    return Refusal(
-        "disk", f"asks for {shape.requests.disk_mb:,} MB of disk, glideins there have {site.limits.disk_mb:,} MB"
-    )
-
-
-def walltime(shape: Shape, site: Site) -> Refusal | None:
-    """One job wants more time than a glidein there lives."""
-    if shape.requests.walltime_s <= site.limits.walltime_s:
-        return None
-    return Refusal(
-        "walltime",
-        f"asks for {shape.requests.walltime_s / 3600:.1f} h, glideins there live {site.limits.walltime_s / 3600:.1f} h",
-    )
-
-
-def validation(_: Shape, site: Site) -> Refusal | None:
-    """Glideins refuse the nodes there, and none works."""
-    if site.failure is None:
-        return None
-    return Refusal("validation", f"its nodes fail {site.failure.script}: {site.failure.message}")
 
 
 def failing(limit: float, sample: int) -> Filter:
     """Jobs fail there: over `limit` (0..1) of at least `sample` ended jobs."""
-
-    def refuse(_: Shape, site: Site) -> Refusal | None:
-        ended = site.outcomes.succeeded + site.outcomes.failed
-        if ended < sample or site.outcomes.failure_rate <= limit:
-            return None
-        return Refusal(
-            "failing",
-            f"failed {site.outcomes.failure_rate:.0%} of its last {ended} jobs, over the limit of {limit:.0%}",
-        )
-
-    return refuse
+    return Filter(
+        "failing",
+        lambda shape, site: (site.ended < sample) | (site.failure_rate <= limit),
+        lambda shape, site: (
+            f"failed {site.outcomes.failure_rate:.0%} of its last {site.outcomes.succeeded + site.outcomes.failed} "
+            f"jobs, over the limit of {limit:.0%}"
+        ),
+    )
 
 
 def filters(policy: BrokerPolicy) -> tuple[Filter, ...]:
     """All filters in the order they are asked; the first refusal is the one told."""
     return (
-        status,
-        allowed,
-        blocked,
-        cpus,
-        memory,
-        disk,
-        walltime,
-        validation,
+        STATUS,
+        ALLOWED,
+        BLOCKED,
+        CPUS,
+        MEMORY,
+        DISK,
+        WALLTIME,
+        VALIDATION,
+        silent(policy.silent_limit_s),
         failing(policy.failure_rate, policy.failure_sample),
     )
 
 
-def first_refusal(shape: Shape, site: Site, filters: Sequence[Filter]) -> Refusal | None:
+def refused(shapes: ShapeColumns, sites: SiteColumns, asked: Sequence[Filter]) -> np.ndarray:
+    """Number, from 1, of the first filter that refuses each pair; 0 where none does. A matrix (G, S) of bytes."""
+    codes = np.zeros(shapes.local.shape, dtype=np.uint8)
+    for number in range(len(asked), 0, -1):
+        np.copyto(codes, np.uint8(number), where=~asked[number - 1].passes(shapes, sites))
+    return codes
+
+
+def first_refusal(shape: Shape, site: Site, asked: Sequence[Filter]) -> Refusal | None:
     """The first reason why `shape` may not run at `site`; None when it may."""
-    return next((refusal for each in filters if (refusal := each(shape, site))), None)
+    sites = site_columns([site], BrokerPolicy())
+    code = int(refused(shape_columns([shape], sites.names), sites, asked)[0, 0])
+    return asked[code - 1].refusal(shape, site) if code else None

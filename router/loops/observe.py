@@ -94,6 +94,7 @@ def _site(
         status=state.status if state else SiteStatus.ONLINE,
         status_reason=state.reason if state else "",
         cores=cores,
+        max_cores=sum(entry.cpus * entry.max_glideins for entry in entries),
         idle_cores=sum(slot.idle_cores for slot in load.slots),
         waiting_jobs=load.waiting,
         running_jobs=load.running,

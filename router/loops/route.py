@@ -1,7 +1,7 @@
 """The route loop: observe, decide, apply, and remember why."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -64,10 +64,26 @@ class Route:
         """Do one pass; returns what was done. Safe to repeat: what is already so is observed, not decided again."""
         self._learn()
         self.world = observe(self.pool, self.memory, self.sites, self.policy, self.clock.now())
-        for number, outcome in settle(self.memory.open(), self.world.jobs):
-            self.memory.settle(number, outcome)
-        actions = list(decide(self.world, self.policy))
-        return [action for action in self._news(actions) if self._apply(action)]
+        self.memory.settle_all(settle(self.memory.open(), self.world.jobs))
+        return self.apply(list(self._news(decide(self.world, self.policy))))
+
+    def apply(self, actions: Sequence[Action]) -> list[Action]:
+        """Write the actions down, do them, write down what became of them; returns those that were applied."""
+        if not actions:
+            return []
+        numbers = self.memory.note_all(actions, self.clock.now())
+        outcomes = ["unknown"] * len(actions)
+        try:
+            for index, outcome in self._do(actions):
+                outcomes[index] = outcome
+        except TemporaryError:
+            self.memory.settle_all(zip(numbers, outcomes, strict=True))
+            raise
+        self.memory.settle_all(zip(numbers, outcomes, strict=True))
+        for action, outcome in zip(actions, outcomes, strict=True):
+            self.counts.add(action, outcome)
+            log.info("%s, cluster %d: %s", outcome, action.cluster, words_of(action))
+        return [action for action, outcome in zip(actions, outcomes, strict=True) if outcome == "applied"]
 
     def _learn(self) -> None:
         """Remember the jobs that ended since the last pass, and register what they left behind."""
@@ -107,28 +123,25 @@ class Route:
         last = self.memory.newest(waits) if waits else {}
         return (a for a in actions if not (isinstance(a, Wait) and _said(last.get(a.cluster), a)))
 
-    def _apply(self, action: Action) -> bool:
-        number = self.memory.note(action, self.clock.now())
-        try:
-            outcome = self._do(action)
-        except TemporaryError:
-            self.memory.settle(number, "unknown")
-            raise
-        self.memory.settle(number, outcome)
-        self.counts.add(action, outcome)
-        log.info("%s, cluster %d: %s", outcome, action.cluster, words_of(action))
-        return outcome == "applied"
+    def _do(self, actions: Sequence[Action]) -> Iterator[tuple[int, str]]:
+        """Do the actions; yields the index of each and what became of it."""
+        placed = [(index, action) for index, action in enumerate(actions) if isinstance(action, Place)]
+        jobs = self.pool.place_all([action for _, action in placed])
+        yield from ((index, _outcome(count)) for (index, _), count in zip(placed, jobs, strict=True))
+        for index, action in enumerate(actions):
+            match action:
+                case Place():
+                    pass
+                case Wait():
+                    yield index, "applied"
+                case Release():
+                    yield index, _outcome(self.pool.release(action.cluster, action.words))
+                case _:
+                    assert_never(action)
 
-    def _do(self, action: Action) -> str:
-        match action:
-            case Place():
-                return "applied" if self.pool.place(action) else "superseded"
-            case Wait():
-                return "applied"
-            case Release():
-                return "applied" if self.pool.release(action.cluster, action.words) else "superseded"
-            case _:
-                assert_never(action)
+
+def _outcome(jobs: int) -> str:
+    return "applied" if jobs else "superseded"
 
 
 def words_of(action: Action) -> str:

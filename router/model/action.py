@@ -1,5 +1,6 @@
 """What a decision may ask for, as data. Each action says why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.model.job import Decision
@@ -20,16 +21,16 @@ class Verdict:
     site: str
     refusal: Refusal | None = None
     score: float = 0.0
-    """Weighted mean of the terms, 0..1; 0 for a refused site."""
+    """1 for a job that would run at once, 1/2 for one in an hour, towards 0 for never; 0 for a refused site."""
     terms: tuple[tuple[str, float], ...] = ()
-    """Each weight's name and value, 0..1."""
+    """What the score is made of: each number's name, with its unit, and value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The verdict on every site, best first, the refused ones behind by name."""
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: Sequence[Verdict]
 
     @property
     def fit(self) -> tuple[Verdict, ...]:
@@ -61,7 +62,7 @@ class Place:
     count: int
     old: tuple[str, ...] | None
     decision: Decision
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: Sequence[Verdict] = ()
 
     @property
     def is_move(self) -> bool:
@@ -78,7 +79,7 @@ class Wait:
     batch: str
     count: int
     words: str
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: Sequence[Verdict] = ()
 
 
 @dataclass(frozen=True, slots=True)

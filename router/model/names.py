@@ -11,6 +11,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,199}")
 LFN_PART = re.compile(r"[A-Za-z0-9_+=@-][A-Za-z0-9._+=@-]*")
 GROUP = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ADLER32 = re.compile(r"[0-9a-f]{8}")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_TEXT = 16_384
 MAX_LFN = 1_024
@@ -61,3 +62,8 @@ def lfn(text: str) -> str:
     if parts[0] or len(parts) < 2 or not all(LFN_PART.fullmatch(part) for part in parts[1:]):
         raise ValueError(f"{text!r} is not a logical name: it looks like /demo/zmumu, of letters, digits and '._+=@-'")
     return text
+
+
+def adler32(text: str) -> str:
+    """A file's checksum."""
+    return _matching(ADLER32, text, "an adler32 checksum is eight digits of 0-9a-f")

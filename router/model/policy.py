@@ -7,10 +7,10 @@ from dataclasses import dataclass
 class BrokerPolicy:
     """The broker's thresholds."""
 
-    max_sites: int = 4
+    max_sites: int = 8
     """Sites in one set. Each distinct set is an autocluster to the negotiator, and a wide one spreads glideins thin."""
-    keep_within: float = 0.7
-    """Sites that score at least this share of the best join the set, 0..1."""
+    near_s: float = 60.0
+    """Sites that would complete a job this little later than the best one join the set as well, in seconds."""
     failure_rate: float = 0.5
     """Over this share of failed jobs a site gets nothing new, 0..1."""
     failure_sample: int = 10
@@ -19,10 +19,24 @@ class BrokerPolicy:
     """Failures older than this are forgotten, in seconds."""
     validation_window_s: int = 1800
     """A refused node older than this no longer keeps jobs away, in seconds."""
-    weight_locality: float = 4.0
-    weight_free: float = 1.0
-    weight_queue: float = 1.0
-    weight_reliability: float = 2.0
+    silent_limit_s: float = 3 * 3600.0
+    """A site that has shown no glidein for this long although asked gets nothing new, in seconds; PanDA's 3 h."""
+    ramp_s: float = 600.0
+    """How long a site without glideins takes to get some, in seconds."""
+    typical_run_s: float = 3600.0
+    """Run time assumed where no job has ended, in seconds."""
+    local_mb_s: float = 100.0
+    """What one job reads from its own site's storage, in MB (10^6 bytes) per second."""
+    remote_mb_s: float = 10.0
+    """What one job reads from another site's storage, in MB per second."""
+    remote_s: float = 300.0
+    """What reading from elsewhere costs besides its bytes, for the latency and the load on shared links, in seconds."""
+    patience_s: float = 600.0
+    """A placement is not put in question before it is this old, in seconds."""
+    min_gain_s: float = 900.0
+    """A waiting job is moved only for a gain of at least this much, in seconds …"""
+    min_gain: float = 0.5
+    """… and of at least this share of the time it would otherwise take, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Job reports: what the wrapper says of one job, checked as input from a stranger."""
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,6 @@ MAX_LINE = 4_000
 """Characters kept of what a wrapper says."""
 MAX_NUMBER = 2**53
 """What JSON and the database hold exactly."""
-ADLER32 = re.compile(r"[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +91,7 @@ def _count(found: dict[str, Any], key: str) -> int:
 def _output(each: dict[str, Any]) -> Located:
     if not isinstance(each, dict):
         raise ValueError("has an output that is no mapping")
-    checksum = _text(each, "adler32")
-    if not ADLER32.fullmatch(checksum):
-        raise ValueError(f"has no eight lower-case hexadecimal digits as adler32, but {checksum[:20]!r}")
+    checksum = names.adler32(_text(each, "adler32"))
     file = File(names.lfn(_text(each, "lfn")), _count(each, "size"), checksum, _count(each, "events"))
     replica = Replica(names.name(_text(each, "se")), names.name(_text(each, "site")), names.plain(_text(each, "pfn")))
     return Located(file, (replica,))

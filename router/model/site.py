@@ -50,10 +50,18 @@ class Site:
     """Why an operator changed the status, in the operator's words."""
     cores: int = 0
     """Cores of the glideins that are there."""
+    max_cores: int = 0
+    """Cores that its entries could bring, as declared."""
     idle_cores: int = 0
     waiting_jobs: int = 0
     """Idle jobs that may run here, each counted at every site of its set."""
     running_jobs: int = 0
     outcomes: Outcomes = Outcomes()
+    starts_per_h: float | None = None
+    """Cores that began a job here per hour, over the window of the policy; None: nobody has measured."""
+    mean_run_s: float = 0.0
+    """Mean run time of the jobs that ended here lately; 0: none did."""
+    silent_s: float = 0.0
+    """How long no glidein has been seen although jobs asked for them; 0 while there are some, or nobody asked."""
     failure: ValidationFailure | None = None
     """Set while glideins fail validation here and none works."""

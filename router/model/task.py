@@ -16,6 +16,8 @@ class Inputs:
     """Bytes in all."""
     at_sites: tuple[tuple[str, int], ...] = ()
     """Bytes of it that each site holds, sorted by site; sites that hold nothing are left out."""
+    jobs: int = 1
+    """Jobs that share these bytes."""
 
     def fraction_at(self, site: str) -> float:
         """Share of the bytes that `site` holds, 0..1; 1 when there is no input."""

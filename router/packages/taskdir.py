@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from router.errors import RouterError, UserError
 from router.model import names
+from router.model.report import MAX_BYTES
 
 _WORKER = Path(__file__).resolve().parent.parent / "worker"
 
@@ -46,22 +48,25 @@ class TaskDirectory:
             raise RouterError(f"The task's directory {self.path} cannot be written: {error.strerror}.") from None
 
     def report(self, job: str) -> str | None:
-        """The report of a job; None while there is none."""
-        return self._read(self.path / "reports", f"{job}.json")
+        """The report of a job; None while there is none. Of one that is too long, the beginning."""
+        return self._read(self.path / "reports", f"{job}.json", MAX_BYTES + 1)
 
     def log(self, job: str, stream: str) -> str | None:
         """What a job wrote to `out` or `err`; None while there is nothing."""
         return self._read(self.path / "logs", f"{job}.{stream}")
 
-    def _read(self, folder: Path, name: str) -> str | None:
+    def _read(self, folder: Path, name: str, most: int = -1) -> str | None:
+        """Up to `most` bytes of a file that its owner may have exchanged for anything."""
         try:
             descriptor = os.open(folder / names.file_name(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise ValueError("it is no ordinary file")
+                return file.read(most).decode(errors="replace")
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise RouterError(f"{folder / name} cannot be read: {error}.") from None
-        with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - a descriptor, not a path
-            return file.read()
 
 
 def _copy(source: Path, target: Path) -> None:

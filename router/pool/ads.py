@@ -120,6 +120,11 @@ def words(value: object) -> tuple[str, ...]:
     return tuple(sorted(part for part in found if names.NAME.fullmatch(part)))
 
 
+def sites(value: object) -> tuple[str, ...] | None:
+    """What the attribute DESIRED_Sites holds; None where the jobs are not placed yet."""
+    return words(value) if isinstance(value, str) else None
+
+
 def decision(value: object) -> Decision | None:
     """What the attribute RouterDecision holds; None when it is no decision of ours."""
     if not isinstance(value, dict) or not isinstance(value.get("Epoch"), int):
@@ -190,7 +195,7 @@ def job_group(row: Row) -> JobGroup:
         allow=words(row.get("RouterAllowSites")),
         block=words(row.get("RouterBlockSites")),
         group=text(row, "AcctGroup"),
-        sites=words(row["DESIRED_Sites"]) if isinstance(row.get("DESIRED_Sites"), str) else None,
+        sites=sites(row.get("DESIRED_Sites")),
         decision=decision(row.get("RouterDecision")),
         site="" if state is JobState.IDLE else word(row, "MachineAttrGLIDEIN_Site0"),
         hold_code=number(row, "HoldReasonCode"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from router.model.action import Place
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import ValidationFailure
-from router.pool import ads
+from router.pool import ads, placing
 from router.ports import JobLine, JobQueue
 from router.render.encode import quoted
 
@@ -68,22 +68,12 @@ class CondorPool:
         return tuple(ads.ended_job(row) for row in rows)
 
     def place(self, action: Place) -> int:
-        """Give jobs their sites if they are as the decision saw them. Returns how many carry the decision now.
+        """Give jobs their sites if they are as the decision saw them. Returns how many carry the decision now."""
+        return placing.place_all(self._queue, (action,))[0]
 
-        The explanation is written first; DESIRED_Sites commits it. Both name the sites the jobs must still have, so
-        the schedd itself compares before it sets; the answer is read back, because an exception may mean applied and
-        a success may mean ignored.
-        """
-        made, old = action.decision.carried, "undefined" if action.old is None else ads.site_list(action.old)
-        where = f"ClusterId == {action.cluster} && JobStatus == 1 && DESIRED_Sites =?= {old}"
-        if self._queue.edit(where, "RouterDecision", ads.decision_text(made)):
-            self._queue.edit(where, "DESIRED_Sites", ads.site_list(made.sites))
-        rows = self._queue.count(f"ClusterId == {action.cluster}", ("ClusterId", "DESIRED_Sites", "RouterDecision"))
-        return sum(
-            ads.number(row, "JobCount")
-            for row in rows
-            if ads.decision(row.get("RouterDecision")) == made and ads.words(row.get("DESIRED_Sites")) == made.sites
-        )
+    def place_all(self, actions: Sequence[Place]) -> tuple[int, ...]:
+        """`place` for all actions of a pass at once, at a cost of the whole; returns the counts in their order."""
+        return placing.place_all(self._queue, actions)
 
     def release(self, cluster: int, reason: str) -> int:
         """Release the held jobs of a cluster. Returns how many."""

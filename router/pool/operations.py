@@ -8,10 +8,13 @@ from typing import Any
 
 import classad2
 import htcondor2
+from htcondor2.htcondor2_impl import _schedd_edit_job_ids
 
 MAX_DEPTH = 4
 
 Row = dict[str, Any]
+Run = tuple[int, int, int]
+"""Jobs of a cluster: its id, the first proc and the last; proc -1 is the ad that all its jobs inherit from."""
 
 
 @cache
@@ -104,6 +107,44 @@ def edit(constraint: str, attribute: str, value: str) -> int:
         raise
 
 
+def edit_jobs(edits: list[tuple[list[Run], str, str]]) -> list[bool]:
+    """Set one attribute of the jobs of each edit to ClassAd text of one line. Returns which edits were made.
+
+    An edit is made whole or not at all: one job that has left the queue is enough, or one that may not be changed.
+    """
+    for _, _, value in edits:
+        classad2.ExprTree(value)
+    return [_edit_listed(runs, attribute, value) for runs, attribute, value in edits]
+
+
+def _edit_listed(runs: list[Run], attribute: str, value: str) -> bool:
+    # Schedd.edit takes a cluster ad, proc -1, for a constraint; the function below it knows it as condor_qedit does.
+    ids = ",".join(f"{cluster}.{proc}" for cluster, first, last in runs for proc in range(first, last + 1))
+    try:
+        _schedd_edit_job_ids(_schedd()._addr, ids, attribute, value, 0)
+    except htcondor2.HTCondorException as error:
+        if "Unable to commit transaction" in str(error):
+            return False
+        raise
+    return True
+
+
+def idle_jobs(clusters: list[int]) -> list[tuple[str | None, Run]]:
+    """The idle jobs of `clusters` as runs of neighbours with equal DESIRED_Sites."""
+    wanted = set(clusters)
+    where = f"ClusterId >= {min(wanted)} && ClusterId <= {max(wanted)} && JobStatus == 1"
+    ads = _schedd().query(where, ["ClusterId", "ProcId", "DESIRED_Sites"])
+    found = sorted((ad["ClusterId"], ad["ProcId"], ad.get("DESIRED_Sites")) for ad in ads if ad["ClusterId"] in wanted)
+    runs: list[tuple[str | None, Run]] = []
+    for cluster, proc, sites in found:
+        sites = sites if isinstance(sites, str) else None
+        if runs and runs[-1][0] == sites and runs[-1][1][::2] == (cluster, proc - 1):
+            runs[-1] = (sites, (cluster, runs[-1][1][1], proc))
+        else:
+            runs.append((sites, (cluster, proc, proc)))
+    return runs
+
+
 def act(action: str, constraint: str, reason: str) -> int:
     """`Remove`, `Hold`, `Release` or `Vacate` every job that matches. Returns how many were changed."""
     # The reason is kept only with a code beside it.
@@ -125,5 +166,17 @@ def address() -> str:
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (count_jobs, query_jobs, history, parse_ads, collector_ads, edit, act, submit, address)
+    for each in (
+        count_jobs,
+        query_jobs,
+        history,
+        parse_ads,
+        collector_ads,
+        edit,
+        edit_jobs,
+        idle_jobs,
+        act,
+        submit,
+        address,
+    )
 }

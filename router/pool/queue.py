@@ -5,6 +5,7 @@ from typing import Any
 
 from router.errors import OutcomeUnknown, PoolUnreachable
 from router.pool.channel import Channel
+from router.ports import Edit, Run
 
 Rows = list[dict[str, Any]]
 
@@ -39,6 +40,15 @@ class Queue:
     def edit(self, constraint: str, attribute: str, value: str) -> int:
         """Set an attribute to ClassAd text where `constraint` holds. Returns how many jobs matched."""
         return int(self._write("edit", constraint=constraint, attribute=attribute, value=value))
+
+    def edit_jobs(self, edits: Sequence[Edit]) -> list[bool]:
+        """Set an attribute of listed jobs to ClassAd text, edit by edit. Returns which edits were made, each whole."""
+        told = [(list(edit.jobs), edit.attribute, edit.value) for edit in edits]
+        return [bool(made) for made in self._write("edit_jobs", edits=told)]
+
+    def idle_jobs(self, clusters: Sequence[int]) -> list[tuple[str | None, Run]]:
+        """The idle jobs of `clusters`, as runs of neighbours with equal DESIRED_Sites."""
+        return [(sites, (run[0], run[1], run[2])) for sites, run in self._read("idle_jobs", clusters=list(clusters))]
 
     def act(self, action: str, constraint: str, reason: str) -> int:
         """`Remove`, `Hold`, `Release` or `Vacate` jobs. Returns how many."""

@@ -9,6 +9,7 @@ from router.model import names
 from router.model.files import Dataset, File, Located, Replica
 from router.model.task import Inputs
 from router.store.schema import Database, batch_inputs, dataset_files, datasets, files, replicas
+from router.store.schema import batches as planned
 
 CHUNK = 500
 """Bound parameters of one IN list; SQLite's oldest limit is 999."""
@@ -110,6 +111,7 @@ class Catalogue:
         """Bytes each (task, batch) reads, and how many of them each site holds now."""
         tasks = sorted({task for task, _ in batches})
         read: dict[tuple[str, str], int] = {}
+        jobs: dict[tuple[str, str], int] = {}
         held: dict[tuple[str, str], dict[str, int]] = {}
         key = (batch_inputs.c.task, batch_inputs.c.batch)
         with self._db.read() as connection:
@@ -118,6 +120,8 @@ class Catalogue:
                 total = select(*key, func.sum(files.c.size)).select_from(joined).where(batch_inputs.c.task.in_(part))
                 for task, batch, size in connection.execute(total.group_by(*key)):
                     read[task, batch] = size
+                for row in connection.execute(select(planned).where(planned.c.task.in_(part))):
+                    jobs[row.task, row.key] = row.jobs
                 copies = joined.join(replicas, replicas.c.lfn == files.c.lfn)
                 # A site with two storage elements holds the file once.
                 once = (
@@ -132,7 +136,10 @@ class Catalogue:
                     select(*grouped, func.sum(once.c.size)).group_by(*grouped)
                 ):
                     held.setdefault((task, batch), {})[site] = size
-        return {each: Inputs(size, tuple(sorted(held.get(each, {}).items()))) for each, size in read.items()}
+        return {
+            each: Inputs(size, tuple(sorted(held.get(each, {}).items())), jobs.get(each, 1))
+            for each, size in read.items()
+        }
 
     def dataset_inputs(self, wanted: Iterable[str]) -> dict[str, Inputs]:
         """The same for whole datasets; unknown ones are left out."""

@@ -1,11 +1,11 @@
 """The decision log: what was decided, when, why, and what became of it. Written before the edit it explains."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from router.model.action import Place, Refusal, Release, Verdict, Wait
 from router.model.record import DecisionRecord, OpenDecision
@@ -23,27 +23,34 @@ class DecisionLog:
         self._db = database
 
     def note(self, action: Place | Wait | Release, now: float) -> int:
-        """Write down an action that is about to be applied; returns its number for `settle`.
+        """`note_all` for one action."""
+        return self.note_all((action,), now)[0]
+
+    def note_all(self, actions: Sequence[Place | Wait | Release], now: float) -> list[int]:
+        """Write down actions that are about to be applied; returns their numbers for `settle_all`.
 
         An action that was tried before and not applied keeps its row.
         """
-        row = _row(action, now)
-        same = [decisions.c[key] == row[key] for key in ("cluster", "kind", "epoch", "sites", "came_from")]
+        rows = [_row(action, now) for action in actions]
         with self._db.write() as connection:
-            last = select(decisions.c.id).where(decisions.c.cluster == action.cluster).order_by(decisions.c.id.desc())
-            tried = select(decisions.c.id).where(
-                decisions.c.id == last.limit(1).scalar_subquery(), decisions.c.outcome.in_(OPEN), *same
-            )
-            if (number := connection.execute(tried).scalar()) is not None:
-                return int(number)
-            result = connection.execute(insert(decisions).values(row))
-            assert result.inserted_primary_key is not None  # noqa: S101 - a table with a key always returns it
-            return int(result.inserted_primary_key[0])
+            last = _newest(connection, sorted({row["cluster"] for row in rows}))
+            numbers = [_tried(row, last.get(row["cluster"])) for row in rows]
+            if new := [row for row, number in zip(rows, numbers, strict=True) if number is None]:
+                query = insert(decisions).returning(decisions.c.id, sort_by_parameter_order=True)
+                made = iter(connection.execute(query, new).scalars().all())
+                numbers = [next(made) if number is None else number for number in numbers]
+        return [number for number in numbers if number is not None]
 
     def settle(self, number: int, outcome: str) -> None:
-        """Write down what became of it."""
-        with self._db.write() as connection:
-            connection.execute(update(decisions).where(decisions.c.id == number).values(outcome=outcome))
+        """`settle_all` for one action."""
+        self.settle_all(((number, outcome),))
+
+    def settle_all(self, outcomes: Iterable[tuple[int, str]]) -> None:
+        """Write down what became of actions, by their numbers."""
+        if rows := [{"number": number, "became": outcome} for number, outcome in outcomes]:
+            query = update(decisions).where(decisions.c.id == bindparam("number"))
+            with self._db.write() as connection:
+                connection.execute(query.values(outcome=bindparam("became")), rows)
 
     def open(self) -> list[OpenDecision]:
         """Decisions whose outcome nobody knows."""
@@ -68,14 +75,26 @@ class DecisionLog:
 
     def newest(self, clusters: Sequence[int]) -> dict[int, DecisionRecord]:
         """The last decision on each of `clusters`."""
-        found: dict[int, DecisionRecord] = {}
         with self._db.read() as connection:
-            for start in range(0, len(clusters), 500):
-                part = clusters[start : start + 500]
-                query = select(decisions).where(decisions.c.cluster.in_(part)).order_by(decisions.c.id)
-                for row in connection.execute(query):
-                    found[row.cluster] = _record(row)
-        return found
+            return {cluster: _record(row) for cluster, row in _newest(connection, clusters).items()}
+
+
+def _newest(connection: Connection, clusters: Sequence[int]) -> dict[int, Row[Any]]:
+    found: dict[int, Row[Any]] = {}
+    for start in range(0, len(clusters), 500):
+        part = decisions.c.cluster.in_(clusters[start : start + 500])
+        newest = select(func.max(decisions.c.id)).where(part).group_by(decisions.c.cluster)
+        for row in connection.execute(select(decisions).where(decisions.c.id.in_(newest))):
+            found[row.cluster] = row
+    return found
+
+
+def _tried(row: Mapping[str, Any], last: Row[Any] | None) -> int | None:
+    """The number of the same action where it is the cluster's last one and was not applied."""
+    if last is None or last.outcome not in OPEN:
+        return None
+    same = all(getattr(last, key) == row[key] for key in ("kind", "epoch", "sites", "came_from"))
+    return int(last.id) if same else None
 
 
 def _row(action: Place | Wait | Release, now: float) -> dict[str, Any]:

@@ -142,6 +142,10 @@ class FakePool:
                 job.like = replace(job.like, sites=made.sites)
         return sum(job.like.decision == made and job.like.sites == made.sites for job in self._of(action.cluster))
 
+    def place_all(self, actions: Sequence[Place]) -> tuple[int, ...]:
+        """`place` for all actions of a pass; returns the counts in their order."""
+        return tuple(self.place(action) for action in actions)
+
     def release(self, cluster: int, reason: str) -> int:
         """Release the held jobs of a cluster. Returns how many."""
         with self._breaking("release"):

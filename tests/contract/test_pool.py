@@ -210,6 +210,49 @@ def test_nobody_but_the_router_places_jobs_not_even_their_owner(mine, who):
     assert (mine.group().sites, mine.group().decision) == (None, None)
 
 
+def test_all_decisions_of_a_pass_are_applied_each_by_its_own_comparison(mine):
+    first, second, third = (mine.submit(a_batch(key, jobs=2)) for key in ("b0", "b1", "b2"))
+    mine.router.place(mine.place(third, a_decision("SITE_B")))
+    places = [
+        mine.place(first, a_decision("SITE_A")),
+        mine.place(third, a_decision("SITE_A", epoch=2)),
+        mine.place(999_999, a_decision("SITE_A")),
+        mine.place(second, a_decision("SITE_A", "SITE_B")),
+    ]
+    assert mine.router.place_all(places) == (2, 0, 0, 2)
+    assert {group.batch: group.sites for group in mine.groups()} == {
+        "b0": ("SITE_A",),
+        "b1": ("SITE_A", "SITE_B"),
+        "b2": ("SITE_B",),
+    }
+    assert mine.router.place_all([]) == ()
+
+
+def test_many_clusters_that_get_the_same_sites_all_get_them(mine):
+    clusters = [mine.submit(a_batch(f"b{number}", jobs=3)) for number in range(4)]
+    made = a_decision("SITE_A")
+    assert mine.router.place_all([mine.place(cluster, made) for cluster in clusters]) == (3, 3, 3, 3)
+    assert {(group.count, group.sites, group.decision) for group in mine.groups()} == {(3, ("SITE_A",), made)}
+
+
+@pytest.mark.parametrize("mine", [pytest.param("condor", marks=pytest.mark.pool)], indirect=True)
+def test_what_is_left_of_a_cluster_is_placed_and_moved_apart_from_what_comes_late(mine):
+    cluster = mine.submit(a_batch(jobs=4))
+    alice = mine.pools.queue("alice")
+    alice.act("Remove", f"ClusterId == {cluster} && ProcId == 1", "one of them")
+    alice.act("Hold", f"ClusterId == {cluster} && ProcId == 3", "another")
+    first, moved = a_decision("SITE_A"), a_decision("SITE_B", epoch=2, moves=1, came_from=("SITE_A",))
+    assert mine.router.place(mine.place(cluster, first)) == 2
+    assert mine.alice.retry(mine.task.id, "back") == 1
+    assert mine.router.place(mine.place(cluster, moved, old=("SITE_A",))) == 2
+    late = a_decision("SITE_A", words="placed later")
+    assert mine.router.place(mine.place(cluster, late)) == 1
+    assert {(group.count, group.sites, group.decision) for group in mine.groups()} == {
+        (2, ("SITE_B",), moved),
+        (1, ("SITE_A",), late),
+    }
+
+
 def test_sites_that_a_user_asks_for_become_a_wish(mine):
     mine.submit_text('My.DESIRED_Sites = "SITE_B, SITE_A"', 'My.UNDESIRED_Sites = "SITE_C"')
     group = mine.group()

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from router.errors import OutcomeUnknown, UserError
+from router.errors import UserError
 from router.pool.condor import CondorPool
-from router.testing.build import a_decision, a_place
 
 
 class Script:
@@ -36,10 +35,6 @@ class Script:
         self.asked.append(("ads", kind, constraint))
         return self.rows
 
-    def edit(self, constraint, attribute, value):
-        self.asked.append(("edit", constraint, attribute, value))
-        return self.matched
-
     def act(self, action, constraint, reason):
         self.asked.append(("act", action, constraint, reason))
         return self.matched
@@ -47,71 +42,6 @@ class Script:
     def submit(self, text, items):
         self.asked.append(("submit", text))
         return 17
-
-
-MADE = a_decision("SITE_B", "SITE_A")
-CARRIED = {
-    "JobCount": 10,
-    "DESIRED_Sites": "SITE_A,SITE_B",
-    "RouterDecision": {
-        "Epoch": 1,
-        "Moves": 0,
-        "Sites": "SITE_A,SITE_B",
-        "CameFrom": "",
-        "Tag": "placed",
-        "Words": MADE.words,
-        "At": MADE.at,
-    },
-}
-
-
-def test_the_explanation_is_written_before_the_sites_commit_it_and_then_read_back():
-    queue = Script([CARRIED])
-    assert CondorPool(queue).place(a_place(7, decision=MADE)) == 10
-    where = "ClusterId == 7 && JobStatus == 1 && DESIRED_Sites =?= undefined"
-    assert [(call[:3]) for call in queue.asked] == [
-        ("edit", where, "RouterDecision"),
-        ("edit", where, "DESIRED_Sites"),
-        ("count", "ClusterId == 7"),
-    ]
-    assert queue.asked[1][3] == '"SITE_A,SITE_B"'
-
-
-def test_the_sites_the_decision_saw_are_part_of_the_edit():
-    queue = Script([CARRIED])
-    CondorPool(queue).place(a_place(7, decision=MADE, old=("SITE_C", "SITE_A")))
-    assert queue.asked[0][1].endswith('DESIRED_Sites =?= "SITE_A,SITE_C"')
-
-
-def test_nothing_is_committed_where_the_explanation_met_no_job():
-    queue = Script([{**CARRIED, "DESIRED_Sites": "SITE_C"}], matched=0)
-    assert CondorPool(queue).place(a_place(7, decision=MADE)) == 0
-    assert [call[0] for call in queue.asked] == ["edit", "count"]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"DESIRED_Sites": "SITE_A"},
-        {"DESIRED_Sites": None},
-        {"RouterDecision": None},
-        {"RouterDecision": {**CARRIED["RouterDecision"], "Epoch": 2}},
-        {"RouterDecision": {**CARRIED["RouterDecision"], "Words": "other words"}},
-    ],
-)
-def test_a_success_that_cannot_be_read_back_is_none(changes):
-    assert CondorPool(Script([{**CARRIED, **changes}])).place(a_place(7, decision=MADE)) == 0
-
-
-def test_an_edit_whose_outcome_nobody_knows_is_told():
-    queue = Script([CARRIED])
-
-    def overrun(*_):
-        raise OutcomeUnknown("no answer")
-
-    queue.edit = overrun
-    with pytest.raises(OutcomeUnknown):
-        CondorPool(queue).place(a_place(7, decision=MADE))
 
 
 @pytest.mark.parametrize("call", ["remove", "retry"])

@@ -1,0 +1,135 @@
+"""Shapes and sites as columns, so that one expression answers for a pair and for all of them at once.
+
+A table of shapes has its columns upright (G, 1), one of sites lying (1, S); an expression over both is a matrix
+(G, S). Whether a shape allows a site, and how much of its input lies there, are matrices from the start.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router.model.policy import BrokerPolicy
+from router.model.site import Site, SiteStatus
+from router.model.task import Shape
+
+Booleans = NDArray[np.bool_]
+Numbers = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteColumns:
+    """Sites, one a column: every array is (1, S)."""
+
+    names: tuple[str, ...]
+    online: Booleans
+    cpus: Numbers
+    memory_mb: Numbers
+    disk_mb: Numbers
+    walltime_s: Numbers
+    valid: Booleans
+    """No glidein refuses its node, or some work."""
+    silent_s: Numbers
+    ended: Numbers
+    """Jobs that ended lately."""
+    failure_rate: Numbers
+    cores: Numbers
+    idle_cores: Numbers
+    rate: Numbers
+    """Cores that become free for a job per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeColumns:
+    """Shapes, one a row: arrays are (G, 1) or (G, S)."""
+
+    cpus: Numbers
+    memory_mb: Numbers
+    disk_mb: Numbers
+    walltime_s: Numbers
+    mb: Numbers
+    """Input of one job, in MB (10^6 bytes)."""
+    allowed: Booleans
+    blocked: Booleans
+    local: Numbers
+    """Share of the input that lies at each site, 0..1."""
+
+
+def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
+    """The columns of `sites`, in their order."""
+
+    def column(values: Sequence[float]) -> Numbers:
+        return np.array([values], dtype=np.float32)
+
+    def flags(values: Sequence[bool]) -> Booleans:
+        return np.array([values], dtype=bool)
+
+    return SiteColumns(
+        names=tuple(site.name for site in sites),
+        online=flags([site.status is SiteStatus.ONLINE for site in sites]),
+        cpus=column([site.limits.cpus for site in sites]),
+        memory_mb=column([site.limits.memory_mb for site in sites]),
+        disk_mb=column([site.limits.disk_mb for site in sites]),
+        walltime_s=column([site.limits.walltime_s for site in sites]),
+        valid=flags([site.failure is None for site in sites]),
+        silent_s=column([site.silent_s for site in sites]),
+        ended=column([site.outcomes.succeeded + site.outcomes.failed for site in sites]),
+        failure_rate=column([site.outcomes.failure_rate for site in sites]),
+        cores=column([site.cores for site in sites]),
+        idle_cores=column([site.idle_cores for site in sites]),
+        rate=column([_rate(site, policy) for site in sites]),
+    )
+
+
+def _rate(site: Site, policy: BrokerPolicy) -> float:
+    """Cores that become free per second: as measured where the site is full, else what its cores would give.
+
+    A site with idle cores starts few jobs because few come; that says nothing of how many it could start.
+    """
+    run_s = site.mean_run_s or policy.typical_run_s
+    possible = max(site.cores, site.max_cores, site.limits.cpus, 1) / run_s
+    if site.starts_per_h is None or site.idle_cores > 0 or not site.waiting_jobs:
+        return possible
+    return max(site.starts_per_h / 3600.0, 0.01 * possible)
+
+
+def shape_columns(shapes: Sequence[Shape], names: Sequence[str]) -> ShapeColumns:
+    """The columns of `shapes`, against sites of these names."""
+    place = {name: number for number, name in enumerate(names)}
+    local = np.zeros((len(shapes), len(names)), dtype=np.float32)
+    for row, shape in enumerate(shapes):
+        inputs = shape.inputs
+        if not inputs.size:
+            local[row] = 1.0
+            continue
+        for name, size in inputs.at_sites:
+            if (column := place.get(name)) is not None:
+                local[row, column] = size / inputs.size
+    return ShapeColumns(
+        cpus=_upright(shapes, lambda shape: shape.requests.cpus),
+        memory_mb=_upright(shapes, lambda shape: shape.requests.memory_mb),
+        disk_mb=_upright(shapes, lambda shape: shape.requests.disk_mb),
+        walltime_s=_upright(shapes, lambda shape: shape.requests.walltime_s),
+        mb=_upright(shapes, lambda shape: shape.inputs.size / max(1, shape.inputs.jobs) / 1e6),
+        allowed=_membership([shape.allow for shape in shapes], place, empty=True),
+        blocked=_membership([shape.block for shape in shapes], place, empty=False),
+        local=local,
+    )
+
+
+def _upright(shapes: Sequence[Shape], value: Any) -> Numbers:
+    return np.array([value(shape) for shape in shapes], dtype=np.float32)[:, np.newaxis]
+
+
+def _membership(lists: Sequence[tuple[str, ...]], place: dict[str, int], *, empty: bool) -> Booleans:
+    """Whether each list names each site; `empty` stands for lists that name none. Few lists are distinct."""
+    codes: dict[tuple[str, ...], int] = {}
+    rows = [codes.setdefault(names, len(codes)) for names in lists]
+    table = np.zeros((max(1, len(codes)), len(place)), dtype=bool)
+    for names, code in codes.items():
+        table[code] = empty and not names
+        table[code, [place[name] for name in names if name in place]] = True
+    found: Booleans = table[rows]
+    return found

@@ -1,0 +1,178 @@
+"""Submitting: planned, refused in words, cut short anywhere and taken up again without a job too many."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fake_organisation import SPLIT_PAYLOAD as PAYLOAD
+from fake_organisation import a_router
+
+from router.api import Router
+from router.errors import NotFound, NothingFits, OutcomeUnknown, PoolUnreachable, UserError
+from router.model.site import SiteStatus
+from router.testing.pool import FakePool
+
+
+class Killed(BaseException):
+    """kill -9, as far as a program can feel it."""
+
+
+def submit(router: Router, folder: Path, text: str = PAYLOAD):
+    return router.submit(router.plan(text, "my.yaml"), folder)
+
+
+def in_queue(pool: FakePool) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for group in pool.jobs():
+        found[group.batch] = found.get(group.batch, 0) + group.count
+    return found
+
+
+def test_a_plan_says_which_batches_there_will_be_and_where_they_would_go(router):
+    plan = router.plan(PAYLOAD, "my.yaml")
+    assert plan.jobs == 6
+    assert [(planned.batch.key, len(planned.batch.chunks), planned.sites) for planned in plan.batches] == [
+        ("b0", 2, ("SITE_A",)),
+        ("b1", 2, ("SITE_A", "SITE_B")),
+        ("b2", 2, ("SITE_B",)),
+    ]
+    assert router.pool.jobs() == ()
+    assert router.tasks() == []
+
+
+def test_a_submission_puts_every_batch_and_the_merge_job_into_the_queue_as_the_user(router, folder, organisation):
+    done = submit(router, folder)
+    assert not done.resumed
+    assert dict(done.clusters) == {"b0": 1, "b1": 2, "b2": 3, "merge": 4}
+    assert in_queue(organisation.pool) == {"b0": 2, "b1": 2, "b2": 2, "merge": 1}
+    assert {group.owner for group in organisation.pool.jobs()} == {"alice"}
+    assert organisation.store.incomplete_task("alice", "") is None
+
+
+def test_the_task_directory_holds_code_and_a_description_for_every_job(router, folder):
+    home = Path(submit(router, folder).task.directory)
+    assert sorted(path.name for path in (home / "code").iterdir()) == [
+        "analyse.py",
+        "cuts.json",
+        "merge_files.py",
+        "run_job.py",
+    ]
+    jobs = {path.stem: json.loads(path.read_text()) for path in (home / "jobs").iterdir()}
+    assert sorted(jobs) == ["0000", "0001", "0002", "0003", "0004", "0005", "merge"]
+    assert jobs["merge"]["merge"] == {"parts_of": "hist.root", "expected_parts": 6}
+    assert sum(each["events"] for job in jobs.values() for each in job["inputs"]) == 300
+    assert (home / "payload.yaml").read_text() == PAYLOAD
+
+
+POINTS = ["submit", "submit applied"]
+
+
+@pytest.mark.parametrize("before", range(4))
+@pytest.mark.parametrize("point", POINTS)
+def test_a_submission_killed_at_any_batch_is_taken_up_where_it_stopped(router, folder, organisation, before, point):
+    kept = router.pool.submit
+    calls = []
+
+    def submit_then_die(text, items):
+        calls.append(text)
+        if len(calls) == before + 1:
+            organisation.pool.break_at(point, Killed())
+        return kept(text, items)
+
+    router.pool.submit = submit_then_die
+    with pytest.raises(Killed):
+        submit(router, folder)
+    router.pool.submit = kept
+    done = submit(router, folder)
+    assert done.resumed
+    assert in_queue(organisation.pool) == {"b0": 2, "b1": 2, "b2": 2, "merge": 1}
+    assert dict(done.clusters) == {record.key: record.cluster for record in organisation.store.batches(done.task.id)}
+    assert [task.id for task in router.tasks()] == [done.task.id]
+
+
+def test_a_submission_without_an_answer_that_was_applied_goes_on(router, folder, organisation):
+    organisation.pool.break_at("submit applied", OutcomeUnknown("no answer"))
+    done = submit(router, folder)
+    assert dict(done.clusters) == {"b0": 1, "b1": 2, "b2": 3, "merge": 4}
+    assert in_queue(organisation.pool) == {"b0": 2, "b1": 2, "b2": 2, "merge": 1}
+
+
+def test_a_submission_without_an_answer_that_was_not_applied_is_told_and_can_be_repeated(router, folder, organisation):
+    organisation.pool.break_at("submit", OutcomeUnknown("no answer"))
+    with pytest.raises(OutcomeUnknown):
+        submit(router, folder)
+    assert submit(router, folder).resumed
+    assert in_queue(organisation.pool) == {"b0": 2, "b1": 2, "b2": 2, "merge": 1}
+
+
+def test_a_batch_that_ended_before_the_submission_was_taken_up_is_not_injected_again(router, folder, organisation):
+    organisation.pool.break_at("submit applied", Killed())
+    with pytest.raises(Killed):
+        submit(router, folder)
+    organisation.step()
+    organisation.glidein("SITE_A")
+    organisation.pool.negotiate()
+    organisation.pool.finish("SITE_A")
+    submit(router, folder)
+    assert in_queue(organisation.pool) == {"b1": 2, "b2": 2, "merge": 1}
+
+
+def test_submitting_a_complete_task_again_is_another_task(router, folder):
+    assert submit(router, folder).task.id != submit(router, folder).task.id
+
+
+@pytest.mark.parametrize("changed", ["analyse.py", "cuts.json"])
+def test_other_code_is_another_task(router, folder, organisation, changed):
+    organisation.pool.break_at("submit", PoolUnreachable("down"))
+    with pytest.raises(PoolUnreachable):
+        submit(router, folder)
+    (folder / changed).write_text("changed\n")
+    assert not submit(router, folder).resumed
+
+
+def test_another_user_does_not_take_up_my_submission(router, folder, organisation, tmp_path):
+    organisation.pool.break_at("submit", PoolUnreachable("down"))
+    with pytest.raises(PoolUnreachable):
+        submit(router, folder)
+    done = submit(a_router(organisation, tmp_path / "tasks", "bob"), folder)
+    assert (done.resumed, done.task.owner) == (False, "bob")
+
+
+def test_nothing_is_remembered_where_a_file_is_missing(router, folder, organisation):
+    (folder / "cuts.json").unlink()
+    with pytest.raises(UserError, match=r"cuts.json cannot be read: No such file"):
+        submit(router, folder)
+    assert router.tasks() == []
+    assert organisation.pool.jobs() == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("name: a\n", UserError, "executable: is missing"),
+        (
+            PAYLOAD.replace("/demo/zmumu", "/demo/none"),
+            NotFound,
+            "There is no dataset /demo/none. There are: /demo/zmumu",
+        ),
+        (PAYLOAD + "requests: {memory: 64 GB}\n", NothingFits, "SITE_A: asks for 65,536 MB of memory"),
+        (PAYLOAD + "sites: {allow: [NOWHERE]}\n", NothingFits, "the payload allows only NOWHERE"),
+        (PAYLOAD + "sites: {block: [SITE_A, SITE_B]}\n", NothingFits, "the payload blocks it"),
+    ],
+)
+def test_what_can_never_run_is_refused_with_the_reasons(router, text, error, words):
+    with pytest.raises(error) as caught:
+        router.plan(text, "my.yaml")
+    assert words in str(caught.value)
+
+
+def test_what_cannot_run_now_may_wait(router):
+    for site in ("SITE_A", "SITE_B"):
+        router.set_site(site, SiteStatus.DRAINING, "cooling")
+    assert [planned.sites for planned in router.plan(PAYLOAD, "my.yaml").batches] == [(), (), ()]
+
+
+def test_nothing_fits_where_no_site_is_known(router):
+    router.sites = ()
+    with pytest.raises(NothingFits, match="no site is declared"):
+        router.plan(PAYLOAD, "my.yaml")

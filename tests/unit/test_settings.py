@@ -1,0 +1,127 @@
+"""Settings: read once, every fault at once, and where they are looked for."""
+
+from pathlib import Path
+
+import pytest
+
+from router.errors import UserError
+from router.model.files import StorageElement
+from router.model.pilot import Entry, Software
+from router.settings import FILE, Settings, home_from_environment, load, parse
+
+WHOLE = """\
+database: sqlite:////srv/glideroute.db
+tasks: /srv/tasks
+router: {interval: 10 s, metrics_port: 9100, metrics_host: 0.0.0.0}
+factory: {interval: 1 min}
+calls: {read: 5 s, write: 10 s}
+broker: {max_sites: 2, failure_sample: 5}
+sites:
+  SITE_A:
+    storage: {prefix: "root://se.example.org//store"}
+    entries:
+      a_slurm:
+        cpus: 8
+        memory: 16 GB
+        disk: 100 GB
+        walltime: 1 d
+        max_glideins: 50
+        min_glideins: 1
+        idle: 10 min
+        grid_resource: batch slurm
+        software: {python: /usr/bin/python3, modules: [uproot, hist]}
+        attributes: {GLIDEIN_Country: CH, GLIDEIN_Start: "TARGET.RequestCpus >= 4"}
+  SITE_B: {}
+"""
+
+
+def read(text: str) -> Settings:
+    return parse(text, Settings(Path("/home/x")))
+
+
+def test_whole_settings_are_read_as_they_are_written():
+    settings = read(WHOLE)
+    assert (settings.database_url, settings.task_home) == ("sqlite:////srv/glideroute.db", Path("/srv/tasks"))
+    assert (settings.router.interval_s, settings.router.metrics_port, settings.factory.interval_s) == (10, 9100, 60)
+    assert (settings.calls.read_s, settings.calls.write_s) == (5, 10)
+    assert (settings.broker.max_sites, settings.broker.failure_sample) == (2, 5)
+    site, other = settings.sites
+    assert site.storage == StorageElement("SITE_A_DISK", "SITE_A", "root://se.example.org//store")
+    assert (other.name, other.storage, other.entries) == ("SITE_B", None, ())
+    assert settings.entries == (
+        Entry(
+            "a_slurm",
+            "SITE_A",
+            cpus=8,
+            memory_mb=16_384,
+            disk_mb=102_400,
+            walltime_s=86_400,
+            max_glideins=50,
+            min_glideins=1,
+            idle_s=600,
+            grid_resource="batch slurm",
+            software=Software("/usr/bin/python3", ("uproot", "hist")),
+            attributes=(("GLIDEIN_Country", "CH"), ("GLIDEIN_Start", "TARGET.RequestCpus >= 4")),
+        ),
+    )
+
+
+def test_without_a_file_everything_lies_below_home(tmp_path):
+    settings = load(tmp_path)
+    assert settings.database_url == f"sqlite:///{tmp_path}/glideroute.db"
+    assert (settings.task_home, settings.pool_home) == (tmp_path / "tasks", tmp_path / "pool")
+    assert settings.sites == ()
+
+
+def test_the_file_below_home_is_read_and_named_in_faults(tmp_path):
+    (tmp_path / FILE).write_text("site: {}\n")
+    with pytest.raises(
+        UserError, match=rf"{tmp_path}/{FILE} has 1 fault\(s\):\n  line 1: site: .* did you mean 'sites'"
+    ):
+        load(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / FILE).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_every_fault_is_told_at_once():
+    with pytest.raises(UserError) as caught:
+        read("""\
+router: {interval: 5, metrics_port: 99999}
+broker: {max_sites: 0}
+sites:
+  "SITE A": {}
+  SITE_B:
+    storage: {}
+    entries:
+      e1: {cpus: x, attributes: {a b: c}, software: {pyhton: x}}
+""")
+    assert [line.strip().split(": ")[:2] for line in str(caught.value).splitlines()[1:]] == [
+        ["line 1", "router.interval"],
+        ["line 1", "router.metrics_port"],
+        ["line 2", "broker.max_sites"],
+        ["line 4", "sites"],
+        ["line 6", "sites.SITE_B.storage.prefix"],
+        ["line 8", "sites.SITE_B.entries.e1.attributes"],
+        ["line 8", "sites.SITE_B.entries.e1.cpus"],
+        ["line 8", "sites.SITE_B.entries.e1.software.pyhton"],
+    ]
+
+
+def test_home_comes_from_the_environment_or_the_desktop_standard(monkeypatch, tmp_path):
+    monkeypatch.setenv("GLIDEROUTE_HOME", str(tmp_path / "a"))
+    assert home_from_environment() == tmp_path / "a"
+    monkeypatch.delenv("GLIDEROUTE_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "b"))
+    assert home_from_environment() == tmp_path / "b" / "glideroute"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert home_from_environment() == tmp_path / ".local" / "share" / "glideroute"
+
+
+def test_who_submits_comes_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("GLIDEROUTE_USER", "bob")
+    assert load(tmp_path).user == "bob"
