@@ -18,8 +18,8 @@ from router.model.policy import BrokerPolicy
 from router.packages.taskdir import TaskDirectory
 from router.store.store import Store
 
-ROUNDS = 3
-JOB_ROUTER_JOBS = 10_000
+ROUNDS = 5
+JOB_ROUTER_JOBS = 4_000
 """Jobs that the job router is given of a longer queue: its rate does not grow with them, the wait for it does."""
 
 

@@ -48,7 +48,7 @@ def _site(number: int, chance: random.Random) -> Site:
         running_jobs=cores - idle,
         waiting_jobs=chance.randrange(0, cores + 1),
         outcomes=Outcomes(chance.randrange(0, 1000), chance.randrange(0, 200)),
-        starts_per_h=cores / 5,
+        freed_per_h=cores / 5,
         mean_run_s=chance.uniform(600, 20000),
     )
 

@@ -36,7 +36,7 @@ JOB_ROUTER_ROUTE_Bench @=route
 """
 
 PATIENCE_S = 120.0
-LOOK_S = 1.0
+LOOK_S = 0.5
 """How often it is asked how far it is: each time costs the schedd a fork, and would slow down what is measured."""
 SLOWEST = 50
 """Jobs a second; slower than that, something is wrong."""

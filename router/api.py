@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from router.decide.advise import advise
 from router.decide.broker import Brokerage
 from router.decide.reconcile import shape_of
 from router.decide.split import batches
@@ -71,10 +72,20 @@ class Router:
         resumed = task is not None
         if task is None:
             task = self._open(plan, digest)
+        self._refuse_other_cut(task, plan)
         self._lay_out(task, plan, code)
         clusters = self._inject(task, plan, told)
         self.memory.set_complete(task.id)
         return Submitted(task, clusters, resumed)
+
+    def _refuse_other_cut(self, task: Task, plan: Plan) -> None:
+        """Raise UserError where the data has moved since the task was planned, so that it would be cut otherwise."""
+        planned = {each.key: each.jobs for each in self.memory.batches(task.id) if each.key != MERGE_BATCH}
+        if planned != {each.batch.key: len(each.batch.chunks) for each in plan.batches}:
+            raise UserError(
+                f"An earlier submission of this payload, {task.id}, stopped half-way, and its data has moved since. "
+                f"Remove what is there with `glideroute kill {task.id}`, then change the payload's name and submit it."
+            )
 
     def _open(self, plan: Plan, digest: str) -> Task:
         name = f"{plan.payload.name}-{self._nonce()}"
@@ -97,7 +108,7 @@ class Router:
         wanted = [jdl.batch_injection(task, planned.batch) for planned in plan.batches]
         if jdl.merge_jobs(task.payload):
             wanted.append(jdl.merge_injection(task))
-        there = dict(self.pool.clusters(task.id))
+        there = dict(self.pool.clusters(task.id, self.user))
         for number, injection in enumerate(wanted, 1):
             if injection.batch not in there:
                 there[injection.batch] = self._submit(task, injection)
@@ -109,7 +120,7 @@ class Router:
         try:
             return self.pool.submit(injection.text, [dict(item) for item in injection.items])
         except OutcomeUnknown:
-            found = self.pool.clusters(task.id).get(injection.batch)
+            found = self.pool.clusters(task.id, self.user).get(injection.batch)
             if found is None:
                 raise
             return found
@@ -121,9 +132,9 @@ class Router:
         self.memory.open_task(task, text, task.id, (Batch("b0", ()),), 0)
         return task
 
-    def close_file_task(self, task: Task, cluster: int) -> None:
-        """Remember the cluster that a submit file became."""
-        self.memory.set_cluster(task.id, "b0", cluster)
+    def close_file_task(self, task: Task, cluster: int, jobs: int) -> None:
+        """Remember the cluster that a submit file became, and its number of jobs."""
+        self.memory.set_cluster(task.id, "b0", cluster, jobs)
         self.memory.set_complete(task.id)
 
     def choices_for_dry_run(self, text: str) -> list[tuple[int, tuple[str, ...], Choice]]:
@@ -193,7 +204,9 @@ class Router:
             groups = tuple(group for group in world.jobs if group.cluster == cluster)
             history = tuple(self.memory.of_cluster(cluster))
             shape = self._shape(wanted, groups, inputs.get(cluster, Inputs()))
-            found.append(BatchWhy(batch, cluster, groups, brokerage.choose(shape), history))
+            idle = sum(group.count for group in groups if group.state is JobState.IDLE)
+            advice = tuple(advise(brokerage, shape, idle)) if idle else ()
+            found.append(BatchWhy(batch, cluster, groups, brokerage.choose(shape), history, advice))
         return found
 
     def _clusters(self, wanted: str) -> list[tuple[str, int]]:

@@ -10,7 +10,7 @@ from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import Entry, EntryState, ValidationFailure
 from router.model.record import BatchRecord, DecisionRecord, OpenDecision, SiteState
-from router.model.site import Outcomes
+from router.model.site import Outcomes, Pace
 from router.model.task import Batch, Inputs, Task
 from router.model.world import TaskProgress
 
@@ -77,8 +77,8 @@ class Pool(Protocol):
         """The jobs of a task that are in the queue, one by one."""
         ...
 
-    def clusters(self, task: str) -> Mapping[str, int]:
-        """Clusters of a task that were ever injected, by batch."""
+    def clusters(self, task: str, owner: str) -> Mapping[str, int]:
+        """Clusters of an owner's task that were ever injected, by batch."""
         ...
 
     def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:
@@ -131,10 +131,6 @@ class JobQueue(Protocol):
         """Ads of a kind (`Startd`, `Schedd`, `Negotiator`) from the collector."""
         ...
 
-    def edit(self, constraint: str, attribute: str, value: str) -> int:
-        """Set an attribute to ClassAd text where `constraint` holds. Returns how many jobs matched."""
-        ...
-
     def edit_jobs(self, edits: Sequence[Edit]) -> list[bool]:
         """Set an attribute of listed jobs, edit by edit. Returns which edits were made, each whole or not at all."""
         ...
@@ -185,6 +181,18 @@ class Memory(Protocol):
 
     def outcomes(self, since: float) -> Mapping[str, Outcomes]:
         """How jobs ended at each site after `since`."""
+        ...
+
+    def paces(self, since: float, now: float) -> Mapping[str, Pace]:
+        """How fast jobs ended at each site after `since`."""
+        ...
+
+    def silences(self, now: float) -> Mapping[str, float]:
+        """Seconds that each site has shown no glidein although jobs asked for them."""
+        ...
+
+    def note_glideins(self, present: Iterable[str], asked: Iterable[str], now: float) -> None:
+        """Remember which sites have glideins, and of which jobs ask for some."""
         ...
 
     def progress(self) -> tuple[TaskProgress, ...]:
@@ -243,8 +251,8 @@ class UserMemory(Memory, Protocol):
         """The owner's task of this payload whose injection never ended."""
         ...
 
-    def set_cluster(self, task: str, batch: str, cluster: int) -> None:
-        """Remember the cluster that a batch became."""
+    def set_cluster(self, task: str, batch: str, cluster: int, jobs: int | None = None) -> None:
+        """Remember the cluster that a batch became, and its number of jobs where that was not planned."""
         ...
 
     def set_complete(self, task: str) -> None:

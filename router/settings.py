@@ -56,6 +56,8 @@ class Settings:
     """Where users' task directories are made; empty: below home."""
     user: str = ""
     """Who submits; empty: the login name."""
+    keep_worlds: int = 20
+    """How many of the last worlds in which something was decided are kept for `router replay`."""
     sites: tuple[SiteSettings, ...] = ()
     router: Loop = Loop()
     factory: Loop = Loop()
@@ -112,6 +114,7 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         defaults,
         database=top.text("database", defaults.database, names.plain),
         tasks=top.text("tasks", defaults.tasks, names.plain),
+        keep_worlds=top.integer("keep_worlds", defaults.keep_worlds, at_most=10_000),
         sites=tuple(_site(name, section) for name, section in top.named("sites", names.name)),
         router=_loop(top.section("router"), defaults.router),
         factory=_loop(top.section("factory"), defaults.factory),
@@ -175,6 +178,7 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         return default
     return replace(
         default,
+        bind=section.choice("mode", ("bind", "tag"), "bind" if default.bind else "tag") == "bind",
         max_sites=section.integer("max_sites", default.max_sites, at_least=1, at_most=100),
         failure_sample=section.integer("failure_sample", default.failure_sample, at_least=1),
         failure_window_s=section.seconds("failure_window", default.failure_window_s),

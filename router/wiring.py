@@ -28,6 +28,7 @@ from router.render.pool_config import Daemon
 from router.resources import folder
 from router.settings import Settings
 from router.store.store import Store
+from router.store.worlds import Worlds
 
 
 def user_name(settings: Settings) -> str:
@@ -81,7 +82,9 @@ def reports(task: Task) -> TaskDirectory:
 def route(settings: Settings) -> Route:
     """The route loop."""
     pool = CondorPool(queue(settings, "router"))
-    return Route(pool, store(settings), reports, declared(settings), settings.broker, SystemClock())
+    worlds = Worlds(settings.home / "worlds", settings.keep_worlds)
+    known = declared(settings)
+    return Route(pool, store(settings), reports, known, settings.broker, SystemClock(), keep=worlds.save)
 
 
 def pilots(settings: Settings) -> Pilots:

@@ -1,10 +1,12 @@
 """What all tests share: one real pool for the session, and a hypothesis that gives the same examples every time."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pool_backend
 import pytest
 from hypothesis import settings
+from pool_container import ContainerPool
 
 from router.errors import RouterError
 
@@ -23,3 +25,16 @@ def live_pool() -> Iterator[pool_backend.LivePool]:
             pool_backend.give_up(str(error))
         with pool_backend.running(found) as pool:
             yield pool
+
+
+@pytest.fixture(scope="session")
+def contract_pool(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[pool_backend.Connections]:
+    """A real pool for the contract suite: a container where there can be one, else the session's pool."""
+
+    def container() -> ContainerPool:
+        return ContainerPool(Path(tmp_path_factory.mktemp("container")))
+
+    with pool_backend.in_container_or(lambda: request.getfixturevalue("live_pool"), container) as (pool, _):
+        yield pool

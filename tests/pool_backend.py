@@ -1,19 +1,23 @@
 """Which real HTCondor the tests use, and what they see of it.
 
-A container where a Docker engine answers and the image starts; the embedded pool everywhere else. The tests ask the
-same of both.
+Pools that tests start daemons and glideins in are embedded ones. The contract suite asks less of a pool: where a Docker
+engine answers and HTCondor's own image starts, it runs there; everywhere else in the session's embedded pool.
 """
 
+import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
+import docker  # type: ignore[import-untyped]
 import pytest
+from docker.errors import DockerException  # type: ignore[import-untyped]
 
 from router.embedded import containment
 from router.embedded.pool import EmbeddedPool
@@ -23,13 +27,17 @@ from router.pool.queue import Queue
 from router.resources import folder
 
 
+class Pool(Protocol):
+    """An HTCondor pool that anyone can be in."""
+
+    def env(self, user: str) -> dict[str, str]: ...
+
+
 @dataclass
-class LivePool:
+class Connections:
     """A running pool, and connections to it as whoever a test wants to be."""
 
-    home: Path
-    """The GLIDEROUTE_HOME it belongs to."""
-    pool: EmbeddedPool
+    pool: Pool
     _queues: dict[str, Queue] = field(default_factory=dict)
 
     def queue(self, identity: str) -> Queue:
@@ -46,6 +54,15 @@ class LivePool:
         """End the connections."""
         for queue in self._queues.values():
             queue.close()
+
+
+@dataclass
+class LivePool(Connections):
+    """The session's embedded pool."""
+
+    pool: EmbeddedPool
+    home: Path = Path()
+    """The GLIDEROUTE_HOME it belongs to."""
 
 
 @contextmanager
@@ -69,7 +86,7 @@ def prepare(home: Path) -> EmbeddedPool:
 @contextmanager
 def running(pool: EmbeddedPool) -> Iterator[LivePool]:
     """The pool while it is up; its end leaves no process behind."""
-    live = LivePool(pool.home.parent, pool)
+    live = LivePool(pool, home=pool.home.parent)
     try:
         pool.up()
         yield live
@@ -83,3 +100,43 @@ def give_up(reason: str, environment: Mapping[str, str] = os.environ) -> NoRetur
     if environment.get("CI") == "true":
         pytest.fail(f"With CI=true no test of the real pool may be skipped: {reason}")
     pytest.skip(reason)
+
+
+def why_no_engine(connect: Callable[[], Any] = docker.from_env) -> str:
+    """Why no container can be started here; empty where a Docker engine answers."""
+    why = ""
+    with warnings.catch_warnings():
+        # The client leaves the socket of a failed attempt to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            with closing(connect()) as engine:
+                engine.ping()
+        except (DockerException, OSError) as error:
+            why = f"no Docker engine answers: {error}"
+        gc.collect()
+    return why
+
+
+@contextmanager
+def in_container_or(
+    embedded: Callable[[], Connections],
+    container: Callable[[], Any],
+    connect: Callable[[], Any] = docker.from_env,
+) -> Iterator[tuple[Connections, str]]:
+    """The pool of the contract suite, and why it is no container; empty where it is one."""
+    if why := why_no_engine(connect):
+        yield embedded(), why
+        return
+    started = container()
+    try:
+        started.up()
+    except Exception as error:  # whatever an engine, a registry or an image may say
+        started.down()
+        yield embedded(), f"the container does not start: {error}"
+        return
+    connections = Connections(started)
+    try:
+        yield connections, ""
+    finally:
+        connections.close()
+        started.down()

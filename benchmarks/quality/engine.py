@@ -166,7 +166,7 @@ class Simulation:
         ledger.computed[job], ledger.ended[job], ledger.site[job] = run.computing, self.agenda.now, run.site
         ledger.staging_core_s += (run.computing - run.started) * run.bunch.spec.cores
         ledger.left -= 1
-        self.farm.sites[run.site].ended(self.agenda.now, well=True)
+        self.farm.sites[run.site].ended(self.agenda.now, run.started, run.bunch.spec.cores, well=True)
 
     def _failed(self, run: Run) -> None:
         """A black hole's job: back to the queue, after some tries only when its user has seen it."""
@@ -174,7 +174,7 @@ class Simulation:
             return
         self._leave(run)
         self.ledger.lost_core_s += (self.agenda.now - run.started) * run.bunch.spec.cores
-        self.farm.sites[run.site].ended(self.agenda.now, well=False)
+        self.farm.sites[run.site].ended(self.agenda.now, run.started, run.bunch.spec.cores, well=False)
         self.ledger.attempts[run.job] += 1
         if self.ledger.attempts[run.job] % TRIES:
             self._requeue(run)

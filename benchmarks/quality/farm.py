@@ -4,15 +4,26 @@ import math
 import random
 from collections import deque
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from benchmarks.quality.agenda import Agenda
 from benchmarks.quality.grid import Grid, Supply
 from benchmarks.quality.queue import SiteSet
-from router.model.site import Outcomes
+from router.model.site import Outcomes, Pace
 
-MINUTE = 60.0
+WINDOW_S = 3600.0
+"""How long endings count, as BrokerPolicy.failure_window_s."""
 SPREAD = 0.5
 """Standard deviation of the logarithm of a glidein's time to join."""
+
+
+class _Ended(NamedTuple):
+    """A job that left its slot."""
+
+    at: float
+    wall_s: float
+    cores: int
+    well: bool
 
 
 class Slots:
@@ -30,23 +41,40 @@ class Slots:
         """Grows with each outage: glideins asked for before never come."""
         self.least_idle = 0
         """Fewest idle cores since they were last reduced."""
-        self._ended: deque[tuple[float, bool]] = deque()
+        self.seen = 0.0
+        """When there was a glidein last."""
+        self.asked = 0.0
+        """Since when jobs ask in vain; 0: they do not."""
+        self._ended: deque[_Ended] = deque()
 
     @property
     def free(self) -> int:
         """Cores a job can start on."""
         return 0 if self.down else max(self.present - self.used, 0)
 
-    def ended(self, now: float, *, well: bool) -> None:
+    def ended(self, now: float, began: float, cores: int, *, well: bool) -> None:
         """A job ended here."""
-        self._ended.append((now, well))
+        self._ended.append(_Ended(now, now - began, cores, well))
 
-    def outcomes(self, since: float) -> Outcomes:
-        """How jobs ended since then; older ones are forgotten."""
-        while self._ended and self._ended[0][0] < since:
+    def lately(self, now: float) -> tuple[Outcomes, Pace | None]:
+        """How jobs ended in the last WINDOW_S, and how fast, as the product's own records would tell."""
+        while self._ended and self._ended[0].at < now - 2 * WINDOW_S:
             self._ended.popleft()
-        good = sum(well for _, well in self._ended)
-        return Outcomes(good, len(self._ended) - good)
+        recent = [each for each in self._ended if each.at >= now - WINDOW_S]
+        good = [each for each in recent if each.well]
+        pace = None
+        if first := next((each for each in self._ended if each.well), None):
+            freed = sum(each.cores for each in good) * 3600.0 / WINDOW_S if first.at < now - WINDOW_S else None
+            pace = Pace(freed, sum(each.wall_s for each in good) / len(good) if good else 0.0)
+        return Outcomes(len(good), len(recent) - len(good)), pace
+
+    def silence(self, now: float, waiting: int) -> float:
+        """How long there has been no glidein although jobs asked, in seconds."""
+        if self.present:
+            self.seen, self.asked = now, 0.0
+        elif waiting and not self.asked:
+            self.asked = now
+        return now - max(self.seen, self.asked) if self.asked else 0.0
 
 
 class Farm:

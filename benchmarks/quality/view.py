@@ -1,6 +1,9 @@
 """The World that the router gets: counts by batch, site and state, never by job, as old as the scenario says."""
 
 from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
 
 from benchmarks.quality.farm import Farm, Slots
 from benchmarks.quality.grid import BatchSpec, Grid, GridSite, Setting
@@ -10,9 +13,6 @@ from router.model.payload import Requests
 from router.model.site import Limits, Site, SiteStatus
 from router.model.task import Inputs
 from router.model.world import World
-
-WINDOW_S = 3600.0
-"""How long outcomes count, as BrokerPolicy.failure_window_s."""
 
 Running = dict[int, dict[int, int]]
 """Jobs by cluster and site."""
@@ -24,8 +24,7 @@ class View:
     def __init__(self, setting: Setting, farm: Farm, queue: Queue, running: Running) -> None:
         self._setting, self._farm, self._queue, self._running = setting, farm, queue, running
         self._names = tuple(site.name for site in setting.grid.sites)
-        total = _batch_bytes(setting)
-        self._inputs = [self._inputs_of(spec, total[n]) for n, spec in enumerate(setting.workload.batches)]
+        self._inputs = [self._inputs_of(*each) for each in _totals(setting)]
         self._groups: dict[Bunch, JobGroup] = {}
         self._runs: dict[tuple[int, int], JobGroup] = {}
         self._seen: deque[tuple[float, tuple[Site, ...], tuple[JobGroup, ...]]] = deque()
@@ -59,15 +58,20 @@ class View:
     def _site(
         self, number: int, given: GridSite, slots: Slots, load: tuple[int, int], now: float, offline: set[int]
     ) -> Site:
+        outcomes, pace = slots.lately(now)
         return Site(
             name=given.name,
             limits=Limits(8, given.memory_mb, 1_000_000, 7 * 86_400),
             status=SiteStatus.OFFLINE if number in offline else SiteStatus.ONLINE,
             cores=slots.present,
+            max_cores=slots.capacity,
             idle_cores=slots.free,
             waiting_jobs=load[0],
             running_jobs=load[1],
-            outcomes=slots.outcomes(now - WINDOW_S),
+            outcomes=outcomes,
+            freed_per_h=pace.freed_per_h if pace else None,
+            mean_run_s=pace.mean_run_s if pace else 0.0,
+            silent_s=slots.silence(now, load[0]),
         )
 
     def _idle_groups(self) -> tuple[JobGroup, ...]:
@@ -92,11 +96,11 @@ class View:
         self._runs = kept
         return tuple(kept.values())
 
-    def _inputs_of(self, spec: BatchSpec, size: float) -> Inputs:
+    def _inputs_of(self, spec: BatchSpec, size: int, jobs: int) -> Inputs:
         held = {**{site: 1.0 for site in spec.replicas}, **dict(spec.partial)}
-        if not held or size <= 0:
+        if not held or not size:
             return Inputs()
-        return Inputs(int(size), tuple(sorted((self._names[s], int(size * share)) for s, share in held.items())))
+        return Inputs(size, tuple(sorted((self._names[s], int(size * share)) for s, share in held.items())), jobs)
 
 
 def _group(
@@ -119,12 +123,13 @@ def _group(
     )
 
 
-def _batch_bytes(setting: Setting) -> list[float]:
-    """Bytes of each batch in all."""
-    totals = [0.0] * len(setting.workload.batches)
-    for cluster, size in zip(setting.workload.batch.tolist(), setting.workload.bytes.tolist(), strict=True):
-        totals[cluster] += size
-    return totals
+def _totals(setting: Setting) -> Iterator[tuple[BatchSpec, int, int]]:
+    """Each batch, the bytes it reads and the jobs that read them."""
+    work = setting.workload
+    count = len(work.batches)
+    size = np.bincount(work.batch, weights=work.bytes, minlength=count).astype(np.int64).tolist()
+    jobs = np.bincount(work.batch, minlength=count).tolist()
+    return zip(work.batches, size, jobs, strict=True)
 
 
 def grid_names(grid: Grid) -> tuple[str, ...]:

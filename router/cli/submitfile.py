@@ -25,10 +25,11 @@ def submit_file(settings: Settings, file: Path, as_json: bool) -> None:
         task = router.open_file_task(_name(file), file.resolve().parent)
         marks = ("-append", f"My.RouterTask = {quoted(task.id)}", "-append", 'My.RouterBatch = "b0"')
         answer = _condor_submit(settings, "-terse", *marks, str(file))
-        clusters = sorted({int(found) for found in re.findall(r"^(\d+)\.\d+", answer, re.MULTILINE)})
-        if not clusters:
+        ranges = re.findall(r"^(\d+)\.(\d+) - \d+\.(\d+)$", answer, re.MULTILINE)
+        if not ranges:
             raise RouterError(f"condor_submit said nothing of a cluster: {answer.strip() or 'no output'}")
-        router.close_file_task(task, clusters[0])
+        clusters = sorted({int(cluster) for cluster, _, _ in ranges})
+        router.close_file_task(task, clusters[0], sum(int(last) - int(first) + 1 for _, first, last in ranges))
     if as_json:
         print_json({"task": task.id, "clusters": clusters})
     else:

@@ -12,9 +12,11 @@ from rich.text import Text
 from router.cli.session import session
 from router.cli.show import COLOURS, console, json_option, plain, print_json, size, table, when
 from router.errors import RouterError, TemporaryError
+from router.model.action import Advice
 from router.model.answer import BatchWhy, TaskStatus
 from router.transfer.fetch import fetch
 
+MOST_ADVICE = 3
 STATES = ("waiting", "idle", "running", "held", "finished", "removed")
 
 
@@ -168,4 +170,10 @@ def _why(found: BatchWhy) -> Group:
     history = table("when", "what", "#jobs", "why", title="Decisions")
     for record in found.history:
         history.add_row(when(record.at), f"{record.kind} ({record.outcome})", str(record.jobs or ""), record.words)
-    return Group(Text(title, style="bold"), verdicts, history, Text(""))
+    advice = [Text(f"To start sooner: {_advice(each)}") for each in found.advice[:MOST_ADVICE]]
+    return Group(Text(title, style="bold"), verdicts, *advice, history, Text(""))
+
+
+def _advice(advice: Advice) -> str:
+    now = "never" if advice.now_s is None else f"in {advice.now_s / 60:.0f} min"
+    return f"{advice.words} (the last job would start in {advice.then_s / 60:.0f} min, now {now})"

@@ -71,6 +71,15 @@ class Verdicts(Sequence[Verdict]):
             return tuple(self._verdict(int(column)) for column in self._order[index])
         return self._verdict(int(self._order[index]))
 
+    def refusals(self) -> dict[str, int]:
+        """How many sites each reason refuses, by its tag; no words are made."""
+        found: dict[str, int] = {}
+        codes = self._ruling.codes[self._row]
+        for column in np.flatnonzero(codes):
+            tag = self._ruling.asked[codes[column] - 1].tag_at(self._ruling.sites[column])
+            found[tag] = found.get(tag, 0) + 1
+        return found
+
     def __eq__(self, other: object) -> bool:
         """Equal when all verdicts are."""
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
@@ -116,8 +125,8 @@ class Brokerage:
 
     @property
     def idle(self) -> Numbers:
-        """(S,): idle cores that nobody waits for."""
-        found: Numbers = np.maximum(self._columns.idle_cores - self.queued, 0.0)[0]
+        """(S,): cores ready for a job that nobody waits for."""
+        found: Numbers = np.maximum(self._columns.ready - self.queued, 0.0)[0]
         return found
 
     @property
@@ -163,6 +172,9 @@ class Brokerage:
         last: water filling over start times, with the idle cores of each as its head start.
         """
         width = min(self.policy.max_sites, len(self.sites))
+        if not width:
+            none = np.zeros((len(total), 0))
+            return Sets(none.astype(int), none.astype(bool), none, np.full(len(total), NEVER))
         rows = np.arange(len(total))[:, np.newaxis]
         if width < len(self.sites):
             best = np.sort(np.argpartition(total, width - 1, axis=1)[:, :width], axis=1)

@@ -36,7 +36,8 @@ class SiteColumns:
     """Jobs that ended lately."""
     failure_rate: Numbers
     cores: Numbers
-    idle_cores: Numbers
+    ready: Numbers
+    """Cores that a job would get at once: idle ones, or all that come with the first glideins where there are none."""
     rate: Numbers
     """Cores that become free for a job per second."""
 
@@ -78,7 +79,7 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         ended=column([site.outcomes.succeeded + site.outcomes.failed for site in sites]),
         failure_rate=column([site.outcomes.failure_rate for site in sites]),
         cores=column([site.cores for site in sites]),
-        idle_cores=column([site.idle_cores for site in sites]),
+        ready=column([site.idle_cores if site.cores else max(site.max_cores, site.limits.cpus) for site in sites]),
         rate=column([_rate(site, policy) for site in sites]),
     )
 
@@ -86,13 +87,13 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
 def _rate(site: Site, policy: BrokerPolicy) -> float:
     """Cores that become free per second: as measured where the site is full, else what its cores would give.
 
-    A site with idle cores starts few jobs because few come; that says nothing of how many it could start.
+    A site with idle cores ends few jobs because few come; that says nothing of how many it could run.
     """
     run_s = site.mean_run_s or policy.typical_run_s
     possible = max(site.cores, site.max_cores, site.limits.cpus, 1) / run_s
-    if site.starts_per_h is None or site.idle_cores > 0 or not site.waiting_jobs:
+    if site.freed_per_h is None or site.idle_cores > 0 or not site.cores:
         return possible
-    return max(site.starts_per_h / 3600.0, 0.01 * possible)
+    return max(site.freed_per_h / 3600.0, 0.01 * possible)
 
 
 def shape_columns(shapes: Sequence[Shape], names: Sequence[str]) -> ShapeColumns:

@@ -35,7 +35,7 @@ class Estimate:
 
 def wait_s(sites: SiteColumns, queued: Numbers, policy: BrokerPolicy) -> Numbers:
     """Seconds until the next job starts at each site, when jobs for `queued` cores are before it: (1, S)."""
-    ahead = np.maximum(queued - sites.idle_cores, 0.0)
+    ahead = np.maximum(queued - sites.ready, 0.0)
     ramp = np.where(sites.cores > 0, 0.0, policy.ramp_s)
     found: Numbers = (ramp + ahead / sites.rate).astype(np.float32)
     return found

@@ -29,8 +29,11 @@ class Filter:
 
     def refusal(self, shape: Shape, site: Site) -> Refusal:
         """What to tell of a pair that does not pass."""
-        tag = self.tag if isinstance(self.tag, str) else self.tag(site)
-        return Refusal(tag, self.words(shape, site))
+        return Refusal(self.tag_at(site), self.words(shape, site))
+
+    def tag_at(self, site: Site) -> str:
+        """The tag of a refusal at a site."""
+        return self.tag if isinstance(self.tag, str) else self.tag(site)
 
 
 def _closed(_: Shape, site: Site) -> str:

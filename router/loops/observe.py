@@ -1,13 +1,13 @@
 """From the sources to a World."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup
 from router.model.pilot import Entry, ValidationFailure
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
-from router.model.site import Limits, Outcomes, Site, SiteStatus
+from router.model.site import Limits, Outcomes, Pace, Site, SiteStatus
 from router.model.task import Inputs
 from router.model.world import World
 from router.ports import Memory, Pool
@@ -35,11 +35,20 @@ class _Load:
 
 def observe(pool: Pool, memory: Memory, declared: Sequence[Declared], policy: BrokerPolicy, now: float) -> World:
     """Everything the route loop decides from. Raises TemporaryError where a source cannot be read: then do nothing."""
-    jobs = pool.jobs()
+    jobs, slots = pool.jobs(), pool.slots()
     outcomes = memory.outcomes(now - policy.failure_window_s)
     failures = [each for each in pool.failures() if each.at >= now - policy.validation_window_s]
-    sites = assemble(declared, jobs, pool.slots(), memory.site_states(), outcomes, failures)
+    sites = assemble(declared, jobs, slots, memory.site_states(), outcomes, failures)
+    paces = memory.paces(now - policy.failure_window_s, now)
+    silences = memory.silences(now)
+    sites = tuple(_watched(site, paces.get(site.name), silences.get(site.name, 0.0)) for site in sites)
     return World(now, sites, jobs, tuple(inputs(jobs, memory)), progress=memory.progress())
+
+
+def _watched(site: Site, pace: Pace | None, silent_s: float) -> Site:
+    """A site with what was seen of it over time."""
+    freed, run_s = (pace.freed_per_h, pace.mean_run_s) if pace else (None, 0.0)
+    return replace(site, freed_per_h=freed, mean_run_s=run_s, silent_s=silent_s)
 
 
 def assemble(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from router.decide.broker import Verdicts
 from router.decide.reconcile import decide
 from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
@@ -42,9 +43,9 @@ class Counts:
         if isinstance(action, Place) and action.is_move:
             tag = action.decision.tag
             self.moves[tag] = self.moves.get(tag, 0) + action.count
-        for verdict in () if isinstance(action, Release) else action.verdicts:
-            if verdict.refusal:
-                self.refusals[verdict.refusal.tag] = self.refusals.get(verdict.refusal.tag, 0) + 1
+        if not isinstance(action, Release) and isinstance(action.verdicts, Verdicts):
+            for tag, count in action.verdicts.refusals().items():
+                self.refusals[tag] = self.refusals.get(tag, 0) + count
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Route:
     sites: Sequence[Declared]
     policy: BrokerPolicy
     clock: Clock
+    keep: Callable[[World], None] = lambda _: None
+    """Gets every world in which something is decided."""
     world: World | None = None
     counts: Counts = field(default_factory=Counts)
 
@@ -64,8 +67,12 @@ class Route:
         """Do one pass; returns what was done. Safe to repeat: what is already so is observed, not decided again."""
         self._learn()
         self.world = observe(self.pool, self.memory, self.sites, self.policy, self.clock.now())
+        self._note_glideins(self.world)
         self.memory.settle_all(settle(self.memory.open(), self.world.jobs))
-        return self.apply(list(self._news(decide(self.world, self.policy))))
+        actions = list(self._news(decide(self.world, self.policy)))
+        if actions:
+            self.keep(self.world)
+        return self.apply(actions)
 
     def apply(self, actions: Sequence[Action]) -> list[Action]:
         """Write the actions down, do them, write down what became of them; returns those that were applied."""
@@ -84,6 +91,10 @@ class Route:
             self.counts.add(action, outcome)
             log.info("%s, cluster %d: %s", outcome, action.cluster, words_of(action))
         return [action for action, outcome in zip(actions, outcomes, strict=True) if outcome == "applied"]
+
+    def _note_glideins(self, world: World) -> None:
+        present = [site.name for site in world.sites if site.cores]
+        self.memory.note_glideins(present, [site.name for site in world.sites if site.waiting_jobs], world.now)
 
     def _learn(self) -> None:
         """Remember the jobs that ended since the last pass, and register what they left behind."""
@@ -126,6 +137,9 @@ class Route:
     def _do(self, actions: Sequence[Action]) -> Iterator[tuple[int, str]]:
         """Do the actions; yields the index of each and what became of it."""
         placed = [(index, action) for index, action in enumerate(actions) if isinstance(action, Place)]
+        if not self.policy.bind:
+            yield from ((index, "tagged") for index, _ in placed)
+            placed = []
         jobs = self.pool.place_all([action for _, action in placed])
         yield from ((index, _outcome(count)) for (index, _), count in zip(placed, jobs, strict=True))
         for index, action in enumerate(actions):

@@ -53,6 +53,17 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """A change that would let jobs start sooner."""
+
+    words: str
+    now_s: float | None
+    """Seconds until the last job starts as it is; None: never."""
+    then_s: float
+    """Seconds with the change."""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Give the idle jobs of a cluster that have the sites `old` the sites of `decision`."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from router.model.action import Choice
+from router.model.action import Advice, Choice
 from router.model.files import Dataset
 from router.model.job import SUBMITTED_HELD, EndedJob, JobGroup, JobState
 from router.model.payload import Payload
@@ -83,6 +83,8 @@ class BatchWhy:
     groups: tuple[JobGroup, ...]
     choice: Choice
     history: tuple[DecisionRecord, ...]
+    advice: tuple[Advice, ...] = ()
+    """What would have to change for its idle jobs to start sooner."""
 
 
 def task_status(

@@ -105,6 +105,7 @@ class EndedJob:
     """Seconds since the epoch."""
     wall_s: float = 0.0
     reason: str = ""
+    cpus: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 class BrokerPolicy:
     """The broker's thresholds."""
 
+    bind: bool = True
+    """False: decisions are only written into the log and counted, and no job is touched (mode `tag`)."""
     max_sites: int = 8
     """Sites in one set. Each distinct set is an autocluster to the negotiator, and a wide one spreads glideins thin."""
     near_s: float = 60.0

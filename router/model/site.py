@@ -30,6 +30,15 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast jobs ended at a site lately."""
+
+    freed_per_h: float | None
+    """Cores that ended a job per hour; None: not watched long enough."""
+    mean_run_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """The most one job can get at a site: the largest slot any of its entries gives."""
 
@@ -57,8 +66,8 @@ class Site:
     """Idle jobs that may run here, each counted at every site of its set."""
     running_jobs: int = 0
     outcomes: Outcomes = Outcomes()
-    starts_per_h: float | None = None
-    """Cores that began a job here per hour, over the window of the policy; None: nobody has measured."""
+    freed_per_h: float | None = None
+    """Cores that ended a job here per hour, over the window of the policy; None: nobody has watched that long."""
     mean_run_s: float = 0.0
     """Mean run time of the jobs that ended here lately; 0: none did."""
     silent_s: float = 0.0

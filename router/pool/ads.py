@@ -65,6 +65,7 @@ ENDED = (
     "EnteredCurrentStatus",
     "RemoteWallClockTime",
     "RemoveReason",
+    "RequestCpus",
 )
 
 SLOT = (
@@ -140,12 +141,17 @@ def decision(value: object) -> Decision | None:
     )
 
 
-def decision_text(made: Decision) -> str:
+def is_own(value: object) -> bool:
+    """Whether a decision says that it was written into the jobs' own ads, and not into their cluster's."""
+    return isinstance(value, dict) and value.get("Own") is True
+
+
+def decision_text(made: Decision, own: bool = False) -> str:
     """A decision as ClassAd text for the attribute RouterDecision; `made` is as an ad can carry it."""
     return (
         f"[ Epoch = {made.epoch}; Moves = {made.moves}; Sites = {site_list(made.sites)}; "
         f"CameFrom = {site_list(made.came_from)}; Tag = {quoted(made.tag)}; Words = {quoted(made.words)}; "
-        f"At = {made.at} ]"
+        f"At = {made.at}{'; Own = true' if own else ''} ]"
     )
 
 
@@ -221,6 +227,7 @@ def ended_job(row: Row) -> EndedJob:
         ended=float(number(row, "CompletionDate") or number(row, "EnteredCurrentStatus")),
         wall_s=float(number(row, "RemoteWallClockTime")),
         reason=text(row, "RemoveReason"),
+        cpus=max(1, number(row, "RequestCpus", 1)),
     )
 
 

@@ -83,10 +83,11 @@ class CondorPool:
         """The jobs of a task that are in the queue, one by one."""
         return tuple(_line(row) for row in self._queue.query(_of_task(task), LINE))
 
-    def clusters(self, task: str) -> Mapping[str, int]:
-        """Clusters of a task that were ever injected, by batch."""
-        wanted = ("ClusterId", "RouterTask", "RouterBatch")
-        rows = [*self._queue.history(_of_task(task), wanted), *self._queue.count(_of_task(task), wanted)]
+    def clusters(self, task: str, owner: str) -> Mapping[str, int]:
+        """Clusters of an owner's task that were ever injected, by batch."""
+        wanted = ("ClusterId", "RouterTask", "RouterBatch", "Owner")
+        theirs = f"{_of_task(task)} && Owner =?= {quoted(owner)}"
+        rows = [*self._queue.history(theirs, wanted), *self._queue.count(theirs, wanted)]
         return {ads.text(row, "RouterBatch"): ads.number(row, "ClusterId") for row in rows}
 
     def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:

@@ -93,20 +93,6 @@ def parse_ads(text: str, attributes: list[str]) -> list[Row]:
     return [_row(ad, attributes) for ad in classad2.parseAds(text)]
 
 
-def edit(constraint: str, attribute: str, value: str) -> int:
-    """Set one attribute of every job that matches; `value` is ClassAd text of one line. Returns how many matched.
-
-    The text is parsed first: HTCondor takes a malformed one and destroys the attribute.
-    """
-    classad2.ExprTree(value)
-    try:
-        return int(_schedd().edit(constraint, attribute, value))
-    except htcondor2.HTCondorException as error:
-        if "Unable to edit jobs matching constraint" in str(error):
-            return 0
-        raise
-
-
 def edit_jobs(edits: list[tuple[list[Run], str, str]]) -> list[bool]:
     """Set one attribute of the jobs of each edit to ClassAd text of one line. Returns which edits were made.
 
@@ -172,7 +158,6 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         history,
         parse_ads,
         collector_ads,
-        edit,
         edit_jobs,
         idle_jobs,
         act,

@@ -1,9 +1,9 @@
 """Giving jobs their sites, for all decisions of a pass at once.
 
 The schedd has one thread, and an edit by constraint reads its whole queue. So jobs are edited by lists of ids, one call
-for each distinct value; the queue is looked at as a whole, added up by the schedd in a process of its own: before, to
-compare; in between, because the explanation must be there before the sites commit it; and after, because an exception
-may mean applied and a success may mean ignored. An edit of a job that has started meanwhile has no effect on its run.
+for each distinct value. The queue is looked at as a whole, added up by the schedd in a process of its own: before, to
+compare, and after, because an exception may mean applied and a success may mean ignored. The explanation goes first,
+and the sites commit it. An edit of a job that has started meanwhile has no effect on its run.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +40,8 @@ class Seen:
     idle: bool
     sites: tuple[str, ...] | None
     decision: Decision | None
+    own: bool
+    """Whether the decision is in the jobs' own ads, and not in the one they inherit from."""
     count: int
     submitted: int
     """Jobs that the cluster ever had; 0 when HTCondor does not say."""
@@ -74,6 +76,7 @@ def _look(queue: JobQueue, changes: Iterable[Change]) -> Look:
                 idle=ads.number(row, "JobStatus") == 1,
                 sites=ads.sites(row.get("DESIRED_Sites")),
                 decision=ads.decision(row.get("RouterDecision")),
+                own=ads.is_own(row.get("RouterDecision")),
                 count=ads.number(row, "JobCount"),
                 submitted=ads.number(row, "TotalSubmitProcs"),
             )
@@ -111,21 +114,19 @@ def _explain(queue: JobQueue, look: Look, jobs: Jobs) -> Jobs:
     """Write the explanations; returns the jobs that have theirs.
 
     A cluster that is placed as a whole gets it once, in the ad that its jobs inherit from, at a cost that does not grow
-    with them. Jobs that were placed on their own before have their own, which hides the cluster's.
+    with them. Jobs that were placed on their own before have one of their own, which hides the cluster's.
     """
-    whole = {change: [(change.cluster, -1, -1)] for change in jobs if _is_whole(look, change)}
-    shared = _edit(queue, whole, "RouterDecision", _text)
-    seen = _look(queue, shared) if shared else {}
-    explained = {
-        change for change in shared if all(each.decision == change.made for each in seen.get(change.cluster, ()))
+    whole = {
+        change: [(change.cluster, -1, -1)]
+        for change in jobs
+        if _is_whole(look, change) and not any(seen.own for seen in look[change.cluster])
     }
-    rest = {change: runs for change, runs in jobs.items() if change not in explained}
-    explained |= set(_edit(queue, rest, "RouterDecision", _text))
+    parts = {change: runs for change, runs in jobs.items() if change not in whole}
+    explained = {
+        **_edit(queue, whole, "RouterDecision", lambda change: ads.decision_text(change.made)),
+        **_edit(queue, parts, "RouterDecision", lambda change: ads.decision_text(change.made, own=True)),
+    }
     return {change: runs for change, runs in jobs.items() if change in explained}
-
-
-def _text(change: Change) -> str:
-    return ads.decision_text(change.made)
 
 
 def _edit(queue: JobQueue, jobs: Jobs, attribute: str, value: Callable[[Change], str]) -> Jobs:

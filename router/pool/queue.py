@@ -37,10 +37,6 @@ class Queue:
         """Ads of a kind from the collector."""
         return self._rows("collector_ads", kind=kind, constraint=constraint, attributes=list(attributes))
 
-    def edit(self, constraint: str, attribute: str, value: str) -> int:
-        """Set an attribute to ClassAd text where `constraint` holds. Returns how many jobs matched."""
-        return int(self._write("edit", constraint=constraint, attribute=attribute, value=value))
-
     def edit_jobs(self, edits: Sequence[Edit]) -> list[bool]:
         """Set an attribute of listed jobs to ClassAd text, edit by edit. Returns which edits were made, each whole."""
         told = [(list(edit.jobs), edit.attribute, edit.value) for edit in edits]

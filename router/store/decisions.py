@@ -11,8 +11,12 @@ from router.model.action import Place, Refusal, Release, Verdict, Wait
 from router.model.record import DecisionRecord, OpenDecision
 from router.store.schema import Database, decisions
 
-OPEN = ("pending", "superseded", "unknown")
+OPEN = ("pending", "superseded", "unknown", "tagged")
 """Outcomes of a decision that is not applied."""
+
+
+MOST_VERDICTS = 50
+"""Verdicts kept with a decision, best first; `why` tells all of them as they are now."""
 
 
 class DecisionLog:
@@ -138,7 +142,7 @@ def _row(action: Place | Wait | Release, now: float) -> dict[str, Any]:
 
 
 def _dump(verdicts: Sequence[Verdict]) -> str:
-    return json.dumps([asdict(verdict) for verdict in verdicts])
+    return json.dumps([asdict(verdict) for verdict in verdicts[:MOST_VERDICTS]])
 
 
 def _record(row: Row[Any]) -> DecisionRecord:

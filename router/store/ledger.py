@@ -13,10 +13,24 @@ from router.errors import NotFound
 from router.model import payload as payloads
 from router.model.job import EndedJob, JobState
 from router.model.record import BatchRecord, SiteState
-from router.model.site import Outcomes, SiteStatus
+from router.model.site import Outcomes, Pace, SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.model.world import TaskProgress
-from router.store.schema import READ, UNREAD, UNUSABLE, Database, batch_inputs, batches, ended, site_states, tasks
+from router.store.schema import (
+    READ,
+    UNREAD,
+    UNUSABLE,
+    Database,
+    batch_inputs,
+    batches,
+    ended,
+    site_seen,
+    site_states,
+    tasks,
+)
+
+SEEN_EVERY_S = 60.0
+"""That a site has glideins is written down no oftener than this."""
 
 
 class Ledger:
@@ -61,11 +75,12 @@ class Ledger:
             row = connection.execute(query.order_by(tasks.c.created.desc()).limit(1)).first()
         return _task(row) if row else None
 
-    def set_cluster(self, task: str, batch: str, cluster: int) -> None:
-        """Remember the cluster that a batch became."""
+    def set_cluster(self, task: str, batch: str, cluster: int, jobs: int | None = None) -> None:
+        """Remember the cluster that a batch became, and its number of jobs where that was not planned."""
+        values = {"cluster": cluster} | ({} if jobs is None else {"jobs": jobs})
         with self._db.write() as connection:
             found = and_(batches.c.task == task, batches.c.key == batch)
-            connection.execute(update(batches).where(found).values(cluster=cluster))
+            connection.execute(update(batches).where(found).values(values))
 
     def set_complete(self, task: str) -> None:
         """Remember that all of a task is injected."""
@@ -158,6 +173,49 @@ class Ledger:
         with self._db.read() as connection:
             return {site: Outcomes(fine, total - fine) for site, fine, total in connection.execute(query)}
 
+    def paces(self, since: float, now: float) -> dict[str, Pace]:
+        """How fast jobs ended at each site after `since`; sites not watched for as long again are left out."""
+        recent = ended.c.ended >= since
+        query = (
+            select(
+                ended.c.site,
+                func.sum(case((recent, ended.c.cpus), else_=0)),
+                func.avg(case((recent, ended.c.wall_s), else_=None)),
+                func.min(ended.c.ended),
+            )
+            .where(ended.c.ended >= 2 * since - now, ended.c.site != "", ended.c.state == JobState.FINISHED)
+            .group_by(ended.c.site)
+        )
+        with self._db.read() as connection:
+            return {
+                site: Pace(cores * 3600.0 / (now - since) if first < since else None, float(run or 0))
+                for site, cores, run, first in connection.execute(query)
+            }
+
+    def silences(self, now: float) -> dict[str, float]:
+        """Seconds that each site has shown no glidein although jobs asked for them."""
+        with self._db.read() as connection:
+            rows = connection.execute(select(site_seen).where(site_seen.c.asked > 0))
+            return {row.site: now - max(row.seen, row.asked) for row in rows}
+
+    def note_glideins(self, present: Iterable[str], asked: Iterable[str], now: float) -> None:
+        """Remember which sites have glideins, and of which jobs ask for some; since when is kept."""
+        here, wanted = set(present), set(asked)
+        with self._db.write() as connection:
+            known = {row.site: (row.seen, row.asked) for row in connection.execute(select(site_seen))}
+            rows = []
+            for site in sorted(here | wanted | set(known)):
+                seen, since = known.get(site, (0.0, 0.0))
+                fresh = (now if site in here and now > seen + SEEN_EVERY_S else seen, 0.0)
+                if site in wanted and site not in here:
+                    fresh = (seen, since or now)
+                if fresh != known.get(site):
+                    rows.append({"site": site, "seen": fresh[0], "asked": fresh[1]})
+            if rows:
+                statement = upsert(site_seen)
+                told = {name: statement.excluded[name] for name in ("seen", "asked")}
+                connection.execute(statement.on_conflict_do_update(index_elements=["site"], set_=told), rows)
+
     def progress(self) -> tuple[TaskProgress, ...]:
         """How far each task is whose merge job is injected and has not ended."""
         merge = batches.alias("merge")
@@ -220,6 +278,7 @@ def _ended_row(job: EndedJob) -> dict[str, object]:
         "ended": job.ended,
         "wall_s": job.wall_s,
         "reason": job.reason,
+        "cpus": job.cpus,
     }
 
 
@@ -237,4 +296,5 @@ def _ended(row: Row[Any]) -> EndedJob:
         row.ended,
         row.wall_s,
         row.reason,
+        row.cpus,
     )

@@ -84,6 +84,14 @@ site_states = Table(
     Column("at", Float, nullable=False),
 )
 
+site_seen = Table(
+    "site_seen",
+    metadata,
+    Column("site", String(64), primary_key=True),
+    Column("seen", Float, nullable=False, default=0),
+    Column("asked", Float, nullable=False, default=0),
+)
+
 tasks = Table(
     "tasks",
     metadata,
@@ -152,6 +160,7 @@ ended = Table(
     Column("ended", Float, nullable=False),
     Column("wall_s", Float, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("cpus", Integer, nullable=False, default=1),
     Column("report", Integer, nullable=False, default=0),
     Index("ended_by_task", "task"),
     Index("ended_by_time", "ended"),

@@ -156,11 +156,11 @@ class FakePool:
         self._reach("task_lines")
         return tuple(_line(job) for job in self.schedd.queue if job.like.task == task)
 
-    def clusters(self, task: str) -> Mapping[str, int]:
-        """Clusters of a task that were ever injected, by batch."""
+    def clusters(self, task: str, owner: str) -> Mapping[str, int]:
+        """Clusters of an owner's task that were ever injected, by batch."""
         self._reach("clusters")
         both = (*self.schedd.history, *self.schedd.queue)
-        return {job.like.batch: job.like.cluster for job in both if job.like.task == task}
+        return {job.like.batch: job.like.cluster for job in both if (job.like.task, job.like.owner) == (task, owner)}
 
     def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:
         """Inject one cluster, a job for each of `items`, one if there is none. Returns its id."""

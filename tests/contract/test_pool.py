@@ -75,7 +75,7 @@ class Mine:
 
 @pytest.fixture(params=["fake", pytest.param("condor", marks=pytest.mark.pool)])
 def mine(request: pytest.FixtureRequest, tmp_path: Path) -> Mine:
-    pools = FakePool() if request.param == "fake" else request.getfixturevalue("live_pool")
+    pools = FakePool() if request.param == "fake" else request.getfixturevalue("contract_pool")
     for part in ("code", "jobs", "logs", "reports"):
         (tmp_path / part).mkdir()
     payload = a_payload(
@@ -134,7 +134,7 @@ def test_each_job_of_a_batch_has_its_name(mine):
 def test_two_batches_are_two_clusters_and_found_again_by_their_keys(mine):
     first, second = mine.submit(a_batch("b0")), mine.submit(a_batch("b1"))
     assert first != second
-    assert mine.alice.clusters(mine.task.id) == {"b0": first, "b1": second}
+    assert mine.alice.clusters(mine.task.id, "alice") == {"b0": first, "b1": second}
 
 
 def test_a_description_that_htcondor_cannot_read_is_an_error_and_leaves_no_job(mine):
@@ -323,7 +323,7 @@ def test_the_router_may_remove_what_is_not_its_own(mine):
 def test_a_cluster_whose_jobs_are_gone_is_still_known(mine):
     cluster = mine.submit(a_batch())
     mine.alice.remove(mine.task.id, "away")
-    found = eventually(lambda: mine.alice.clusters(mine.task.id), lambda found: bool(found))
+    found = eventually(lambda: mine.alice.clusters(mine.task.id, "alice"), lambda found: bool(found))
     assert found == {"b0": cluster}
 
 
@@ -345,14 +345,14 @@ def test_a_task_name_that_is_an_expression_matches_nothing(mine):
     assert mine.router.remove(trick, "all of it") == 0
     assert mine.router.retry(trick, "all of it") == 0
     assert mine.router.task_lines(trick) == ()
-    assert mine.router.clusters(trick) == {}
+    assert mine.router.clusters(trick, "alice") == {}
     assert mine.group().count == 1
 
 
 def test_a_task_name_in_other_letters_is_another_task(mine):
     mine.submit(a_batch())
     assert mine.router.task_lines(mine.task.id.upper()) == ()
-    assert mine.router.clusters(mine.task.id.upper()) == {}
+    assert mine.router.clusters(mine.task.id.upper(), "alice") == {}
 
 
 DRY_RUN = """\

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Answer, Organisation, run
+from organisation import Answer, Organisation, run
 
 from router.embedded import processes
 from router.embedded.state import load

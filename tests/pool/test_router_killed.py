@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Organisation, until
+from organisation import Organisation, until
 
 from router.model.job import JobGroup, JobState
 from router.wiring import store

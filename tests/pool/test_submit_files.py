@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Organisation
+from organisation import Organisation
 
 from router.model.job import JobState
 

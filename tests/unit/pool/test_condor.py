@@ -71,7 +71,7 @@ def test_a_cluster_that_is_in_the_queue_counts_more_than_one_in_the_history():
     queue = Script()
     queue.history = lambda *_: [{"RouterBatch": "b0", "ClusterId": 1}]
     queue.rows = [{"RouterBatch": "b0", "ClusterId": 2}]
-    assert CondorPool(queue).clusters("zmumu-1") == {"b0": 2}
+    assert CondorPool(queue).clusters("zmumu-1", "alice") == {"b0": 2}
 
 
 def test_a_held_job_tells_why_it_is_held_and_any_other_what_the_router_said():

@@ -1,0 +1,38 @@
+"""The last worlds in which the router decided something, as files: for `router replay`, and for bug reports."""
+
+import gzip
+from pathlib import Path
+
+from router.errors import UserError
+from router.model import snapshot
+from router.model.world import World
+
+
+class Worlds:
+    """A folder of compressed snapshots; the oldest make room."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        """Keep the last `keep` worlds in `folder`."""
+        self._folder, self._keep = folder, keep
+
+    def save(self, world: World) -> None:
+        """Write a world, whole or not at all."""
+        if self._keep <= 0:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{int(world.now * 1000):015d}.json.gz"
+        part = path.with_suffix(".part")
+        part.write_bytes(gzip.compress(snapshot.dump(world).encode(), compresslevel=1))
+        part.rename(path)
+        for old in sorted(self._folder.glob("*.json.gz"))[: -self._keep]:
+            old.unlink(missing_ok=True)
+
+
+def read(path: Path) -> World:
+    """The world in a file, compressed or not. Raises UserError where it holds none."""
+    try:
+        content = path.read_bytes()
+        text = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        return snapshot.load(text.decode(), str(path))
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}.") from None
