@@ -1,8 +1,12 @@
 """Each reason not to use a site: when it holds, its words, its tag."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import shapes, some_sites
 
-from router.decide.filters import filters, first_refusal
+from router.decide.columns import shape_columns, site_columns
+from router.decide.filters import filters, first_refusal, refused
 from router.model.action import Refusal
 from router.model.policy import BrokerPolicy
 from router.model.site import SiteStatus
@@ -40,6 +44,12 @@ POLICY = BrokerPolicy(failure_rate=0.3, failure_sample=10)
         ),
         (
             a_shape(),
+            a_site(silent_s=4 * 3600.0),
+            "no-glideins",
+            "has shown no glidein for 4.0 h although jobs asked for them",
+        ),
+        (
+            a_shape(),
             a_site(succeeded=6, failed=4),
             "failing",
             "failed 40% of its last 10 jobs, over the limit of 30%",
@@ -60,6 +70,7 @@ def test_a_site_is_refused_in_words_a_user_can_read(shape, site, tag, words):
         (a_shape(), a_site(succeeded=5, failed=4)),
         (a_shape(), a_site(succeeded=7, failed=3)),
         (a_shape(), a_site(waiting_jobs=10**6)),
+        (a_shape(), a_site(silent_s=3 * 3600.0)),
     ],
 )
 def test_a_site_at_its_limits_is_not_refused(shape, site):
@@ -74,7 +85,23 @@ def test_the_first_reason_is_the_one_told():
 def test_every_filter_has_a_tag_of_its_own():
     shape = a_shape(cpus=9, memory_mb=9, disk_mb=9, walltime_s=9, allow=("X",), block=("SITE_A",))
     site = a_site(
-        status=SiteStatus.OFFLINE, cpus=1, memory_mb=1, disk_mb=1, walltime_s=1, failure=a_failure(), failed=100
+        status=SiteStatus.OFFLINE,
+        **{"cpus": 1, "memory_mb": 1, "disk_mb": 1, "walltime_s": 1, "failed": 100},
+        failure=a_failure(),
+        silent_s=1e6,
     )
-    tags = [refuse(shape, site).tag for refuse in filters(POLICY)]
-    assert len(set(tags)) == len(tags) == 9
+    tags = [each.refusal(shape, site).tag for each in filters(POLICY)]
+    alone = [first_refusal(shape, site, [each]).tag for each in filters(POLICY)]
+    assert tags == alone
+    assert len(set(tags)) == len(tags) == 10
+
+
+@given(st.lists(shapes(), min_size=1, max_size=4), some_sites())
+def test_asking_for_many_pairs_at_once_is_asking_for_each(shapes, found):
+    asked, sites = filters(POLICY), site_columns(found, POLICY)
+    codes = refused(shape_columns(shapes, sites.names), sites, asked)
+    for row, shape in enumerate(shapes):
+        for column, site in enumerate(found):
+            code = codes[row, column]
+            told = asked[code - 1].refusal(shape, site) if code else None
+            assert told == first_refusal(shape, site, asked)
