@@ -78,7 +78,7 @@ class BenchPool:
 @contextmanager
 def running(fragment: str = "") -> Iterator[BenchPool]:
     """A pool with the production configuration and `fragment`, brought down whatever happens."""
-    home = Path(tempfile.mkdtemp(prefix="glideroute-bench-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="glideroute-bench-"))
     pool = EmbeddedPool(home / "pool", folder("schedd_config"), progress=progress)
     queue: CountingQueue | None = None
     try:

@@ -20,7 +20,7 @@ from router.pool.condor import CondorPool
 from router.pool.queue import Queue
 from router.store.store import Store
 
-ROUNDS = 4
+ROUNDS = 8
 
 
 def main(argv: list[str]) -> int:

@@ -74,7 +74,8 @@ class Router:
             task = self._open(plan, digest)
         self._refuse_other_cut(task, plan)
         self._lay_out(task, plan, code)
-        clusters = self._inject(task, plan, told)
+        there = dict(self.pool.clusters(task.id, self.user)) if resumed else {}  # a search of queue and history
+        clusters = self._inject(task, plan, there, told)
         self.memory.set_complete(task.id)
         return Submitted(task, clusters, resumed)
 
@@ -104,11 +105,13 @@ class Router:
             files.describe({chunk.job: jdl.job_description(task, key, chunk, base) for chunk in chunks})
         files.describe(merges)
 
-    def _inject(self, task: Task, plan: Plan, told: Callable[[str], None]) -> tuple[tuple[str, int], ...]:
+    def _inject(
+        self, task: Task, plan: Plan, there: dict[str, int], told: Callable[[str], None]
+    ) -> tuple[tuple[str, int], ...]:
+        """Submit the batches that are not `there` already; returns the cluster of each."""
         wanted = [jdl.batch_injection(task, planned.batch) for planned in plan.batches]
         if jdl.merge_jobs(task.payload):
             wanted.append(jdl.merge_injection(task))
-        there = dict(self.pool.clusters(task.id, self.user))
         for number, injection in enumerate(wanted, 1):
             if injection.batch not in there:
                 there[injection.batch] = self._submit(task, injection)
@@ -162,7 +165,7 @@ class Router:
     def status(self, wanted: str) -> TaskStatus:
         """Where the jobs of a task are."""
         task = self.memory.task(wanted)
-        groups = [group for group in self.pool.jobs() if group.task == task.id]
+        groups = [each for each in self.pool.jobs() if (each.task, each.owner) == (task.id, task.owner)]
         failed = any(state_of(group) == JobState.HELD for group in groups)
         jobs = sum(batch.jobs for batch in self.memory.batches(task.id))
         problems = self._problems(task) if failed else ()
@@ -172,7 +175,7 @@ class Router:
         """Why jobs of a task are held, each reason once, with how many and which."""
         held: dict[str, list[str]] = {}
         for line in self.pool.task_lines(task.id):
-            if line.state == JobState.HELD and line.batch != MERGE_BATCH:
+            if line.owner == task.owner and line.state == JobState.HELD and line.batch != MERGE_BATCH:
                 held.setdefault(self._held_reason(task, line), []).append(line.job or line.id)
         return tuple(f"{len(jobs)} job(s) held, {jobs[0]} the first: {why}" for why, jobs in sorted(held.items()))
 
@@ -191,6 +194,7 @@ class Router:
         lines = [
             replace(line, reason=self._held_reason(task, line)) if line.state == JobState.HELD else line
             for line in self.pool.task_lines(task.id)
+            if line.owner == task.owner
         ]
         return sorted(lines, key=lambda line: line.job), self.memory.ended(task.id)
 

@@ -5,12 +5,14 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from benchmarks.quality.engine import Decider
 from benchmarks.quality.grid import Grid
 from benchmarks.quality.panda import Panda
 from router.decide.reconcile import decide
+from router.errors import UserError
 from router.model.action import Action, Place
 from router.model.job import Decision, JobGroup, JobState
 from router.model.policy import BrokerPolicy
@@ -140,13 +142,13 @@ class Overflow:
         )
 
 
-def ours(world: World) -> Iterable[Action]:
-    """The product's decision with its default policy."""
-    return decide(world, BrokerPolicy())
+def ours(policy: BrokerPolicy) -> Decider:
+    """The product's decision."""
+    return lambda world: decide(world, policy)
 
 
 POLICIES: dict[str, Callable[[Grid, int], Decider]] = {
-    "ours": lambda grid, seed: ours,
+    "ours": lambda grid, seed: ours(BrokerPolicy()),
     "panda": lambda grid, seed: Panda(seed),
     "overflow": lambda grid, seed: Overflow.of(grid),
     "any": lambda grid, seed: once(any_site),
@@ -155,3 +157,24 @@ POLICIES: dict[str, Callable[[Grid, int], Decider]] = {
     "least-loaded": lambda grid, seed: once(least_loaded),
 }
 """By name: what makes a fresh decider for a grid and a seed."""
+
+
+def decider(name: str, grid: Grid, seed: int) -> Decider:
+    """A fresh decider; `ours[remote_s=60;max_sites=4]` is ours with other thresholds. Raises UserError."""
+    base, _, changes = name.partition("[")
+    if base == "ours" and changes:
+        return ours(_changed(changes.rstrip("]")))
+    if base not in POLICIES or changes:
+        raise UserError(f"no policy {name!r}; there are {', '.join(POLICIES)} and ours[threshold=value;…]")
+    return POLICIES[base](grid, seed)
+
+
+def _changed(changes: str) -> BrokerPolicy:
+    known = {each.name: each.type for each in fields(BrokerPolicy)}
+    given: dict[str, Any] = {}
+    for change in changes.split(";"):
+        key, _, value = change.partition("=")
+        if key not in known:
+            raise UserError(f"BrokerPolicy has no threshold {key!r}; it has {', '.join(known)}")
+        given[key] = int(value) if known[key] is int else value == "True" if known[key] is bool else float(value)
+    return replace(BrokerPolicy(), **given)

@@ -92,7 +92,7 @@ def status(context: click.Context, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--user", default=default_user, help="Whom to be.  [default: your login name]")
+@click.option("--user", envvar="GLIDEROUTE_USER", default=default_user, help="Whom to be.  [default: your login name]")
 @json_option
 @click.pass_obj
 def env(pool: EmbeddedPool, user: str, as_json: bool) -> None:

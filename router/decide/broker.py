@@ -129,6 +129,14 @@ class Brokerage:
         found: Numbers = np.maximum(self._columns.ready - self.queued, 0.0)[0]
         return found
 
+    def idle_for(self, group: JobGroup) -> Numbers:
+        """(S,): idle cores that nobody but a placed group waits for."""
+        where, cores = self.shares(group)
+        others = self.queued[0].copy()
+        others[where] -= cores
+        found: Numbers = np.maximum(self._columns.ready[0] - others, 0.0)
+        return found
+
     @property
     def rate(self) -> Numbers:
         """(S,): cores that become free per second."""
@@ -173,7 +181,7 @@ class Brokerage:
         """
         width = min(self.policy.max_sites, len(self.sites))
         if not width:
-            none = np.zeros((len(total), 0))
+            none: Numbers = np.zeros((len(total), 0), dtype=np.float32)
             return Sets(none.astype(int), none.astype(bool), none, np.full(len(total), NEVER))
         rows = np.arange(len(total))[:, np.newaxis]
         if width < len(self.sites):
@@ -192,8 +200,9 @@ class Brokerage:
         join = np.logical_and.accumulate(join, axis=1)
         size = join.sum(axis=1)
         ends = np.where(size > 0, last[rows[:, 0], np.maximum(size - 1, 0)], NEVER)
-        cores = np.where(join, np.minimum(idle + rate * (ends[:, np.newaxis] - seconds), need[:, np.newaxis]), 0.0)
-        return Sets(best, join, np.maximum(cores, 0.0).astype(np.float32), ends.astype(np.float32))
+        taken = np.minimum(idle + rate * (ends[:, np.newaxis] - seconds), need[:, np.newaxis])
+        cores: Numbers = np.where(join, np.maximum(taken, 0.0), 0.0).astype(np.float32)
+        return Sets(best, join, cores, ends.astype(np.float32))
 
     def give(self, sets: "Sets", rows: Sequence[int]) -> None:
         """Note that the jobs of these rows now wait where they were sent."""

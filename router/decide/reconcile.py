@@ -116,7 +116,7 @@ def _question(group: JobGroup, outlook: Outlook, total: Numbers, brokerage: Brok
     policy = brokerage.policy
     if now - (group.decision.at if group.decision else group.oldest) < policy.patience_s:
         return False
-    stay = _ends(total[row, where], brokerage.rate[where], brokerage.idle[where], group)
+    stay = _ends(total[row, where], brokerage.rate[where], brokerage.idle_for(group)[where], group)
     gain = stay - float(outlook.sets.ends[row])
     return gain > max(policy.min_gain_s, policy.min_gain * stay)
 

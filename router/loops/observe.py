@@ -13,6 +13,8 @@ from router.model.world import World
 from router.ports import Memory, Pool
 
 DAY_S = 86400
+MARGIN_S = 300
+"""A glidein takes no job that would not end this long before itself: it validates its node and shuts down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def _limits(entries: Iterable[Entry], slots: Iterable[SlotGroup]) -> Limits:
     present = {slot.entry: slot for slot in slots}
     sizes = [Limits(s.slot_cpus, s.memory_mb, s.disk_mb, lives.get(s.entry, DAY_S)) for s in present.values()]
     sizes += [Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s) for e in entries if e.name not in present]
+    sizes = [replace(size, walltime_s=max(0, size.walltime_s - MARGIN_S)) for size in sizes]
     sizes = sizes or [Limits()]
     return Limits(
         max(size.cpus for size in sizes),

@@ -21,6 +21,11 @@ from router.ports import Clock, Memory, Pool, Reports
 
 log = logging.getLogger(__name__)
 
+NO_EDIT_TAKEN = (
+    "the schedd took no edit of this pass. If that lasts, the router may not edit others' jobs: it must be in "
+    "QUEUE_SUPER_USERS, and the schedd must know it (condor_qusers -add)."
+)
+
 REPORT_WAIT_S = 600
 """A report comes back with the job's output; file systems that are shared by network show it a little later."""
 
@@ -90,6 +95,8 @@ class Route:
         for action, outcome in zip(actions, outcomes, strict=True):
             self.counts.add(action, outcome)
             log.info("%s, cluster %d: %s", outcome, action.cluster, words_of(action))
+        if any(isinstance(action, Place) for action in actions) and set(outcomes) == {"superseded"}:
+            log.warning("%s", NO_EDIT_TAKEN)
         return [action for action, outcome in zip(actions, outcomes, strict=True) if outcome == "applied"]
 
     def _note_glideins(self, world: World) -> None:

@@ -14,7 +14,19 @@ import htcondor2
 from router.pool.channel import HEADER, write_frame
 from router.pool.operations import OPERATIONS, forget, missing_token
 
-UNREACHABLE = ("unable to locate", "failed to connect", "can't find address", "failed to fetch ads", "timed out")
+UNREACHABLE = (
+    "unable to locate",
+    "failed to connect",
+    "can't find address",
+    "failed to fetch ads",
+    "timed out",
+    "failed to read",
+    "failed to send",
+    "resume session",
+    "connection closed",
+    "connection reset",
+    "connection refused",
+)
 DENIED = ("denied", "not authorized", "permission", "authentication", "not permitted", "failed to start a session")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -155,6 +156,12 @@ def _numbered(name: str, job: str) -> str:
 
 
 def _render(template: str, title: str, description: Description) -> str:
+    return _templates().get_template(template).render(job=description, title=title)
+
+
+@cache
+def _templates() -> Environment:
+    # Once for all batches: reading and compiling the templates takes longer than rendering.
     environment = Environment(
         loader=FileSystemLoader(folder("jdl_templates")),
         undefined=StrictUndefined,
@@ -164,4 +171,4 @@ def _render(template: str, title: str, description: Description) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"classad": classad_string, "files": file_list}
-    return environment.get_template(template).render(job=description, title=title)
+    return environment

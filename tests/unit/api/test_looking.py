@@ -155,9 +155,11 @@ def test_the_jobs_of_a_dry_run_are_weighed_like_any_other(router):
 
 def test_a_task_from_a_submit_file_is_known_like_any_other(router, organisation, tmp_path):
     task = router.open_file_task("count", tmp_path)
-    cluster = router.pool.submit(f'executable = x\nMy.RouterTask = "{task.id}"\nMy.RouterBatch = "b0"\n', ())
-    router.close_file_task(task, cluster)
-    assert dict(router.status("count").counts) == {"idle": 1}
+    marks = f'executable = x\nMy.RouterTask = "{task.id}"\nMy.RouterBatch = "b0"\n'
+    cluster = router.pool.submit(marks, [{"n": "1"}, {"n": "2"}])
+    router.close_file_task(task, cluster, 2)
+    status = router.status("count")
+    assert (dict(status.counts), status.jobs, status.done) == ({"idle": 2}, 2, False)
     assert [each.cluster for each in router.why("count")] == [cluster]
 
 

@@ -168,7 +168,8 @@ def test_jobs_move_for_a_great_gain_and_only_after_a_while():
     early = a_world(*sites, jobs=(group,), now=NOON + POLICY.patience_s - 1)
     assert actions(early) == []
     place = only(replace(early, now=NOON + POLICY.patience_s + 1))
-    assert (place.is_move, place.decision.sites, place.decision.tag) == (True, ("SITE_B",), "sooner-elsewhere")
+    assert (place.is_move, place.decision.tag) == (True, "sooner-elsewhere")
+    assert "SITE_B" in place.decision.sites
 
 
 def test_jobs_do_not_move_for_a_small_gain():

@@ -68,11 +68,16 @@ def test_the_description_of_a_task_that_says_little_is_what_it_was():
     assert matches_golden("plain.jdl", jdl.batch_injection(a_task(), a_batch()).text)
 
 
+def spread(text: str) -> str:
+    """JSON in a form that people can compare."""
+    return json.dumps(json.loads(text), indent=1) + "\n"
+
+
 def test_what_the_wrapper_reads_is_what_it_was():
     task, batch = a_whole_task(), a_whole_batch()
-    assert matches_golden("0001.json", jdl.job_description(task, "b0", batch.chunks[1], task.outputs) + "\n")
+    assert matches_golden("0001.json", spread(jdl.job_description(task, "b0", batch.chunks[1], task.outputs)))
     (merge,) = jdl.merge_descriptions(task, 2, task.outputs).values()
-    assert matches_golden("merge.json", merge + "\n")
+    assert matches_golden("merge.json", spread(merge))
 
 
 @pytest.mark.parametrize("name", ["analysis.jdl", "merge.jdl", "plain.jdl"])

@@ -95,7 +95,7 @@ def test_what_a_batch_reads_is_counted_by_site_even_with_two_storage_elements(st
     task = a_task(payload=a_payload(dataset="/demo/all"))
     store.open_task(task, "name: zmumu\nexecutable: a.py\n", "digest", [a_batch("b0", 3, [twice, B])], 0)
     key = (task.id, "b0")
-    assert store.inputs([key]) == {key: Inputs(2000, (("SITE_A", 2000), ("SITE_B", 1000)))}
+    assert store.inputs([key]) == {key: Inputs(2000, (("SITE_A", 2000), ("SITE_B", 1000)), jobs=3)}
     store.register([a_file("/demo/a.root", "SITE_B")], "alice", 2.0)
     assert store.inputs([key])[key].at_sites == (("SITE_A", 2000), ("SITE_B", 2000))
     store.remove_replica("/demo/b.root", "SITE_A_DISK")
