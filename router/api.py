@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -73,9 +74,9 @@ class Router:
         if task is None:
             task = self._open(plan, digest)
         self._refuse_other_cut(task, plan)
-        self._lay_out(task, plan, code)
+        files = self._lay_out(task, plan, code)
         there = dict(self.pool.clusters(task.id, self.user)) if resumed else {}  # a search of queue and history
-        clusters = self._inject(task, plan, there, told)
+        clusters = self._inject(task, plan, files, there, told)
         self.memory.set_complete(task.id)
         return Submitted(task, clusters, resumed)
 
@@ -95,29 +96,31 @@ class Router:
         self.memory.open_task(task, plan.text, digest, [planned.batch for planned in plan.batches], merges)
         return task
 
-    def _lay_out(self, task: Task, plan: Plan, code: Mapping[str, Path]) -> None:
+    def _lay_out(self, task: Task, plan: Plan, code: Mapping[str, Path]) -> TaskFiles:
         files = self.directory(Path(task.directory))
-        base = task.outputs
-        merges = jdl.merge_descriptions(task, plan.jobs, base)
-        files.make(plan.text, code, (jdl.WRAPPER, *((jdl.MERGER,) if merges else ())))
-        for planned in plan.batches:
-            key, chunks = planned.batch.key, planned.batch.chunks
-            files.describe({chunk.job: jdl.job_description(task, key, chunk, base) for chunk in chunks})
-        files.describe(merges)
+        files.make(plan.text, code, (jdl.WRAPPER, *((jdl.MERGER,) if jdl.merge_jobs(plan.payload) else ())))
+        return files
 
     def _inject(
-        self, task: Task, plan: Plan, there: dict[str, int], told: Callable[[str], None]
+        self, task: Task, plan: Plan, files: TaskFiles, there: dict[str, int], told: Callable[[str], None]
     ) -> tuple[tuple[str, int], ...]:
         """Submit the batches that are not `there` already; returns the cluster of each."""
-        wanted = [jdl.batch_injection(task, planned.batch) for planned in plan.batches]
-        if jdl.merge_jobs(task.payload):
-            wanted.append(jdl.merge_injection(task))
-        for number, injection in enumerate(wanted, 1):
-            if injection.batch not in there:
-                there[injection.batch] = self._submit(task, injection)
-                told(f"{number} of {len(wanted)} batches are in the queue")
-            self.memory.set_cluster(task.id, injection.batch, there[injection.batch])
-        return tuple((injection.batch, there[injection.batch]) for injection in wanted)
+        with ThreadPoolExecutor(max_workers=1) as writer:
+            # The descriptions of a batch are written while the one before is submitted.
+            wanted = [
+                (jdl.batch_injection(task, batch), writer.submit(_describe, files, task, batch))
+                for batch in (planned.batch for planned in plan.batches)
+            ]
+            if jdl.merge_jobs(task.payload):
+                merges = jdl.merge_descriptions(task, plan.jobs, task.outputs)
+                wanted.append((jdl.merge_injection(task), writer.submit(files.describe, merges)))
+            for number, (injection, described) in enumerate(wanted, 1):
+                described.result()
+                if injection.batch not in there:
+                    there[injection.batch] = self._submit(task, injection)
+                    told(f"{number} of {len(wanted)} batches are in the queue")
+                self.memory.set_cluster(task.id, injection.batch, there[injection.batch])
+        return tuple((injection.batch, there[injection.batch]) for injection, _ in wanted)
 
     def _submit(self, task: Task, injection: jdl.Injection) -> int:
         try:
@@ -284,6 +287,10 @@ def _planned(payload: Payload, batch: Batch, brokerage: Brokerage) -> PlannedBat
     inputs = replace(inputs_of(batch.chunks), jobs=len(batch.chunks))
     shape = Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
     return PlannedBatch(batch, shape, brokerage.choose(shape), brokerage.sites_for(shape, len(batch.chunks)))
+
+
+def _describe(files: TaskFiles, task: Task, batch: Batch) -> None:
+    files.describe({chunk.job: jdl.job_description(task, batch.key, chunk, task.outputs) for chunk in batch.chunks})
 
 
 def _is_merged(lfn: str) -> bool:

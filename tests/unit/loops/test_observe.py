@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.loops.observe import Declared, assemble, observe
+from router.loops.observe import MARGIN_S, Declared, assemble, observe
 from router.model.job import JobState, SlotGroup
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
@@ -21,20 +21,20 @@ def sites(declared=ONE_SITE, jobs=(), slots=(), states=None, outcomes=None, fail
 
 def test_a_declared_site_is_known_though_nothing_is_there():
     site = sites((Declared("SITE_A", (an_entry(cpus=8, memory_mb=4000),)),))["SITE_A"]
-    assert (site.limits, site.status, site.cores) == (Limits(8, 4000, 10240, 86400), SiteStatus.ONLINE, 0)
+    assert (site.limits, site.status, site.cores) == (Limits(8, 4000, 10240, 86400 - MARGIN_S), SiteStatus.ONLINE, 0)
 
 
 def test_a_site_is_known_by_its_glideins_or_their_refusals_but_not_because_a_job_names_it():
     slots = (SLOT, SlotGroup("SEEN", "x", 1, 4, 4, 2000, 3000, 4, 0))
     found = sites(slots=slots, jobs=[a_group(sites=("GHOST",))], failures=[a_failure(site="SICK")])
     assert sorted(found) == ["SEEN", "SICK", "SITE_A"]
-    assert found["SEEN"].limits == Limits(4, 2000, 3000, 86400)
+    assert found["SEEN"].limits == Limits(4, 2000, 3000, 86400 - MARGIN_S)
     assert found["SICK"].limits == Limits()
 
 
 def test_what_a_glidein_really_gives_counts_more_than_what_its_entry_promises():
     declared = (Declared("SITE_A", (an_entry("e1", cpus=8, disk_mb=60_000, walltime_s=3600), an_entry("e2", cpus=2))),)
-    assert sites(declared, slots=(SLOT,))["SITE_A"].limits == Limits(8, 8000, 50_000, 86400)
+    assert sites(declared, slots=(SLOT,))["SITE_A"].limits == Limits(8, 8000, 50_000, 86400 - MARGIN_S)
 
 
 def test_idle_jobs_wait_at_each_of_their_sites_and_running_ones_run_at_one():

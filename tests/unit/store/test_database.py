@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from router.errors import RouterError, TemporaryError
 from router.store import schema
 from router.store.store import Store
-from router.testing.build import a_file, a_place, an_ended_job
+from router.testing.build import a_batch, a_file, a_place, a_task, an_ended_job
 
 WRITERS, EACH = 2, 10
 
@@ -34,6 +34,7 @@ def test_two_processes_write_at_once_and_nothing_is_lost(url):
         writer.join(60)
         assert writer.exitcode == 0
     store = Store(url)
+    store.open_task(a_task(), "name: zmumu\nexecutable: analyse.py\n", "digest", [a_batch()], 0)
     assert len(store.listing("/demo")) == WRITERS * EACH + 1
     assert len(store.ended("zmumu-1")) == WRITERS * EACH
     store.close()

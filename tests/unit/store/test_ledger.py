@@ -78,11 +78,18 @@ def test_batches_come_in_the_order_they_were_cut_the_merge_batch_last(store):
 
 
 def test_how_a_job_ended_is_remembered_once_and_the_last_word_counts(store):
+    opened(store)
     store.record_ended([])
     store.record_ended([an_ended_job(ended=5.0), an_ended_job(proc=1, ended=7.0)])
     store.record_ended([an_ended_job(ended=6.0, wall_s=3.0)])
     assert [(job.proc, job.ended, job.wall_s) for job in store.ended("zmumu-1")] == [(0, 6.0, 3.0), (1, 7.0, 0.0)]
     assert store.last_ended() == 7.0
+
+
+def test_a_job_of_a_stranger_is_none_of_the_tasks(store):
+    opened(store)
+    store.record_ended([an_ended_job(), an_ended_job(cluster=2, owner="bob")])
+    assert [job.owner for job in store.ended("zmumu-1")] == ["alice"]
 
 
 def test_a_job_told_again_keeps_its_read_report(store):
