@@ -58,7 +58,7 @@ class _Sides:
     def product(self) -> float:
         """The seconds of a pass that moves every job, as the route loop does it: noted, applied, settled."""
         turn = next(self.turns)
-        actions = [_move(group, turn) for group in self.bench.router.jobs()]
+        actions = [move(group, turn) for group in self.bench.router.jobs()]
         route = Route(
             self.bench.router,
             self.store,
@@ -68,7 +68,7 @@ class _Sides:
             SystemClock(),
         )
         before = self.bench.queue.calls
-        seconds = taken(lambda: _refuse_less(route.apply(actions), len(actions)))
+        seconds = taken(lambda: refuse_less(route.apply(actions), len(actions)))
         self.calls.append(self.bench.queue.calls - before)
         return seconds
 
@@ -100,13 +100,15 @@ def _figures(sides: _Sides, jobs: int, batches: int) -> Figures:
     }
 
 
-def _move(group: JobGroup, turn: int) -> Place:
+def move(group: JobGroup, turn: int) -> Place:
+    """The decision that gives a cluster the sites of a turn."""
     sites = (f"SITE_{group.cluster}_{turn}",)
     epoch, words = turn, f"moved to {sites[0]}: the sites they had do badly"
     made = Decision(epoch, epoch - 1, sites, group.sites or (), "bench", words, 1_800_000_000 + turn)
     return Place(group.cluster, group.task, group.batch, group.count, group.sites, made)
 
 
-def _refuse_less(applied: Sequence[object], wanted: int) -> None:
+def refuse_less(applied: Sequence[object], wanted: int) -> None:
+    """Raise RouterError where a pass did not do what was decided."""
     if len(applied) != wanted:
         raise RouterError(f"Only {len(applied)} of {wanted} decisions were applied, so there is nothing to compare.")

@@ -172,11 +172,7 @@ class Router:
         failed = any(state_of(group) == JobState.HELD for group in groups)
         jobs = sum(batch.jobs for batch in self.memory.batches(task.id))
         problems = self._problems(task) if failed else ()
-        return task_status(task, jobs, groups, self._ended(task), self.memory.of_task(task.id), problems)
-
-    def _ended(self, task: Task) -> list[EndedJob]:
-        """How the task's jobs ended; jobs of others that claim to be of it are none."""
-        return [job for job in self.memory.ended(task.id) if job.owner == task.owner]
+        return task_status(task, jobs, groups, self.memory.ended(task.id), self.memory.of_task(task.id), problems)
 
     def _problems(self, task: Task) -> tuple[str, ...]:
         """Why jobs of a task are held, each reason once, with how many and which."""
@@ -203,7 +199,7 @@ class Router:
             for line in self.pool.task_lines(task.id)
             if line.owner == task.owner
         ]
-        return sorted(lines, key=lambda line: line.job), self._ended(task)
+        return sorted(lines, key=lambda line: line.job), self.memory.ended(task.id)
 
     def why(self, wanted: str) -> list[BatchWhy]:
         """Why the jobs of a task, of a cluster or of one job (`12` or `12.0`) are where they are."""

@@ -135,8 +135,11 @@ class Ledger:
             connection.execute(statement.on_conflict_do_update(index_elements=["cluster", "proc"], set_=told), rows)
 
     def ended(self, task: str) -> list[EndedJob]:
-        """How the jobs that claim to be of a task ended, by cluster and process."""
-        query = select(ended).where(ended.c.task == task).order_by(ended.c.cluster, ended.c.proc)
+        """How the jobs of a task ended, by cluster and process; jobs of others that claim to be of it are none."""
+        mine = and_(ended.c.task == task, ended.c.owner == tasks.c.owner)
+        query = (
+            select(ended).join(tasks, tasks.c.id == ended.c.task).where(mine).order_by(ended.c.cluster, ended.c.proc)
+        )
         with self._db.read() as connection:
             return [_ended(row) for row in connection.execute(query)]
 
