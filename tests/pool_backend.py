@@ -113,7 +113,7 @@ def why_no_engine(connect: Callable[[], Any] = docker.from_env) -> str:
                 engine.ping()
         except (DockerException, OSError) as error:
             why = f"no Docker engine answers: {error}"
-        gc.collect()
+        gc.collect(1)
     return why
 
 

@@ -109,9 +109,7 @@ class Overflow:
         tier1 = sorted((s for s in grid.sites if s.tier == 1), key=lambda s: -s.slots)[:5]
         near = {
             t1.name: tuple(
-                s.name
-                for s in sorted(grid.sites, key=lambda s: -s.slots)
-                if s.tier == 2 and s.region == t1.region
+                s.name for s in sorted(grid.sites, key=lambda s: -s.slots) if s.tier == 2 and s.region == t1.region
             )[:4]
             for t1 in tier1
         }

@@ -1,4 +1,4 @@
-"""One simulated stretch of time: jobs come, the router places them, the negotiator starts them, they read and compute."""
+"""A stretch of time: jobs come, the router places them, the negotiator starts them, they read and compute."""
 
 import random
 import time
@@ -9,6 +9,7 @@ from benchmarks.quality.agenda import Agenda
 from benchmarks.quality.farm import Farm
 from benchmarks.quality.grid import Outage, Setting
 from benchmarks.quality.jobs import Ledger, Run
+from benchmarks.quality.prestage import Prestage
 from benchmarks.quality.queue import Bunch, Queue
 from benchmarks.quality.shares import share_error
 from benchmarks.quality.transfers import Transfers
@@ -56,6 +57,10 @@ class Simulation:
         self._submit = setting.workload.submit.tolist()
         self._down_storage: set[int] = set()
         self._sampled = 0.0
+        self._had_idle = True
+        self._prestage: Prestage | None = None
+        if getattr(decider, "prestages", False):
+            self._prestage = Prestage(self.queue, self.transfers, self._bytes, self._sources)
 
     def run(self, most_days: float = 400.0) -> Ledger:
         """Simulate until every job has ended. Raises Endless when that takes more than `most_days`."""
@@ -84,6 +89,9 @@ class Simulation:
     def _pass(self) -> None:
         """The router looks, decides and edits."""
         self.agenda.at(self.agenda.now + self.setting.pass_s, self._pass)
+        idle, self._had_idle = self._had_idle, bool(self.queue.waiting)
+        if not idle and not self._had_idle and not self.setting.lag_s:
+            return  # nothing to decide, now as at the last pass
         world = self._view.world(self.agenda.now)
         begun = time.process_time()
         actions = list(self._decider(world))
@@ -98,13 +106,19 @@ class Simulation:
     def _place(self, action: Place) -> None:
         left = action.count
         for bunch in self.queue.of(action.cluster):
-            if left > 0 and bunch.sites == action.old and bunch.decision != action.decision:
-                had = self.queue.move(bunch, left, action.decision, self.agenda.now)
-                left -= had
-                if action.old is None:
-                    self.ledger.placed += had
-                elif action.old != action.decision.sites:
-                    self.ledger.edited += had
+            count = min(left, bunch.count)
+            if not count or bunch.sites != action.old or bunch.decision == action.decision:
+                continue
+            left -= count
+            if self._prestage:
+                self._prestage.give_back(bunch, count - len(bunch.jobs))
+            target = self.queue.move(bunch, count, action.decision, self.agenda.now)
+            if self._prestage:
+                self._prestage.hold_back(target)
+            if action.old is None:
+                self.ledger.placed += count
+            elif action.old != action.decision.sites:
+                self.ledger.edited += count
         self.ledger.calls += left < action.count
 
     def _cycle(self) -> None:
@@ -141,7 +155,9 @@ class Simulation:
 
     def _reads_far(self, run: Run) -> bool:
         replicas = run.bunch.spec.replicas
-        return bool(replicas) and self._bytes[run.job] > 0 and run.site not in replicas
+        if not replicas or not self._bytes[run.job] or run.site in replicas:
+            return False
+        return not (self._prestage and self._prestage.has(run.job, run.site))
 
     def _sources(self, bunch: Bunch) -> tuple[int, ...]:
         """The replicas that can be read; all of them when none can: then the job waits for the first to be back."""

@@ -72,8 +72,8 @@ class Slots:
         """How long there has been no glidein although jobs asked, in seconds."""
         if self.present:
             self.seen, self.asked = now, 0.0
-        elif waiting and not self.asked:
-            self.asked = now
+        else:
+            self.asked = (self.asked or now) if waiting else 0.0
         return now - max(self.seen, self.asked) if self.asked else 0.0
 
 
@@ -99,8 +99,8 @@ class Farm:
         for each in sets:
             if each.idle:
                 part = each.idle * each.cores / max(len(each.sites), 1)
-                for site in each.sites:
-                    wanted[site] += part
+                for place in each.sites:
+                    wanted[place] += part
         for number, site in enumerate(self.sites):
             goal = min(site.capacity, site.used + math.ceil(wanted[number]))
             if not site.down and goal > site.present + site.pending:

@@ -16,7 +16,7 @@ class Recipe:
     """How a grid and its jobs are made. Times in seconds, sizes in bytes."""
 
     jobs: int = 20_000
-    sites: int = 20
+    sites: int = 50
     days: float = 3.0
     """Jobs are submitted over this long; 0: all at once."""
     rho: float = 0.7
@@ -34,10 +34,10 @@ class Recipe:
     no_input: float = 0.1
     """Part of the batches that read nothing."""
     replicas: tuple[float, ...] = (0.5, 0.3, 0.2)
-    """Chances of one, two, three copies, at sites drawn by storage: slots to the power 0.8 times a log-normal of 0.5."""
+    """Chances of one, two, three copies; sites are drawn by storage: slots to the 0.8 times a log-normal of 0.5."""
     bytes_median: float = 2.2e9
     """Input of a job: log-normal by batch with a spread of 0.8, plus or minus 30 % by job."""
-    egress: float = 0.5
+    egress: float = 1.0
     """What a storage can serve to others, as part of what its own slots read; log-normal with a spread of 0.5."""
     multicore: float = 0.0
     """Part of the batches that want eight cores."""
@@ -198,7 +198,8 @@ def _arrivals(recipe: Recipe, chance: np.random.Generator, tasks: int) -> Floats
         return np.zeros(tasks)
     grid = np.linspace(0.0, recipe.days * DAY, 2000)
     rate = np.cumsum(1.0 + 0.5 * np.sin(2 * np.pi * grid / DAY))
-    return np.interp(np.sort(chance.random(tasks)) * rate[-1], rate, grid)
+    found: Floats = np.interp(np.sort(chance.random(tasks)) * rate[-1], rate, grid)
+    return found
 
 
 def _outages(recipe: Recipe, given: Calibration, chance: np.random.Generator, span: float) -> tuple[Outage, ...]:

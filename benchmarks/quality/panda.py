@@ -30,6 +30,8 @@ BEST = 10
 """Candidates kept."""
 REBROKER_S = 2 * HOUR
 """Waiting for this long without a start brings rebrokerage (12 h by default, 2 h is the fast setting)."""
+COPY_S = 12 * HOUR
+"""The same for jobs whose input is being copied: PanDA's own time for jobs in the state `assigned`."""
 QUIET_S = 1800.0
 """No job of the group started for this long (3 h for the default of 12 h)."""
 PERIOD_S = 2400.0
@@ -68,6 +70,9 @@ class _Queue:
 class Panda:
     """One PanDA server; remembers what its database would."""
 
+    prestages = True
+    """Input is copied to the site before the job is released to it, and no slot waits for that."""
+
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)  # noqa: S311 - a simulation, not a secret
         self._starts: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
@@ -83,7 +88,6 @@ class Panda:
         self._retry: dict[int, float] = {}
         self._good: dict[int, float] = {}
         """Clusters: when brokerage was first tried in vain."""
-        self._pilots: dict[str, float] = {}
         self._rebrokered = 0.0
 
     def __call__(self, world: World) -> Iterator[Action]:
@@ -101,10 +105,6 @@ class Panda:
     def _look(self, world: World, idle: Iterable[JobGroup]) -> dict[str, _Queue]:
         """The counters, and who started since the last look."""
         queues = {site.name: _Queue(site) for site in world.sites}
-        for site in world.sites:
-            if site.cores:
-                self._pilots[site.name] = world.now
-            self._pilots.setdefault(site.name, world.now)
         now_idle: dict[tuple[int, Decision], int] = {}
         for group in idle:
             if group.decision:
@@ -192,9 +192,7 @@ class Panda:
         good = [site for site in best if not _problematic(queues[site], group.owner)]
         return {site: weights[site] for site in good[:BEST]}
 
-    def _filter(
-        self, group: JobGroup, start: Iterable[_Queue], queues: dict[str, _Queue], now: float
-    ) -> list[_Queue]:
+    def _filter(self, group: JobGroup, start: Iterable[_Queue], queues: dict[str, _Queue], now: float) -> list[_Queue]:
         """PanDA's filters in its order: status, closed, memory, pilots, overload."""
         fit = [queue for queue in start if self._usable(group, queue, now)]
         total_queued = sum(queue.queued for queue in queues.values())
@@ -210,7 +208,7 @@ class Panda:
             and self._closed.get((group.task, site.name), 0.0) <= now
             and group.requests.cpus <= site.limits.cpus
             and group.requests.memory_mb <= site.limits.memory_mb
-            and now - self._pilots[site.name] < NO_PILOT_S
+            and site.silent_s < NO_PILOT_S
         )
 
     def _rebroker(
@@ -227,19 +225,23 @@ class Panda:
             if group.decision is None:
                 continue
             site, known = group.decision.sites[0], inputs.get(group.cluster, Inputs())
-            if self._stuck(group, group.decision, queues[site].site, now):
+            here = known.fraction_at(site) == 1.0
+            if self._stuck(group, group.decision, queues[site].site, here, now):
                 self._closed[group.task, site] = now + WINDOW_S
                 yield from self._broker(group, group.count, known, queues, now)
-            elif excess.get(site, 0) > 0:
+            elif here and excess.get(site, 0) > 0:
                 jobs = min(group.count, excess[site])
                 excess[site] -= jobs
                 yield from self._broker(group, jobs, known, queues, now)
 
-    def _stuck(self, group: JobGroup, decision: Decision, site: Site, now: float) -> bool:
+    def _stuck(self, group: JobGroup, decision: Decision, site: Site, here: bool, now: float) -> bool:
+        """Whether a group has waited too long; one that waits for its copies is given more time."""
         age = now - decision.at
         if site.status is not SiteStatus.ONLINE:
             return age > QUIET_S
-        return age > REBROKER_S and now - self._quiet.get((group.cluster, decision), now) > QUIET_S
+        return (
+            age > (REBROKER_S if here else COPY_S) and now - self._quiet.get((group.cluster, decision), now) > QUIET_S
+        )
 
 
 def _overloaded(queue: _Queue, ratio: float) -> bool:
@@ -287,6 +289,4 @@ def _classes(fit: list[_Queue]) -> dict[str, int]:
     if not ordered:
         return {}
     low, high = ordered[len(ordered) // 3], ordered[(2 * len(ordered)) // 3]
-    return {
-        site: 1 if wait <= max(low, 1.0) else -1 if wait > max(high, 3.0) else 0 for site, wait in waits.items()
-    }
+    return {site: 1 if wait <= max(low, 1.0) else -1 if wait > max(high, 3.0) else 0 for site, wait in waits.items()}

@@ -1,7 +1,7 @@
 """The schedd and the negotiator: idle jobs by batch and site set, and who starts where in a negotiation cycle.
 
 As HTCondor does it: users in the order of their effective priority get slices of the free cores, their jobs run in the
-order of submission, on a random free slot of a site in the job's set; job shapes that found nothing are not tried again.
+order of submission, on a random free slot of a site in the job's set; what found nothing is not tried again.
 """
 
 import heapq
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from benchmarks.quality.grid import BatchSpec
+from benchmarks.quality.transfers import Transfer
 from router.model.job import Decision
 
 HALF_LIFE_S = 86_400.0
@@ -38,6 +39,8 @@ class Bunch:
     siteset: SiteSet | None = None
     """None: not placed, and so nowhere to run."""
     jobs: deque[int] = field(default_factory=deque)
+    coming: dict[int, Transfer] = field(default_factory=dict)
+    """Jobs that wait for a copy of their input before they may start."""
     queued: bool = False
     """Whether the negotiator's heap holds it."""
 
@@ -45,6 +48,11 @@ class Bunch:
     def sites(self) -> tuple[str, ...] | None:
         """DESIRED_Sites."""
         return self.decision.sites if self.decision else None
+
+    @property
+    def count(self) -> int:
+        """Jobs, also those that wait for a copy."""
+        return len(self.jobs) + len(self.coming)
 
     def __lt__(self, other: "Bunch") -> bool:
         return (self.submitted, self.cluster) < (other.submitted, other.cluster)
@@ -79,19 +87,25 @@ class Queue:
         self._index = {name: number for number, name in enumerate(sites)}
         self._bunches: list[dict[Decision | None, Bunch]] = [{} for _ in specs]
         self._live: dict[int, None] = {}
+        self._submitted: dict[int, float] = {}
         self._quotas = quotas
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any bunch has jobs."""
+        return any(True for _ in self.bunches())
 
     def bunches(self) -> Iterator[Bunch]:
         """Those that have jobs, by cluster."""
         for cluster in sorted(self._live):
-            found = [bunch for bunch in self._bunches[cluster].values() if bunch.jobs]
+            found = [bunch for bunch in self._bunches[cluster].values() if bunch.count]
             if not found:
                 del self._live[cluster]
             yield from found
 
     def of(self, cluster: int) -> list[Bunch]:
         """The bunches of one cluster that have jobs, oldest decision first."""
-        return [bunch for bunch in self._bunches[cluster].values() if bunch.jobs]
+        return [bunch for bunch in self._bunches[cluster].values() if bunch.count]
 
     def add(self, job: int, cluster: int, decision: Decision | None, now: float, *, first: bool = False) -> None:
         """A job becomes idle; `first`: it had started and keeps its place before those that had not."""
@@ -102,9 +116,8 @@ class Queue:
             bunch.jobs.append(job)
         self._grown(bunch, 1)
 
-    def move(self, bunch: Bunch, count: int, decision: Decision, now: float) -> int:
-        """Give `count` of a bunch's jobs another decision; returns how many it had."""
-        count = min(count, len(bunch.jobs))
+    def move(self, bunch: Bunch, count: int, decision: Decision, now: float) -> Bunch:
+        """Give `count` of a bunch's jobs another decision; returns where they are now."""
         target = self._bunch(bunch.cluster, decision, now)
         taken = bunch.jobs if count == len(bunch.jobs) else [bunch.jobs.popleft() for _ in range(count)]
         target.jobs.extend(taken)
@@ -112,15 +125,27 @@ class Queue:
             bunch.jobs = deque()
         self._shrunk(bunch, count)
         self._grown(target, count)
-        return count
+        return target
+
+    def hold_back(self, bunch: Bunch) -> None:
+        """Take the jobs that wait for a copy out of the negotiator's hands."""
+        ready = deque(job for job in bunch.jobs if job not in bunch.coming)
+        count = len(bunch.jobs) - len(ready)
+        bunch.jobs = ready
+        self._shrunk(bunch, count)
+
+    def let_go(self, job: int, bunch: Bunch) -> None:
+        """A job need not wait for its copy any longer."""
+        del bunch.coming[job]
+        bunch.jobs.append(job)
+        self._grown(bunch, 1)
 
     def _bunch(self, cluster: int, decision: Decision | None, now: float) -> Bunch:
         bunch = self._bunches[cluster].get(decision)
         if bunch is None:
             spec = self._specs[cluster]
             siteset = self._set(decision.sites, spec.cores) if decision else None
-            known = next(iter(self._bunches[cluster].values()), None)
-            bunch = Bunch(cluster, spec, known.submitted if known else now, decision, siteset)
+            bunch = Bunch(cluster, spec, self._submitted.setdefault(cluster, now), decision, siteset)
             self._bunches[cluster][decision] = bunch
         self._live[cluster] = None
         return bunch
@@ -147,7 +172,7 @@ class Queue:
         if bunch.siteset is not None:
             bunch.siteset.idle -= count
             self.users[bunch.spec.user].idle -= count
-        if not bunch.jobs:
+        if not bunch.count:
             # A decision once left does not come back; a job still running with it makes its bunch anew.
             self._bunches[bunch.cluster].pop(bunch.decision, None)
 
@@ -194,8 +219,7 @@ class Queue:
         used = 0
         while ready and used < cores:
             bunch = heapq.heappop(ready)
-            siteset = bunch.siteset
-            assert siteset is not None
+            siteset = _placed(bunch)
             count = self._start(bunch, (cores - used) // siteset.cores, free, start, chance)
             used += count * siteset.cores
             user.running += count * siteset.cores
@@ -217,8 +241,7 @@ class Queue:
 
     def _start(self, bunch: Bunch, most: int, free: list[int], start: Start, chance: random.Random) -> int:
         """Start up to `most` jobs, each on a random one of the free slots."""
-        siteset = bunch.siteset
-        assert siteset is not None
+        siteset = _placed(bunch)
         cores, count = siteset.cores, 0
         open_sites = [site for site in siteset.sites if free[site] >= cores]
         for _ in range(min(most, len(bunch.jobs))):
@@ -232,6 +255,13 @@ class Queue:
                 open_sites.remove(site)
         self._shrunk(bunch, count)
         return count
+
+
+def _placed(bunch: Bunch) -> SiteSet:
+    """The sites of a bunch that the negotiator knows."""
+    if bunch.siteset is None:
+        raise ValueError(f"cluster {bunch.cluster} is in the negotiator's queue and has no sites")
+    return bunch.siteset
 
 
 def _room(siteset: SiteSet, free: list[int]) -> bool:

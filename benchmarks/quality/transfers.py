@@ -2,7 +2,7 @@
 
 A transfer ends when its storage has served its bytes (equal shares of the egress, none faster than the network's
 limit for one job) and not before its link could have carried them. The equal shares are exact: a storage keeps the
-bytes that a transfer present since the beginning would have got, so that a change touches one number, not all transfers.
+bytes that a transfer present since the beginning would have got, so that a change touches one number only.
 """
 
 import heapq
@@ -18,7 +18,8 @@ class Transfer:
     """One job's input on its way."""
 
     source: int
-    bytes: float
+    due: float
+    """What its storage will have served to each by its end, in bytes."""
     earliest: float
     """Its link cannot carry it sooner, in seconds."""
     then: Callable[[], None]
@@ -54,7 +55,7 @@ class Transfers:
 
     def __init__(self, agenda: Agenda, grid: Grid) -> None:
         self.moved = 0.0
-        """Bytes asked for, in all."""
+        """Bytes, in all; of transfers on their way too."""
         self._agenda = agenda
         self._wan = grid.network.wan
         self._links = {(source, target): rate for source, target, rate in grid.network.links}
@@ -65,12 +66,12 @@ class Transfers:
         """Read `size` bytes at `target` from the source that promises most; call `then` when they are there."""
         source = max(sources, key=lambda each: (self._promise(each, target), -each))
         link = min(self._links.get((source, target), self._wan), self._wan)
-        transfer = Transfer(source, size, self._agenda.now + size / link, then)
         storage = self._storages[source]
         storage.advance(self._agenda.now)
+        transfer = Transfer(source, storage.served + size, self._agenda.now + size / link, then)
         storage.active += 1
         self._serial += 1
-        heapq.heappush(storage.queue, (storage.served + size, self._serial, transfer))
+        heapq.heappush(storage.queue, (transfer.due, self._serial, transfer))
         self.moved += size
         self._plan(source)
         return transfer
@@ -82,6 +83,7 @@ class Transfers:
             storage.advance(self._agenda.now)
             transfer.alive = False
             storage.active -= 1
+            self.moved -= max(transfer.due - storage.served, 0.0)
             self._plan(transfer.source)
 
     def switch(self, site: int, *, up: bool) -> None:

@@ -78,8 +78,8 @@ class View:
         kept: dict[Bunch, JobGroup] = {}
         for bunch in self._queue.bunches():
             group = self._groups.get(bunch)
-            if group is None or group.count != len(bunch.jobs):
-                group = _group(bunch.cluster, bunch.spec, JobState.IDLE, len(bunch.jobs), bunch=bunch)
+            if group is None or group.count != bunch.count:
+                group = _group(bunch.cluster, bunch.spec, JobState.IDLE, bunch.count, bunch=bunch)
             kept[bunch] = group
         self._groups = kept
         return tuple(kept.values())

@@ -33,7 +33,7 @@ def _ends(brokerage: Brokerage, shape: Shape, jobs: int) -> float:
         return float(NEVER)
     ruling = brokerage.rule([shape], brokerage.columns([shape]))
     need = np.array([jobs * shape.requests.cpus], dtype=np.float32)
-    return float(brokerage.sets(ruling.total, need).ends[0])
+    return float(brokerage.sets(ruling.total, ruling.read, need).ends[0])
 
 
 def _changes(shape: Shape, sites: Sequence[Site]) -> Iterator[tuple[str, Shape]]:

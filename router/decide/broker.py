@@ -4,7 +4,7 @@ A Brokerage sees the sites of one instant and the queue before them. It answers 
 it has given out, so that one task cannot flood one site before the pool shows it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -17,7 +17,7 @@ from router.model.action import Choice, Verdict
 from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
-from router.model.task import Shape
+from router.model.task import Inputs, Shape
 
 HOUR_S = 3600.0
 
@@ -39,6 +39,10 @@ class Ruling:
     """(1, S)"""
     total: Numbers
     """(G, S): NEVER where it is refused."""
+    local: Numbers
+    """(G, S): share of the input that lies there, 0..1."""
+    source: np.ndarray
+    """(G,): the site from which others would read the input; the least crowded that has it."""
 
     def choice(self, row: int) -> Choice:
         """The verdicts on one shape; their words are made when they are read."""
@@ -108,8 +112,18 @@ def score(seconds: float) -> float:
 class Brokerage:
     """The sites of one instant, and the cores that are asked of each."""
 
-    def __init__(self, sites: Iterable[Site], policy: BrokerPolicy, jobs: Iterable[JobGroup] = ()) -> None:
-        """Broker over `sites` in any order; the idle ones among `jobs` that are placed wait before any other."""
+    def __init__(
+        self,
+        sites: Iterable[Site],
+        policy: BrokerPolicy,
+        jobs: Iterable[JobGroup] = (),
+        inputs: Mapping[int, Inputs] | None = None,
+    ) -> None:
+        """Broker over `sites` in any order.
+
+        The idle ones among `jobs` that are placed wait before any other; the running ones read their `inputs` (by
+        cluster) from elsewhere where their site does not hold them.
+        """
         self.sites = tuple(sorted(sites, key=lambda site: site.name))
         self.policy = policy
         self.place = {site.name: number for number, site in enumerate(self.sites)}
@@ -118,10 +132,21 @@ class Brokerage:
         self.harmless = np.array([False, *(each.harmless for each in self._asked)])
         self._lost = lost_s(self._columns, policy)
         self.queued: Numbers = np.zeros((1, len(self.sites)), dtype=np.float32)
+        self._reading: Numbers = np.zeros(len(self.sites), dtype=np.float32)
+        known = inputs or {}
         for group in jobs:
             if group.state is JobState.IDLE and group.sites:
                 where, cores = self.shares(group)
                 self.queued[0, where] += cores
+            elif group.state is JobState.RUNNING and (read := known.get(group.cluster)):
+                self._note_reading(group, read)
+
+    def _note_reading(self, group: JobGroup, read: Inputs) -> None:
+        """Count running jobs at the sites that they read from."""
+        away = group.count * (1.0 - read.fraction_at(group.site))
+        holders = [self.place[site] for site, _ in read.at_sites if site in self.place]
+        if away > 0 and holders:
+            self._reading[holders] += away / len(holders)
 
     @property
     def idle(self) -> Numbers:
@@ -157,10 +182,26 @@ class Brokerage:
         """What is true of some shapes now."""
         codes = refused(columns, self._columns, self._asked)
         wait = wait_s(self._columns, self.queued, self.policy)
-        read = read_s(columns, self.policy)
+        crowd, source = self._crowd(columns)
+        read = read_s(columns, crowd, self.policy)
         total = read + (wait + self._lost)
+        # A busy core that reads from afar is a core lost to a job that would read at home.
+        total += np.where((columns.local < 1) & (self.idle <= 0), np.float32(self.policy.busy_remote_s), np.float32(0))
         np.copyto(total, NEVER, where=codes > 0)
-        return Ruling(shapes, self.sites, self._asked, codes, wait, read, self._lost, total)
+        return Ruling(shapes, self.sites, self._asked, codes, wait, read, self._lost, total, columns.local, source)
+
+    def _crowd(self, columns: ShapeColumns) -> tuple[Numbers, np.ndarray]:
+        """How many times over the least asked storage that has each input is asked by jobs elsewhere, and whose it is.
+
+        Of shape (G, 1) and (G,).
+        """
+        if not self.sites:
+            return np.zeros((len(columns.local), 1), dtype=np.float32), np.zeros(len(columns.local), dtype=int)
+        asked = np.where(self._columns.storage[0], self._reading / self._columns.readers[0], np.float32(1e6))
+        crowds = np.where(columns.local > 0, asked, np.float32(1e6))
+        source = crowds.argmin(axis=1)
+        found: Numbers = crowds[np.arange(len(source)), source][:, np.newaxis].astype(np.float32)
+        return found, source
 
     def choose(self, shape: Shape) -> Choice:
         """The verdict on every site for one shape."""
@@ -170,14 +211,15 @@ class Brokerage:
         """The set that `jobs` jobs of a shape would get now; empty when nothing fits."""
         ruling = self.rule([shape], self.columns([shape]))
         need = np.array([jobs * shape.requests.cpus], dtype=np.float32)
-        [chosen] = self.sets(ruling.total, need).names(self.sites)
+        [chosen] = self.sets(ruling.total, ruling.read, need).names(self.sites)
         return chosen
 
-    def sets(self, total: Numbers, need: Numbers) -> "Sets":
+    def sets(self, total: Numbers, read: Numbers, need: Numbers) -> "Sets":
         """For each row of `total` seconds, the sites that together complete `need` cores' worth of jobs soonest.
 
         Sites are taken best first while the next one would start a job before the sites taken so far have started the
-        last: water filling over start times, with the idle cores of each as its head start.
+        last: water filling over start times, with the idle cores of each as its head start. Further sites that read
+        the input as fast as the best join as well: whichever has a core first may have the job, at no cost.
         """
         width = min(self.policy.max_sites, len(self.sites))
         if not width:
@@ -199,14 +241,19 @@ class Brokerage:
         join[:, 1:] &= (seconds[:, 1:] < last[:, :-1]) | (seconds[:, 1:] <= seconds[:, :1] + self.policy.near_s)
         join = np.logical_and.accumulate(join, axis=1)
         size = join.sum(axis=1)
+        reading = read[rows, best]
+        join |= fit & (reading <= reading[:, :1] + self.policy.near_s)
         ends = np.where(size > 0, last[rows[:, 0], np.maximum(size - 1, 0)], NEVER)
         taken = np.minimum(idle + rate * (ends[:, np.newaxis] - seconds), need[:, np.newaxis])
         cores: Numbers = np.where(join, np.maximum(taken, 0.0), 0.0).astype(np.float32)
         return Sets(best, join, cores, ends.astype(np.float32))
 
-    def give(self, sets: "Sets", rows: Sequence[int]) -> None:
-        """Note that the jobs of these rows now wait where they were sent."""
-        np.add.at(self.queued[0], sets.best[rows].ravel(), sets.cores[rows].ravel())
+    def give(self, sets: "Sets", ruling: Ruling, rows: Sequence[int]) -> None:
+        """Note that the jobs of these rows now wait where they were sent, and will read from where their input lies."""
+        best, cores = sets.best[rows], sets.cores[rows]
+        np.add.at(self.queued[0], best.ravel(), cores.ravel())
+        away = (cores * (1 - ruling.local[np.asarray(rows, dtype=int)[:, np.newaxis], best])).sum(axis=1)
+        np.add.at(self._reading, ruling.source[rows], away)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +271,13 @@ class Sets:
 
     def names(self, sites: Sequence[Site]) -> list[tuple[str, ...]]:
         """Each set as sorted names."""
-        lists = zip(self.best.tolist(), self.join.sum(axis=1).tolist(), strict=True)
         # `sites` are in the order of their names, so sorted numbers are sorted names.
-        return [tuple([sites[number].name for number in sorted(best[:size])]) for best, size in lists]
+        chosen = np.sort(np.where(self.join, self.best, len(sites)), axis=1)
+        sizes = self.join.sum(axis=1).tolist()
+        names = [site.name for site in sites]
+        return [
+            tuple([names[number] for number in row[:size]]) for row, size in zip(chosen.tolist(), sizes, strict=True)
+        ]
 
 
 def choose(shape: Shape, sites: Iterable[Site], policy: BrokerPolicy) -> Choice:

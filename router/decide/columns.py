@@ -15,6 +15,10 @@ from router.model.policy import BrokerPolicy
 from router.model.site import Site, SiteStatus
 from router.model.task import Shape
 
+STALL_SAMPLE = 10
+STALL_SHARE = 0.1
+"""A site stalls when under a tenth of at least ten jobs have ended that should have."""
+
 Booleans = NDArray[np.bool_]
 Numbers = NDArray[np.float32]
 
@@ -36,6 +40,10 @@ class SiteColumns:
     """Jobs that ended lately."""
     failure_rate: Numbers
     cores: Numbers
+    storage: Booleans
+    """Its storage answers: it is not offline, and its own jobs do end."""
+    readers: Numbers
+    """Jobs elsewhere that its storage can feed at full speed."""
     ready: Numbers
     """Cores that a job would get at once: idle ones, or all that come with the first glideins where there are none."""
     rate: Numbers
@@ -79,9 +87,19 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         ended=column([site.outcomes.succeeded + site.outcomes.failed for site in sites]),
         failure_rate=column([site.outcomes.failure_rate for site in sites]),
         cores=column([site.cores for site in sites]),
+        storage=flags([site.status is not SiteStatus.OFFLINE and not is_stalled(site) for site in sites]),
+        readers=column([policy.remote_readers * max(site.cores, site.max_cores, 1) for site in sites]),
         ready=column([site.idle_cores if site.cores else max(site.max_cores, site.limits.cpus) for site in sites]),
         rate=column([_rate(site, policy) for site in sites]),
     )
+
+
+def is_stalled(site: Site) -> bool:
+    """Whether its jobs hang: all cores are busy, and hardly one ends where several should have within the hour."""
+    if site.freed_per_h is None or site.idle_cores > 0 or not site.mean_run_s:
+        return False
+    expected = site.cores * 3600.0 / site.mean_run_s
+    return expected >= STALL_SAMPLE and site.freed_per_h < STALL_SHARE * expected
 
 
 def _rate(site: Site, policy: BrokerPolicy) -> float:

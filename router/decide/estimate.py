@@ -41,13 +41,19 @@ def wait_s(sites: SiteColumns, queued: Numbers, policy: BrokerPolicy) -> Numbers
     return found
 
 
-def read_s(shapes: ShapeColumns, policy: BrokerPolicy) -> Numbers:
-    """Seconds one job spends reading its input at each site, and what a remote read is held to cost: (G, S)."""
-    per_mb = shapes.local * np.float32(1 / policy.local_mb_s - 1 / policy.remote_mb_s)
-    per_mb += np.float32(1 / policy.remote_mb_s)
-    per_mb *= shapes.mb
-    per_mb += np.where(shapes.local < 1, np.float32(policy.remote_s), np.float32(0))
-    return per_mb
+def read_s(shapes: ShapeColumns, crowd: Numbers, policy: BrokerPolicy) -> Numbers:
+    """Seconds one job spends reading its input at each site, and what a remote read is held to cost: (G, S).
+
+    `crowd` (G, 1) says how many times over the storage that has the input is asked by jobs elsewhere; from 1 on they
+    share what it gives.
+    """
+    slower = np.maximum(crowd, np.float32(1))
+    here = shapes.mb * np.float32(1 / policy.local_mb_s)
+    there = shapes.mb * np.float32(1 / policy.remote_mb_s) * slower
+    found: Numbers = shapes.local * (here - there)
+    found += there
+    found += np.where(shapes.local < 1, np.float32(policy.remote_s) * slower, np.float32(0))
+    return found
 
 
 def lost_s(sites: SiteColumns, policy: BrokerPolicy) -> Numbers:

@@ -87,6 +87,13 @@ WALLTIME = Filter(
 )
 """One job wants more time than a glidein there lives."""
 
+INPUT = Filter(
+    "input-unreachable",
+    lambda shape, site: (shape.local >= 1) | ((shape.local > 0) & site.storage).any(axis=1, keepdims=True),
+    lambda shape, site: "lacks the input, and no storage that has it answers",
+)
+"""The input would be read from elsewhere, and nobody gives it."""
+
 VALIDATION = Filter(
     "validation",
     lambda shape, site: site.valid,
@@ -128,6 +135,7 @@ def filters(policy: BrokerPolicy) -> tuple[Filter, ...]:
         MEMORY,
         DISK,
         WALLTIME,
+        INPUT,
         VALIDATION,
         silent(policy.silent_limit_s),
         failing(policy.failure_rate, policy.failure_sample),

@@ -15,6 +15,9 @@ from router.model.policy import BrokerPolicy
 from router.model.task import Inputs, Shape
 from router.model.world import World
 
+MOST_DOUBLINGS = 6
+"""Patience doubles with each decision, up to 64 times."""
+
 BLOCK = 128
 """Groups decided together: they do not see what each other are given, the next block does."""
 
@@ -26,8 +29,9 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
     """
     idle = [group for group in world.jobs if group.state is JobState.IDLE and not (group.fixed and group.sites)]
     idle.sort(key=lambda group: (group.oldest, group.cluster, group.sites or ()))
-    shapes, rows = _shapes(idle, dict(world.inputs))
-    brokerage = Brokerage(world.sites, policy, world.jobs)
+    inputs = dict(world.inputs)
+    shapes, rows = _shapes(idle, inputs)
+    brokerage = Brokerage(world.sites, policy, world.jobs, inputs)
     columns = brokerage.columns(shapes)
     for start in range(0, len(idle), BLOCK):
         part = rows[start : start + BLOCK]
@@ -67,12 +71,12 @@ class Outlook:
 def _block(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage, now: float) -> Iterator[Action]:
     need = np.array([group.count * group.requests.cpus for group in groups], dtype=np.float32)
     total = _without_own(groups, ruling, brokerage)
-    sets = brokerage.sets(total, need)
+    sets = brokerage.sets(total, ruling.read, need)
     chosen = sets.names(brokerage.sites)
     given = []
     for row, group in enumerate(groups):
         outlook = Outlook(ruling, row, sets)
-        sites = chosen[row] if _question(group, outlook, total, brokerage, now) else group.sites or ()
+        sites = _wanted(group, chosen[row], outlook, brokerage, now)
         if not sites:
             choice = ruling.choice(row)
             yield Wait(group.cluster, group.task, group.batch, group.count, _nothing_fits(choice), choice.verdicts)
@@ -84,7 +88,7 @@ def _block(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage, now
         choice = ruling.choice(row)
         decision = _decision(group, sites, outlook, int(now))
         yield Place(group.cluster, group.task, group.batch, group.count, group.sites, decision, choice.verdicts)
-    brokerage.give(sets, given)
+    brokerage.give(sets, ruling, given)
 
 
 def _without_own(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage) -> Numbers:
@@ -98,26 +102,47 @@ def _without_own(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerag
     return total
 
 
-def _question(group: JobGroup, outlook: Outlook, total: Numbers, brokerage: Brokerage, now: float) -> bool:
-    """Whether a group gets the new set: it has none, one of its sites fell away, or the gain is worth the move.
+def _wanted(
+    group: JobGroup, chosen: tuple[str, ...], outlook: Outlook, brokerage: Brokerage, now: float
+) -> tuple[str, ...]:
+    """The sites a group should have: those it has, unless one fell away, or they are so slow that more must help.
 
-    Keeping is the rule: a changed set costs the negotiator an autocluster and the jobs their place in it.
+    Keeping is the rule: a changed set costs the negotiator an autocluster. What still fits is never taken away, so
+    that sets only grow while jobs wait, and no job goes to and fro.
     """
     if not group.sites:
-        return True
+        return chosen
     ruling, row = outlook.ruling, outlook.row
-    where = [brokerage.place.get(site, -1) for site in group.sites]
-    if min(where) < 0 or total[row, where].min() >= NEVER:
-        return True
-    codes = ruling.codes[row, where]
-    if (codes[~brokerage.harmless[codes]] > 0).any():
-        return True
-    where = [column for column in where if total[row, column] < NEVER]
-    policy = brokerage.policy
-    if now - (group.decision.at if group.decision else group.oldest) < policy.patience_s:
+    columns = [brokerage.place.get(site, -1) for site in group.sites]
+    codes = {site: int(ruling.codes[row, c]) if c >= 0 else -1 for site, c in zip(group.sites, columns, strict=True)}
+    fit = tuple(site for site, code in codes.items() if code == 0)
+    if not fit:
+        return chosen
+    most = brokerage.policy.max_sites
+    if any(code < 0 or not brokerage.harmless[code] for code in codes.values() if code):
+        return fit if len(fit) >= most else _joined(fit, chosen, outlook, brokerage)
+    if len(fit) < most and _too_slow(group, fit, outlook, brokerage, now):
+        return _joined(fit, chosen, outlook, brokerage)
+    return group.sites
+
+
+def _joined(fit: tuple[str, ...], chosen: tuple[str, ...], outlook: Outlook, brokerage: Brokerage) -> tuple[str, ...]:
+    """A set with those of `chosen` that complete jobs soonest, as far as there is room."""
+    total = outlook.ruling.total[outlook.row]
+    more = sorted((site for site in chosen if site not in fit), key=lambda site: total[brokerage.place[site]])
+    return tuple(sorted((*fit, *more[: brokerage.policy.max_sites - len(fit)])))
+
+
+def _too_slow(group: JobGroup, fit: tuple[str, ...], outlook: Outlook, brokerage: Brokerage, now: float) -> bool:
+    """Whether a group has waited long enough, and would gain enough elsewhere."""
+    policy, last = brokerage.policy, group.decision
+    since, times = (last.at, last.epoch - 1) if last else (group.oldest, 0)
+    if now - since < policy.patience_s * 2 ** min(times, MOST_DOUBLINGS):
         return False
-    stay = _ends(total[row, where], brokerage.rate[where], brokerage.idle_for(group)[where], group)
-    gain = stay - float(outlook.sets.ends[row])
+    where = [brokerage.place[site] for site in fit]
+    seconds = outlook.ruling.total[outlook.row, where]
+    stay = _ends(seconds, brokerage.rate[where], brokerage.idle_for(group)[where], group)
+    gain = stay - float(outlook.sets.ends[outlook.row])
     return gain > max(policy.min_gain_s, policy.min_gain * stay)
 
 
@@ -147,19 +172,20 @@ def _decision(group: JobGroup, sites: tuple[str, ...], outlook: Outlook, now: in
         best = int(outlook.sets.best[outlook.row, 0])
         words = f"{tag} at {' or '.join(sites)}: {_why(outlook.ruling, outlook.row, best)}"
         return Decision(epoch, moves, sites, (), tag, words, now)
+    if set(group.sites) <= set(sites):
+        there = _duration(int(outlook.sets.ends[outlook.row]))
+        words = f"widened from {','.join(group.sites)} to {','.join(sites)}: the last job could start in {there}"
+        return Decision(epoch, moves, sites, (), "widened", words, now)
     tag, words = _grounds(group.sites, outlook)
     moved = f"moved from {','.join(group.sites)} to {','.join(sites)}: {words}"
     return Decision(epoch, moves + 1, sites, group.sites, tag, moved, now)
 
 
 def _grounds(sites: tuple[str, ...], outlook: Outlook) -> tuple[str, str]:
-    """Tag and words of why jobs leave `sites`."""
+    """Tag and words of why jobs leave some of `sites`."""
     choice = outlook.ruling.choice(outlook.row)
     lost = [site for site in sites if choice.refusal_words(site)]
-    if lost:
-        return choice.refusal_tag(lost[0]), "; ".join(f"{site} {choice.refusal_words(site)}" for site in lost)
-    there = _duration(int(outlook.sets.ends[outlook.row]))
-    return "sooner-elsewhere", f"the last of them would start in {there} there, much later here"
+    return choice.refusal_tag(lost[0]), "; ".join(f"{site} {choice.refusal_words(site)}" for site in lost)
 
 
 def _why(ruling: Ruling, row: int, best: int) -> str:

@@ -31,10 +31,14 @@ class BrokerPolicy:
     """What one job reads from its own site's storage, in MB (10^6 bytes) per second."""
     remote_mb_s: float = 10.0
     """What one job reads from another site's storage, in MB per second."""
-    remote_s: float = 300.0
+    remote_readers: float = 0.2
+    """Jobs elsewhere that a site's storage feeds at full speed, for each of its own cores; more share what there is."""
+    remote_s: float = 3600.0
     """What reading from elsewhere costs besides its bytes, for the latency and the load on shared links, in seconds."""
-    patience_s: float = 600.0
-    """A placement is not put in question before it is this old, in seconds."""
+    busy_remote_s: float = 24 * 3600.0
+    """What reading from elsewhere costs in addition where no core is idle, in seconds: it only takes work from there."""
+    patience_s: float = 1200.0
+    """A set is not widened before it is this old, in seconds, and twice as old each further time."""
     min_gain_s: float = 900.0
     """A waiting job is moved only for a gain of at least this much, in seconds …"""
     min_gain: float = 0.5

@@ -150,14 +150,13 @@ class Ledger:
 
     def unread_reports(self, limit: int = 1000) -> list[tuple[EndedJob, Task]]:
         """Jobs that ended well and whose report nobody has read, with their tasks."""
-        query = (
-            select(ended, tasks)
-            .join_from(ended, tasks, ended.c.task == tasks.c.id)
-            .where(ended.c.state == JobState.FINISHED, ended.c.report == UNREAD)
-            .limit(limit)
-        )
+        unread = and_(ended.c.state == JobState.FINISHED, ended.c.report == UNREAD)
+        query = select(ended).join(tasks, tasks.c.id == ended.c.task).where(unread).limit(limit)
+        # Not in one query: both tables have an owner, and a job may claim to be of a task that is not its owner's.
+        theirs = select(tasks).where(tasks.c.id.in_(select(ended.c.task).where(unread)))
         with self._db.read() as connection:
-            return [(_ended(row), _task(row)) for row in connection.execute(query)]
+            known = {row.id: _task(row) for row in connection.execute(theirs)}
+            return [(_ended(row), known[row.task]) for row in connection.execute(query)]
 
     def set_report(self, job: EndedJob, usable: bool) -> None:
         """Remember that a job's report was read and its outputs registered, or that none can be used."""

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from itertools import repeat
 
 import pytest
-from fake_organisation import Organisation
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -19,19 +18,11 @@ from router.model.pilot import GlideinState
 from router.model.policy import DemandPolicy
 from router.model.site import SiteStatus
 from router.settings import Loop, Settings
-from router.store.store import Store
 from router.testing.backend import FakeBackend
 from router.testing.build import a_failure, a_group, a_site, a_world
 
 UNITS = ("seconds", "bytes", "ratio", "celsius")
 SMALLER = ("milliseconds", "ms", "minutes", "hours", "mb", "kb", "kilobytes", "megabytes", "percent")
-
-
-@pytest.fixture
-def organisation():
-    store = Store("sqlite://")
-    yield Organisation(store)
-    store.close()
 
 
 @pytest.fixture

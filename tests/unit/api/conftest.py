@@ -1,20 +1,11 @@
-"""A user of a router's surroundings, new for each test."""
+"""A user with a payload beside its files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fake_organisation import FILES, Organisation, a_router
 
 from router.api import Router
-from router.store.store import Store
-
-
-@pytest.fixture
-def organisation() -> Iterator[Organisation]:
-    store = Store("sqlite://")
-    yield Organisation(store)
-    store.close()
 
 
 @pytest.fixture

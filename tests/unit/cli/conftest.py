@@ -14,7 +14,6 @@ from fake_organisation import FILES, SPLIT_PAYLOAD, Organisation, a_router
 from router import wiring
 from router.api import Router
 from router.cli.main import main
-from router.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,6 @@ class Answer:
 
 
 Run = Callable[..., Answer]
-
-
-@pytest.fixture
-def organisation() -> Iterator[Organisation]:
-    store = Store("sqlite://")
-    yield Organisation(store)
-    store.close()
 
 
 @pytest.fixture

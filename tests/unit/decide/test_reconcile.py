@@ -162,17 +162,16 @@ def test_a_second_pass_over_an_applied_world_does_nothing_but_wait(world):
     assert second == [action for action in first if isinstance(action, Wait)]
 
 
-def test_jobs_move_for_a_great_gain_and_only_after_a_while():
+def test_jobs_that_would_start_much_sooner_elsewhere_get_there_but_only_after_a_while():
     sites = (a_site("SITE_A", cores=8), a_site("SITE_B", cores=800, idle_cores=800))
     group = a_group(count=100, sites=("SITE_A",), decision=a_decision("SITE_A"))
     early = a_world(*sites, jobs=(group,), now=NOON + POLICY.patience_s - 1)
     assert actions(early) == []
     place = only(replace(early, now=NOON + POLICY.patience_s + 1))
-    assert (place.is_move, place.decision.tag) == (True, "sooner-elsewhere")
     assert "SITE_B" in place.decision.sites
 
 
-def test_jobs_do_not_move_for_a_small_gain():
+def test_a_small_gain_changes_nothing():
     sites = (a_site("SITE_A", cores=90, idle_cores=90), a_site("SITE_B", cores=100, idle_cores=100))
     group = a_group(count=100, sites=("SITE_A",), decision=a_decision("SITE_A"))
     assert actions(a_world(*sites, jobs=(group,), now=NOON + 1e5)) == []

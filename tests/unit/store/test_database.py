@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,19 @@ from router.store.store import Store
 from router.testing.build import a_batch, a_file, a_place, a_task, an_ended_job
 
 WRITERS, EACH = 2, 10
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return schema.sqlite_url(tmp_path / "glideroute.db")
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """A store in a file."""
+    made = Store(url)
+    yield made
+    made.close()
 
 
 def write_many(url: str, who: int) -> None:
@@ -93,6 +107,15 @@ def test_a_locked_database_is_a_passing_trouble_told_in_words(store, url, tmp_pa
     blocked.register([a_file("/demo/a", "SITE_A")], "alice", 1.0)
     assert blocked.listing("/") == ["/demo/a"]
     blocked.close()
+
+
+def test_a_writer_takes_the_lock_before_it_reads(url, monkeypatch):
+    monkeypatch.setattr(schema, "BUSY_MS", 1)
+    first, second = Store(url), Store(url)
+    with first.database.write(), pytest.raises(TemporaryError, match="database is locked"), second.database.write():
+        pytest.fail("two transactions that mean to write were begun at once")
+    first.close()
+    second.close()
 
 
 def test_a_full_disk_is_a_passing_trouble_told_in_words(store):

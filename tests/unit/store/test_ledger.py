@@ -115,6 +115,12 @@ def test_reports_are_asked_of_jobs_that_ended_well_and_belong_to_a_task(store):
     assert store.unread_reports() == [(an_ended_job(proc=0), task)]
 
 
+def test_a_report_of_a_strangers_job_comes_with_the_tasks_true_owner(store):
+    task = opened(store)
+    store.record_ended([an_ended_job(owner="bob")])
+    assert store.unread_reports() == [(an_ended_job(owner="bob"), task)]
+
+
 def test_outcomes_are_counted_by_site_within_the_window_and_without_removed_jobs(store):
     store.record_ended(
         [

@@ -1,0 +1,92 @@
+"""The speed benches apart from HTCondor: turns that hit all sides alike, figures as one JSON object, equal batches."""
+
+import json
+
+import pytest
+
+from benchmarks import __main__ as program
+from benchmarks import apply, job_router, measure, observe, schedd, submit
+from router.errors import RouterError
+from router.model.job import Decision
+from router.model.task import Task
+from router.testing.build import a_group, a_payload
+
+
+def recorder(order, name, seconds):
+    waiting = iter(seconds)
+
+    def side():
+        order.append(name)
+        return next(waiting)
+
+    return side
+
+
+def test_sides_take_turns_in_order_and_back():
+    order = []
+    sides = {"a": recorder(order, "a", [1.0, 9.0, 2.0]), "b": recorder(order, "b", [5.0, 3.0, 4.0])}
+    assert measure.in_turns(sides, 3) == {"a": 2.0, "b": 4.0}
+    assert "".join(order) == "abbaab"
+
+
+def test_figures_on_standard_output_are_one_json_object(capsys):
+    measure.tell({"jobs": 2, "ratio": 0.5}, "A bench", "-")
+    assert json.loads(capsys.readouterr().out) == {"jobs": 2, "ratio": 0.5}
+
+
+def test_figures_in_a_file_leave_standard_output_alone(tmp_path, capsys):
+    measure.tell({"jobs": 2}, "A bench", str(tmp_path / "found.json"))
+    assert json.loads((tmp_path / "found.json").read_text()) == {"jobs": 2}
+    assert capsys.readouterr().out == ""
+
+
+def test_figures_for_a_person_are_a_table(capsys):
+    measure.tell({"jobs": 20000, "ratio": 0.91234, "jobs_per_s": 12345.6}, "A bench", None)
+    shown = capsys.readouterr().out
+    assert "A bench" in shown
+    assert "20,000" in shown
+    assert "0.9123" in shown
+    assert "12,346" in shown
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "many"])
+def test_a_bench_of_no_jobs_is_refused(text, capsys):
+    with pytest.raises(SystemExit) as ended:
+        observe.main(["--jobs", text])
+    assert ended.value.code == 2
+    assert "--jobs" in capsys.readouterr().err
+
+
+def test_a_bench_that_is_not_there_is_named_with_those_that_are(capsys):
+    assert program.main(["speed"]) == 2
+    assert "observe" in capsys.readouterr().err
+
+
+def test_a_pool_that_does_not_start_is_told_in_words(monkeypatch, capsys):
+    def broken(jobs, batches):
+        raise RouterError("no HTCondor here")
+
+    monkeypatch.setattr(submit, "measure", broken)
+    assert program.main(["submit", "--json", "-"]) == 1
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "no HTCondor here\n")
+
+
+@pytest.mark.parametrize(("jobs", "batches", "sizes"), [(10, 3, [4, 3, 3]), (2, 3, [1, 1]), (4, 1, [4])])
+def test_jobs_are_dealt_evenly_and_each_has_its_name(jobs, batches, sizes):
+    task = Task("t", "alice", a_payload(), "/t", 0.0)
+    found = schedd.cut(task, jobs, batches)
+    assert [len(batch.chunks) for batch in found] == sizes
+    assert len({chunk.job for batch in found for chunk in batch.chunks}) == jobs
+
+
+def test_a_turn_gives_each_cluster_the_sites_that_the_job_router_gives_it():
+    old = Decision(1, 0, ("SITE_7_1",), (), "bench", "words", 1)
+    move = apply.move(a_group(7, sites=("SITE_7_1",), decision=old), 2)
+    assert (move.old, move.decision.sites, move.is_move) == (("SITE_7_1",), ("SITE_7_2",), True)
+    assert 'strcat("SITE_", ClusterId, "_", BenchTurn)' in job_router.FRAGMENT
+
+
+def test_a_pass_that_applied_less_than_it_decided_is_no_measurement():
+    with pytest.raises(RouterError, match="1 of 2"):
+        apply.refuse_less([object()], 2)
