@@ -187,7 +187,7 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         typical_run_s=section.seconds("typical_run", int(default.typical_run_s)),
         ramp_s=section.seconds("ramp", int(default.ramp_s)),
         remote_s=section.seconds("remote_cost", int(default.remote_s)),
-        local_mb_s=section.integer("local_mb_per_s", int(default.local_mb_s), at_least=1),
-        remote_mb_s=section.integer("remote_mb_per_s", int(default.remote_mb_s), at_least=1),
+        local_mb_s=section.number("local_mb_per_s", default.local_mb_s),
+        remote_mb_s=section.number("remote_mb_per_s", default.remote_mb_s),
         patience_s=section.seconds("patience", int(default.patience_s)),
     )

@@ -121,8 +121,8 @@ class Brokerage:
     ) -> None:
         """Broker over `sites` in any order.
 
-        The idle ones among `jobs` that are placed wait before any other; the running ones read their `inputs` (by
-        cluster) from elsewhere where their site does not hold them.
+        The idle ones among `jobs` that are placed wait before any other. They and the running ones read their `inputs`
+        (by cluster) from elsewhere where their site does not hold them.
         """
         self.sites = tuple(sorted(sites, key=lambda site: site.name))
         self.policy = policy
@@ -138,12 +138,15 @@ class Brokerage:
             if group.state is JobState.IDLE and group.sites:
                 where, cores = self.shares(group)
                 self.queued[0, where] += cores
+                if read := known.get(group.cluster):
+                    for site, share in zip(where, cores.tolist(), strict=True):
+                        self._note_reading(self.sites[site].name, share / group.requests.cpus, read)
             elif group.state is JobState.RUNNING and (read := known.get(group.cluster)):
-                self._note_reading(group, read)
+                self._note_reading(group.site, group.count, read)
 
-    def _note_reading(self, group: JobGroup, read: Inputs) -> None:
-        """Count running jobs at the sites that they read from."""
-        away = group.count * (1.0 - read.fraction_at(group.site))
+    def _note_reading(self, site: str, jobs: float, read: Inputs) -> None:
+        """Count jobs that run at a site, or are about to, at the sites that they read from."""
+        away = jobs * (1.0 - read.fraction_at(site))
         holders = [self.place[site] for site, _ in read.at_sites if site in self.place]
         if away > 0 and holders:
             self._reading[holders] += away / len(holders)

@@ -117,6 +117,16 @@ class Section:
             return default
         return int(value)
 
+    def number(self, key: str, default: float, above: float = 0.0) -> float:
+        """A number greater than `above`."""
+        value = self._scalar(key, required=False)
+        if value is None:
+            return default
+        if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value) or float(value) <= above:
+            self.fault(key, f"must be a number above {above:g}, not {value!r}")
+            return default
+        return float(value)
+
     def flag(self, key: str, default: bool) -> bool:
         """True or false."""
         return self.choice(key, ("true", "false"), "true" if default else "false") == "true"

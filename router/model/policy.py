@@ -29,11 +29,11 @@ class BrokerPolicy:
     """Run time assumed where no job has ended, in seconds."""
     local_mb_s: float = 100.0
     """What one job reads from its own site's storage, in MB (10^6 bytes) per second."""
-    remote_mb_s: float = 10.0
+    remote_mb_s: float = 0.5
     """What one job reads from another site's storage, in MB per second."""
-    remote_readers: float = 0.2
+    remote_readers: float = 0.01
     """Jobs elsewhere that a site's storage feeds at full speed, for each of its own cores; more share what there is."""
-    remote_s: float = 3600.0
+    remote_s: float = 7200.0
     """What reading from elsewhere costs besides its bytes, for the latency and the load on shared links, in seconds."""
     busy_remote_s: float = 24 * 3600.0
     """What reading from elsewhere costs in addition where no core is idle, in seconds: it only takes work from there."""
