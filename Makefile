@@ -37,7 +37,7 @@ check: install ## Check style, types, imports and scripts
 	@$(BIN)/lint-imports
 	@$(BIN)/shellcheck -x $(SHELL_FILES)
 
-bench: install ## Measure how fast deciding is
+bench: install ## Measure speed and quality, in short
 	@$(BIN)/python -m benchmarks
 
 lock: install ## Resolve requirements/lock.in into requirements/lock.txt

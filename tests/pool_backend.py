@@ -26,6 +26,8 @@ from router.pool.condor import CondorPool
 from router.pool.queue import Queue
 from router.resources import folder
 
+ENGINE_SOCKET = Path("/var/run/docker.sock")
+
 
 class Pool(Protocol):
     """An HTCondor pool that anyone can be in."""
@@ -105,6 +107,8 @@ def give_up(reason: str, environment: Mapping[str, str] = os.environ) -> NoRetur
 def why_no_engine(connect: Callable[[], Any] = docker.from_env) -> str:
     """Why no container can be started here; empty where a Docker engine answers."""
     why = ""
+    if connect is docker.from_env and not os.environ.get("DOCKER_HOST") and not ENGINE_SOCKET.exists():
+        return f"no Docker engine answers: {ENGINE_SOCKET} is not there"
     with warnings.catch_warnings():
         # The client leaves the socket of a failed attempt to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
@@ -113,7 +117,7 @@ def why_no_engine(connect: Callable[[], Any] = docker.from_env) -> str:
                 engine.ping()
         except (DockerException, OSError) as error:
             why = f"no Docker engine answers: {error}"
-        gc.collect(1)
+        gc.collect()
     return why
 
 

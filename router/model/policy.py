@@ -36,7 +36,7 @@ class BrokerPolicy:
     remote_s: float = 7200.0
     """What reading from elsewhere costs besides its bytes, for the latency and the load on shared links, in seconds."""
     busy_remote_s: float = 24 * 3600.0
-    """What reading from elsewhere costs in addition where no core is idle, in seconds: it only takes work from there."""
+    """What reading from elsewhere costs more where no core is idle, in seconds: it only takes work from there."""
     patience_s: float = 1200.0
     """A set is not widened before it is this old, in seconds, and twice as old each further time."""
     min_gain_s: float = 900.0

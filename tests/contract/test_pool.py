@@ -297,7 +297,7 @@ def test_a_task_that_is_removed_leaves_the_queue_and_enters_the_history(mine):
     before = time.time()
     cluster = mine.submit(a_batch(jobs=2))
     assert mine.alice.remove(mine.task.id, 'said "no"') == 2
-    assert mine.groups() == ()
+    eventually(mine.groups, lambda found: found == ())
 
     def ended():
         return [job for job in mine.router.ended(0) if job.task == mine.task.id]

@@ -19,11 +19,11 @@ SITES = {
     "sites": {
         "SITE_A": {
             "storage": {"name": "A_DISK", "prefix": "file:///srv/a"},
-            "entries": {"a": {"cpus": 2, "memory": "4 GB", "disk": "10 GB", "walltime": "8 h"}},
+            "entries": {"a": {"cpus": 2, "memory": "4 GB", "disk": "10 GB", "walltime": "12 h"}},
         },
         "SITE_B": {
             "storage": {"name": "B_DISK", "prefix": "file:///srv/b"},
-            "entries": {"b": {"cpus": 1, "memory": "2 GB", "disk": "10 GB", "walltime": "8 h"}},
+            "entries": {"b": {"cpus": 1, "memory": "2 GB", "disk": "10 GB", "walltime": "12 h"}},
         },
     },
 }
