@@ -18,6 +18,8 @@ import numpy as np
 
 from benchmarks.quality.grid import Floats, Setting
 
+CORE_S, BYTES = 3.6e6, 1e12
+"""Units of the programme: thousand core hours and terabytes, so that its numbers are neither huge nor tiny."""
 PRECISION = 0.005
 """To which T* is found."""
 
@@ -66,10 +68,10 @@ class _Flow:
     """The programme's numbers, by batch and by site."""
 
     work: Floats
-    """Core seconds by batch."""
+    """By batch, in units of CORE_S; `bytes` in units of BYTES."""
     bytes: Floats
     staging: Floats
-    """Core seconds that reading from elsewhere takes at best, by batch."""
+    """What reading from elsewhere takes of slots at best, by batch, in units of CORE_S."""
     replicas: tuple[tuple[int, ...], ...]
 
 
@@ -95,7 +97,7 @@ class Bounds:
             return 0.0
         first = float(workload.submit.min())
         alone = float((workload.submit - first + workload.runtime).max())
-        low = max(float(self._flow.work.sum()) / grid.slots, alone)
+        low = max(float(self._flow.work.sum()) * CORE_S / grid.slots, alone)
         if not self._solver:
             return low
         high = low
@@ -108,7 +110,7 @@ class Bounds:
 
     def _solve(self, makespan_s: float) -> float | None:
         """The fewest bytes within that makespan; None when it cannot be met."""
-        grid, flow = self._setting.grid, self._flow
+        flow = self._flow
         first = float(self._setting.workload.submit.min())
         room, serves = _room(self._setting, first, first + makespan_s)
         solver = self._solver.CreateSolver("GLOP")
@@ -134,7 +136,7 @@ class Bounds:
         cost.SetMinimization()
         if solver.Solve() != self._solver.OPTIMAL:
             return None
-        return max(float(cost.Value()), 0.0) if grid.sites else None
+        return max(float(cost.Value()), 0.0) * BYTES
 
 
 def _flow(setting: Setting) -> _Flow:
@@ -144,11 +146,11 @@ def _flow(setting: Setting) -> _Flow:
     size = np.bincount(workload.batch, workload.bytes, count).astype(np.float64)
     cores = np.array([batch.cores for batch in workload.batches], dtype=np.float64)
     replicas = tuple(batch.replicas if size[n] > 0 else () for n, batch in enumerate(workload.batches))
-    return _Flow(work, size, size * cores / setting.grid.network.wan, replicas)
+    return _Flow(work / CORE_S, size / BYTES, size * cores / setting.grid.network.wan / CORE_S, replicas)
 
 
 def _room(setting: Setting, start: float, end: float) -> tuple[Floats, Floats]:
-    """Core seconds and bytes that each site can give in a time, less what outages take."""
+    """What each site can give of slots and egress in a time, less what outages take, in CORE_S and BYTES."""
     up = np.full(len(setting.grid.sites), end - start)
     serving = up.copy()
     for outage in setting.grid.outages:
@@ -158,4 +160,4 @@ def _room(setting: Setting, start: float, end: float) -> tuple[Floats, Floats]:
             serving[outage.site] -= lost
     slots = np.array([site.slots for site in setting.grid.sites], dtype=np.float64)
     egress = np.array([site.egress for site in setting.grid.sites])
-    return slots * np.maximum(up, 0.0), egress * np.maximum(serving, 0.0)
+    return slots * np.maximum(up, 0.0) / CORE_S, egress * np.maximum(serving, 0.0) / BYTES

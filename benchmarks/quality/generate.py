@@ -19,6 +19,10 @@ class Recipe:
     sites: int = 50
     days: float = 3.0
     """Jobs are submitted over this long; 0: all at once."""
+    backlog_days: float = 7.0
+    """Where all jobs are submitted at once, there is work for about this long at `rho`."""
+    longest_s: float = 2 * DAY
+    """No job runs longer."""
     rho: float = 0.7
     """Work submitted, as part of what the slots can do meanwhile."""
     outages: float = 0.0
@@ -58,7 +62,7 @@ class Recipe:
 def make(recipe: Recipe, given: Calibration, seed: int) -> tuple[Grid, Workload]:
     """A grid, and jobs that load it as the recipe says. The same seed gives the same."""
     chance = np.random.default_rng(seed)
-    runtime_of = _Runtime(given, chance)
+    runtime_of = _Runtime(given, chance, recipe.longest_s)
     sizes = _task_sizes(recipe, chance)
     batch_sizes = [
         min(recipe.batch_jobs, size - first) for size in sizes for first in range(0, size, recipe.batch_jobs)
@@ -68,7 +72,7 @@ def make(recipe: Recipe, given: Calibration, seed: int) -> tuple[Grid, Workload]
     cores = np.where(chance.random(len(batch_sizes)) < recipe.multicore, 8, 1)
     batch = np.repeat(np.arange(len(batch_sizes)), batch_sizes)
     work = float((runtime * cores[batch]).sum())
-    span = recipe.days * DAY or 2 * DAY
+    span = recipe.days * DAY or recipe.backlog_days * DAY
     sites = _sites(recipe, given, chance, max(work / span / recipe.rho, 8.0 * recipe.sites), work)
     specs = _specs(recipe, chance, sites, task_of, cores, walltime)
     submit = _arrivals(recipe, chance, len(sizes))[np.array(task_of)][batch]
@@ -86,14 +90,14 @@ def make(recipe: Recipe, given: Calibration, seed: int) -> tuple[Grid, Workload]
 class _Runtime:
     """Run times that are alike within a batch: its median from the calibration, its jobs with a spread of 0.4."""
 
-    def __init__(self, given: Calibration, chance: np.random.Generator) -> None:
-        self._given, self._chance = given, chance
+    def __init__(self, given: Calibration, chance: np.random.Generator, longest_s: float) -> None:
+        self._given, self._chance, self._longest_s = given, chance, longest_s
 
     def batches(self, sizes: list[int]) -> tuple[Floats, Ints]:
         """Each job's run time, and what each batch asks for: the next of some common limits over its longest job."""
         median = self._given.runtime_s.draw_logarithmic(self._chance, len(sizes))
         jobs = np.repeat(median, sizes) * np.exp(self._chance.normal(0.0, 0.4, sum(sizes)))
-        jobs = np.clip(jobs, 10.0, 2 * DAY)
+        jobs = np.clip(jobs, 10.0, self._longest_s)
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
         longest = np.maximum.reduceat(jobs, starts)
         limits = np.array([3600, 4 * 3600, 12 * 3600, 86_400, 2 * 86_400 + 1], dtype=np.int64)

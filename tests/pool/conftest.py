@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pool_backend
 import pytest
-from organisation import FILES, SITES, Organisation
+from organisation import FILES, SITES, Organisation, until
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,15 @@ def organisation(live_pool: pool_backend.LivePool) -> Organisation:
     answer = made.run("dataset", "add", "/test/data", manifest)
     assert answer.code == 0, answer.err
     return made
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits(request: pytest.FixtureRequest) -> None:
+    """Begin with an empty queue: jobs that other tests left would wait before ours, and change what is decided."""
+    if "organisation" in request.fixturenames:
+        live: pool_backend.LivePool = request.getfixturevalue("organisation").live
+        live.queue("router").act("Remove", "JobUniverse == 5", "the next test begins")
+        until(lambda: live.as_user("router").jobs() == ())
 
 
 @pytest.fixture
