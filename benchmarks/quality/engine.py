@@ -142,7 +142,7 @@ class Simulation:
         slots.used += bunch.spec.cores
         at = self.running.setdefault(bunch.cluster, {})
         at[site] = at.get(site, 0) + 1
-        if self.setting.grid.sites[site].black_hole:
+        if self.agenda.now < slots.hole_until:
             self.agenda.at(self.agenda.now + FAILS_AFTER_S, self._failed, run)
         elif self._reads_far(run):
             run.transfer = self.transfers.start(
@@ -219,6 +219,9 @@ class Simulation:
             self._lose(outage.site)
             self.farm.fail(outage.site)
             return
+        if outage.kind == "hole":
+            self.farm.sites[outage.site].hole_until = outage.end
+            return
         self._down_storage.add(outage.site)
         self.transfers.switch(outage.site, up=False)
         self.farm.sites[outage.site].stalled_until = outage.end
@@ -242,6 +245,6 @@ class Simulation:
     def _outage_ends(self, outage: Outage) -> None:
         if outage.kind == "kill":
             self.farm.mend(outage.site)
-            return
-        self._down_storage.discard(outage.site)
-        self.transfers.switch(outage.site, up=True)
+        elif outage.kind == "stall":
+            self._down_storage.discard(outage.site)
+            self.transfers.switch(outage.site, up=True)

@@ -37,6 +37,7 @@ class Slots:
         """Asked for, not there yet."""
         self.down = False
         self.stalled_until = 0.0
+        self.hole_until = 0.0
         self.births = 0
         """Grows with each outage: glideins asked for before never come."""
         self.least_idle = 0

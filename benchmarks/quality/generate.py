@@ -48,7 +48,7 @@ class Recipe:
     large_memory: float = 0.0
     """Part of the batches that want 6 GB a core; half of the sites have 4."""
     black_holes: int = 0
-    """Sites where every job fails; middling ones."""
+    """Middling sites where every job fails during the middle two thirds of the time, unannounced."""
     heavy_user: float = 0.0
     """Part of the tasks that are one user's."""
     shares: tuple[tuple[str, float, float], ...] = ()
@@ -125,7 +125,6 @@ def _sites(
     reading = recipe.bytes_median * np.exp(0.8**2 / 2) * recipe.jobs / max(work, 1.0)
     egress = cores * reading * recipe.egress * np.exp(chance.normal(0.0, 0.5, recipe.sites))
     roomy = chance.random(recipe.sites) < 0.5
-    holes = set(range(recipe.sites // 3, recipe.sites // 3 + recipe.black_holes))
     return tuple(
         GridSite(
             f"SITE_{number:03d}",
@@ -134,7 +133,6 @@ def _sites(
             f"R{number % REGIONS}",
             tier=1 if number < max(recipe.sites // 10, 1) else 2,
             memory_mb=65_536 if roomy[number] else 32_768,
-            black_hole=number in holes,
         )
         for number in range(recipe.sites)
     )
@@ -215,8 +213,10 @@ def _outages(recipe: Recipe, given: Calibration, chance: np.random.Generator, sp
     end = start + given.outage_h.draw(chance, count) * 3600
     announced = start + given.announced_h.draw(chance, count) * 3600
     kind = chance.random(count) < 0.5
+    holes = range(recipe.sites // 3, recipe.sites // 3 + recipe.black_holes)
     return merged(
-        [
+        [Outage(hole, span / 6, span * 5 / 6, span * 5 / 6, "hole") for hole in holes]
+        + [
             Outage(int(site[n]), float(start[n]), float(end[n]), float(announced[n]), "kill" if kind[n] else "stall")
             for n in range(count)
         ]

@@ -23,8 +23,6 @@ class GridSite:
     tier: int = 2
     memory_mb: int = 16_384
     """Memory of the largest slot."""
-    black_hole: bool = False
-    """Every job there fails after a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,8 @@ class Outage:
     announced: float
     """When the router's sources say so, in seconds; often after the start."""
     kind: str
-    """`kill`: running jobs are lost, no glideins, storage serves on. `stall`: jobs and storage hang."""
+    """`kill`: running jobs are lost, no glideins, storage serves on. `stall`: jobs and storage hang.
+    `hole`: every job that starts fails after a minute."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,11 @@ SCENARIOS: dict[str, tuple[str, Recipe, float]] = {
     "Q2": ("Q1 with outages announced late", replace(BASE, outages=0.1), 0.0),
     "Q3": ("150 sites as ATLAS in 2024, with its network", replace(BASE, sites=150, links=True, outages=0.02), 0.0),
     "Q4": ("eight cores and large memory in the mix", replace(BASE, multicore=0.3, large_memory=0.2), 0.0),
-    "Q5": ("everybody reads one dataset with one copy", replace(BASE, days=0.0, hot_dataset=True, no_input=0.0), 0.0),
+    "Q5": (
+        "everybody reads one dataset with one copy",
+        replace(BASE, days=0.0, backlog_days=1.0, hot_dataset=True, no_input=0.0),
+        0.0,
+    ),
     "Q6": ("a black hole", replace(BASE, black_holes=1), 0.0),
     "Q7": ("Q2 with sites known 15 minutes late", replace(BASE, outages=0.1), 900.0),
     "Q8": (

@@ -181,11 +181,14 @@ class Brokerage:
         """The columns of `shapes` against these sites."""
         return shape_columns(shapes, self._columns.names)
 
-    def rule(self, shapes: Sequence[Shape], columns: ShapeColumns) -> Ruling:
-        """What is true of some shapes now."""
+    def rule(self, shapes: Sequence[Shape], columns: ShapeColumns, jobs: Sequence[int]) -> Ruling:
+        """What is true now of some shapes, with so many jobs of each."""
         codes = refused(columns, self._columns, self._asked)
         wait = wait_s(self._columns, self.queued, self.policy)
         crowd, source = self._crowd(columns)
+        if self.sites:
+            far = (columns.local < 1) & ~self._feeds(columns, codes, source, jobs)[:, np.newaxis]
+            np.copyto(codes, np.uint8(len(self._asked)), where=far & (codes == 0))
         read = read_s(columns, crowd, self.policy)
         total = read + (wait + self._lost)
         # A busy core that reads from afar is a core lost to a job that would read at home.
@@ -206,13 +209,24 @@ class Brokerage:
         found: Numbers = crowds[np.arange(len(source)), source][:, np.newaxis].astype(np.float32)
         return found, source
 
-    def choose(self, shape: Shape) -> Choice:
-        """The verdict on every site for one shape."""
-        return self.rule([shape], self.columns([shape])).choice(0)
+    def _feeds(self, columns: ShapeColumns, codes: np.ndarray, source: np.ndarray, jobs: Sequence[int]) -> np.ndarray:
+        """(G,): whether the storage that has each input can feed these jobs elsewhere.
+
+        Ten readers get no more out of it than five, and block twice the cores. Where no site that has the input fits,
+        as many as there are may go while there is room for one.
+        """
+        room = self._columns.readers[0, source] - self._reading[source]
+        at_home = ((columns.local >= 1) & (codes == 0)).any(axis=1)
+        found: np.ndarray = np.where(at_home, room >= np.asarray(jobs), room > 0)
+        return found
+
+    def choose(self, shape: Shape, jobs: int = 1) -> Choice:
+        """The verdict on every site for `jobs` jobs of a shape."""
+        return self.rule([shape], self.columns([shape]), [jobs]).choice(0)
 
     def sites_for(self, shape: Shape, jobs: int) -> tuple[str, ...]:
         """The set that `jobs` jobs of a shape would get now; empty when nothing fits."""
-        ruling = self.rule([shape], self.columns([shape]))
+        ruling = self.rule([shape], self.columns([shape]), [jobs])
         need = np.array([jobs * shape.requests.cpus], dtype=np.float32)
         [chosen] = self.sets(ruling.total, ruling.read, need).names(self.sites)
         return chosen

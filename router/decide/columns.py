@@ -15,6 +15,9 @@ from router.model.policy import BrokerPolicy
 from router.model.site import Site, SiteStatus
 from router.model.task import Shape
 
+FEW_READERS = 4
+"""Jobs elsewhere that any storage feeds."""
+
 STALL_SAMPLE = 10
 STALL_SHARE = 0.1
 """A site stalls when under a tenth of at least ten jobs have ended that should have."""
@@ -88,10 +91,17 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         failure_rate=column([site.outcomes.failure_rate for site in sites]),
         cores=column([site.cores for site in sites]),
         storage=flags([site.status is not SiteStatus.OFFLINE and not is_stalled(site) for site in sites]),
-        readers=column([policy.remote_readers * max(site.cores, site.max_cores, 1) for site in sites]),
-        ready=column([site.idle_cores if site.cores else max(site.max_cores, site.limits.cpus) for site in sites]),
+        readers=column([max(FEW_READERS, policy.remote_readers * max(site.cores, site.max_cores)) for site in sites]),
+        ready=column([_ready(site, policy) for site in sites]),
         rate=column([_rate(site, policy) for site in sites]),
     )
+
+
+def _ready(site: Site, policy: BrokerPolicy) -> int:
+    """Idle cores; where no glidein is, all that the first ones bring, unless they should have come by now."""
+    if site.cores:
+        return site.idle_cores
+    return max(site.max_cores, site.limits.cpus) if site.silent_s <= policy.ramp_s else 0
 
 
 def is_stalled(site: Site) -> bool:

@@ -36,7 +36,8 @@ class Estimate:
 def wait_s(sites: SiteColumns, queued: Numbers, policy: BrokerPolicy) -> Numbers:
     """Seconds until the next job starts at each site, when jobs for `queued` cores are before it: (1, S)."""
     ahead = np.maximum(queued - sites.ready, 0.0)
-    ramp = np.where(sites.cores > 0, 0.0, policy.ramp_s)
+    # What has not come for an hour is likely to take another.
+    ramp = np.where(sites.cores > 0, 0.0, policy.ramp_s + sites.silent_s)
     found: Numbers = (ramp + ahead / sites.rate).astype(np.float32)
     return found
 

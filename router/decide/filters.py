@@ -103,6 +103,15 @@ VALIDATION = Filter(
 """Glideins refuse the nodes there, and none works."""
 
 
+CROWDED = Filter(
+    "source-crowded",
+    lambda shape, site: np.array([[True]]),
+    lambda shape, site: "lacks the input, and the storage that has it feeds as many jobs elsewhere as it can",
+    harmless=True,
+)
+"""The input would be read from elsewhere, and too many do. Brokerage asks it itself: it knows who reads from where."""
+
+
 def silent(limit_s: float) -> Filter:
     """Jobs have asked for glideins there for over `limit_s` seconds, and none has come."""
     return Filter(
@@ -139,6 +148,7 @@ def filters(policy: BrokerPolicy) -> tuple[Filter, ...]:
         VALIDATION,
         silent(policy.silent_limit_s),
         failing(policy.failure_rate, policy.failure_sample),
+        CROWDED,
     )
 
 

@@ -35,8 +35,10 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
     columns = brokerage.columns(shapes)
     for start in range(0, len(idle), BLOCK):
         part = rows[start : start + BLOCK]
-        ruling = brokerage.rule([shapes[row] for row in part], _picked(columns, part))
-        yield from _block(idle[start : start + BLOCK], ruling, brokerage, world.now)
+        groups = idle[start : start + BLOCK]
+        counts = [group.count for group in groups]
+        ruling = brokerage.rule([shapes[row] for row in part], _picked(columns, part), counts)
+        yield from _block(groups, ruling, brokerage, world.now)
     yield from _merges(world)
 
 
@@ -92,13 +94,17 @@ def _block(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage, now
 
 
 def _without_own(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage) -> Numbers:
-    """The seconds of each group, as if its own jobs were not in the queue already."""
-    total = ruling.total
+    """The seconds of each group, as if its own jobs were neither in the queue nor reading already."""
+    total, crowded = ruling.total, len(ruling.asked)
     for row, group in enumerate(groups):
         if group.sites:
             where, cores = brokerage.shares(group)
+            codes = ruling.codes[row, where]
+            codes[codes == crowded] = 0
+            ruling.codes[row, where] = codes
             waited = np.minimum(cores / brokerage.rate[where], ruling.wait[0, where])
-            total[row, where] = np.where(ruling.codes[row, where] > 0, NEVER, total[row, where] - waited)
+            alone = ruling.wait[0, where] - waited + ruling.read[row, where] + ruling.lost[0, where]
+            total[row, where] = np.where(codes > 0, NEVER, alone)
     return total
 
 

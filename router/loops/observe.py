@@ -124,7 +124,8 @@ def _limits(entries: Iterable[Entry], slots: Iterable[SlotGroup]) -> Limits:
     present = {slot.entry: slot for slot in slots}
     sizes = [Limits(s.slot_cpus, s.memory_mb, s.disk_mb, lives.get(s.entry, DAY_S)) for s in present.values()]
     sizes += [Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s) for e in entries if e.name not in present]
-    sizes = [replace(size, walltime_s=max(0, size.walltime_s - MARGIN_S)) for size in sizes]
+    # Jobs ask for whole minutes, so that what is left of a minute is of use to none.
+    sizes = [replace(size, walltime_s=max(0, size.walltime_s - MARGIN_S) // 60 * 60) for size in sizes]
     sizes = sizes or [Limits()]
     return Limits(
         max(size.cpus for size in sizes),

@@ -31,8 +31,8 @@ class BrokerPolicy:
     """What one job reads from its own site's storage, in MB (10^6 bytes) per second."""
     remote_mb_s: float = 0.5
     """What one job reads from another site's storage, in MB per second."""
-    remote_readers: float = 0.01
-    """Jobs elsewhere that a site's storage feeds at full speed, for each of its own cores; more share what there is."""
+    remote_readers: float = 0.3
+    """Jobs elsewhere that a site's storage feeds, for each of its own cores; more than that are not sent away."""
     remote_s: float = 7200.0
     """What reading from elsewhere costs besides its bytes, for the latency and the load on shared links, in seconds."""
     busy_remote_s: float = 24 * 3600.0

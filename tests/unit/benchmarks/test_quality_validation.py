@@ -112,7 +112,7 @@ def test_a_stalled_storage_serves_nobody_until_it_is_back() -> None:
 
 
 def test_a_black_hole_eats_jobs_until_their_user_has_had_enough() -> None:
-    hole = Grid((GridSite("S0", 1, black_hole=True), GridSite("S1", 1)), supply=ALWAYS_THERE)
+    hole = a_grid(1, 1, outages=(Outage(site=0, start=0.0, end=1e6, announced=1e6, kind="hole"),))
     simulation = simulated(hole, jobs(*[(0.0, 600.0)] * 4), pass_s=60.0, cycle_s=20.0)
     assert simulation.ledger.left == 0
     assert sum(simulation.ledger.attempts) > 0
