@@ -30,7 +30,7 @@ from router.model.world import World
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.render import jdl
 
-LASTING = frozenset({"not-allowed", "blocked", "cpus", "memory", "disk", "walltime"})
+LASTING = frozenset({"not-allowed", "blocked", "cpus", "memory", "disk", "walltime", "no-size"})
 """Refusals that waiting does not cure."""
 
 

@@ -36,6 +36,8 @@ class SiteColumns:
     memory_mb: Numbers
     disk_mb: Numbers
     walltime_s: Numbers
+    offers: "OfferColumns | None"
+    """Sites whose glideins are of several sizes; None where no site has such."""
     valid: Booleans
     """No glidein refuses its node, or some work."""
     silent_s: Numbers
@@ -51,6 +53,31 @@ class SiteColumns:
     """Cores that a job would get at once: idle ones, or all that come with the first glideins where there are none."""
     rate: Numbers
     """Cores that become free for a job per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferColumns:
+    """The sizes of glideins at sites that have several, one a column: every array but `site` is (1, E)."""
+
+    site: np.ndarray
+    """(E,): the number of the site."""
+    cpus: Numbers
+    memory_mb: Numbers
+    disk_mb: Numbers
+    walltime_s: Numbers
+
+    def held(self, shapes: "ShapeColumns", sites: int) -> Booleans:
+        """(G, S): whether one size has room for all that a job asks; true at sites where all sizes are alike."""
+        room = (
+            (shapes.cpus <= self.cpus)
+            & (shapes.memory_mb <= self.memory_mb)
+            & (shapes.disk_mb <= self.disk_mb)
+            & (shapes.walltime_s <= self.walltime_s)
+        )
+        found = np.ones((len(shapes.cpus), sites), dtype=bool)
+        for site in np.unique(self.site):
+            found[:, site] = room[:, self.site == site].any(axis=1)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +112,7 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         memory_mb=column([site.limits.memory_mb for site in sites]),
         disk_mb=column([site.limits.disk_mb for site in sites]),
         walltime_s=column([site.limits.walltime_s for site in sites]),
+        offers=_offers(sites),
         valid=flags([site.failure is None for site in sites]),
         silent_s=column([site.silent_s for site in sites]),
         ended=column([site.outcomes.succeeded + site.outcomes.failed for site in sites]),
@@ -95,6 +123,14 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         ready=column([_ready(site, policy) for site in sites]),
         rate=column([_rate(site, policy) for site in sites]),
     )
+
+
+def _offers(sites: Sequence[Site]) -> OfferColumns | None:
+    found = [(number, offer) for number, site in enumerate(sites) for offer in site.offers]
+    if not found:
+        return None
+    table = np.array([(o.cpus, o.memory_mb, o.disk_mb, o.walltime_s) for _, o in found], dtype=np.float32).T
+    return OfferColumns(np.array([number for number, _ in found]), *(row[np.newaxis, :] for row in table))
 
 
 def _ready(site: Site, policy: BrokerPolicy) -> int:

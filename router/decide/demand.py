@@ -6,7 +6,7 @@ from math import ceil
 from router.model.action import PilotAction, StartGlideins
 from router.model.job import JobState
 from router.model.payload import Requests
-from router.model.pilot import Entry, EntryState, GlideinState
+from router.model.pilot import MARGIN_S, Entry, EntryState, GlideinState
 from router.model.policy import DemandPolicy
 from router.model.site import SiteStatus
 from router.model.world import World
@@ -49,7 +49,7 @@ def _holds(entry: Entry, requests: Requests) -> bool:
         requests.cpus <= entry.cpus
         and requests.memory_mb <= entry.memory_mb
         and requests.disk_mb <= entry.disk_mb
-        and requests.walltime_s <= entry.walltime_s
+        and requests.walltime_s <= entry.walltime_s - MARGIN_S
     )
 
 

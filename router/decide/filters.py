@@ -87,6 +87,13 @@ WALLTIME = Filter(
 )
 """One job wants more time than a glidein there lives."""
 
+ONE_SIZE = Filter(
+    "no-size",
+    lambda shape, site: site.offers.held(shape, len(site.names)) if site.offers else site.online | True,
+    lambda shape, site: "has glideins with each of what it asks for, and none with all of it",
+)
+"""A site has large glideins and long ones, and the job wants one that is both."""
+
 INPUT = Filter(
     "input-unreachable",
     lambda shape, site: (shape.local >= 1) | ((shape.local > 0) & site.storage).any(axis=1, keepdims=True),
@@ -144,6 +151,7 @@ def filters(policy: BrokerPolicy) -> tuple[Filter, ...]:
         MEMORY,
         DISK,
         WALLTIME,
+        ONE_SIZE,
         INPUT,
         VALIDATION,
         silent(policy.silent_limit_s),

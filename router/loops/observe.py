@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup
-from router.model.pilot import Entry, ValidationFailure
+from router.model.pilot import MARGIN_S, Entry, ValidationFailure
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
 from router.model.site import Limits, Outcomes, Pace, Site, SiteStatus
@@ -13,8 +13,6 @@ from router.model.world import World
 from router.ports import Memory, Pool
 
 DAY_S = 86400
-MARGIN_S = 300
-"""A glidein takes no job that would not end this long before itself: it validates its node and shuts down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +97,11 @@ def _site(
 ) -> Site:
     ended = outcomes.get(name, Outcomes())
     cores = sum(slot.cores for slot in load.slots)
+    offers = _offers(entries, load.slots)
     return Site(
         name=name,
-        limits=_limits(entries, load.slots),
+        limits=_most(offers),
+        offers=tuple(offers) if len(set(offers)) > 1 else (),
         status=state.status if state else SiteStatus.ONLINE,
         status_reason=state.reason if state else "",
         cores=cores,
@@ -114,8 +114,8 @@ def _site(
     )
 
 
-def _limits(entries: Iterable[Entry], slots: Iterable[SlotGroup]) -> Limits:
-    """The most any present glidein gives one job, or any declared entry that has none now.
+def _offers(entries: Iterable[Entry], slots: Iterable[SlotGroup]) -> list[Limits]:
+    """What the present glideins give one job, by entry, and declared entries that have none now.
 
     A glidein gives a little less than its entry declares: its own files take some of the disk. One of nobody's entry
     lives a day.
@@ -125,7 +125,11 @@ def _limits(entries: Iterable[Entry], slots: Iterable[SlotGroup]) -> Limits:
     sizes = [Limits(s.slot_cpus, s.memory_mb, s.disk_mb, lives.get(s.entry, DAY_S)) for s in present.values()]
     sizes += [Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s) for e in entries if e.name not in present]
     # Jobs ask for whole minutes, so that what is left of a minute is of use to none.
-    sizes = [replace(size, walltime_s=max(0, size.walltime_s - MARGIN_S) // 60 * 60) for size in sizes]
+    return [replace(size, walltime_s=max(0, size.walltime_s - MARGIN_S) // 60 * 60) for size in sizes]
+
+
+def _most(sizes: Sequence[Limits]) -> Limits:
+    """The most of each that any of `sizes` gives."""
     sizes = sizes or [Limits()]
     return Limits(
         max(size.cpus for size in sizes),

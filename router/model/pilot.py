@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+MARGIN_S = 300
+"""A glidein takes no job that would not end this long before itself: it validates its node and shuts down."""
+
 
 @dataclass(frozen=True, slots=True)
 class Software:

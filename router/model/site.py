@@ -54,6 +54,9 @@ class Site:
 
     name: str
     limits: Limits = Limits()
+    """The most of each that any glidein there gives one job."""
+    offers: tuple[Limits, ...] = ()
+    """What its glideins give together, where they are of several sizes; empty: all give `limits`."""
     status: SiteStatus = SiteStatus.ONLINE
     status_reason: str = ""
     """Why an operator changed the status, in the operator's words."""

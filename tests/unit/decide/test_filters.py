@@ -9,7 +9,7 @@ from router.decide.columns import shape_columns, site_columns
 from router.decide.filters import CROWDED, filters, first_refusal, refused
 from router.model.action import Refusal
 from router.model.policy import BrokerPolicy
-from router.model.site import SiteStatus
+from router.model.site import Limits, SiteStatus
 from router.testing.build import a_failure, a_shape, a_site, inputs_at
 
 POLICY = BrokerPolicy(failure_rate=0.3, failure_sample=10)
@@ -82,11 +82,21 @@ def test_the_first_reason_is_the_one_told():
     assert first_refusal(a_shape(block=("SITE_A",)), site, filters(POLICY)).tag == "site-offline"
 
 
+def test_a_job_that_no_single_size_of_glidein_holds_is_refused():
+    large, long = Limits(8, 16_000, 9000, 3600), Limits(1, 2000, 9000, 86_400)
+    site = a_site(limits=Limits(8, 16_000, 9000, 86_400), offers=(large, long))
+    wants_both = a_shape(cpus=8, memory_mb=2000, disk_mb=1, walltime_s=7200)
+    assert first_refusal(wants_both, site, filters(POLICY)).tag == "no-size"
+    for wants in ({"cpus": 8, "walltime_s": 3600}, {"cpus": 1, "walltime_s": 86_400}):
+        assert first_refusal(a_shape(memory_mb=2000, disk_mb=1, **wants), site, filters(POLICY)) is None
+
+
 def test_every_filter_has_a_tag_of_its_own():
     impossible = {"cpus": 9, "memory_mb": 9, "disk_mb": 9, "walltime_s": 9}
     shape = a_shape(**impossible, allow=("X",), block=("SITE_A",), inputs=inputs_at("NOWHERE"))
     poor = {"cpus": 1, "memory_mb": 1, "disk_mb": 1, "walltime_s": 1, "failed": 100}
-    site = a_site(status=SiteStatus.OFFLINE, **poor, failure=a_failure(), silent_s=1e6)
+    sizes = (Limits(1, 1, 0, 1), Limits(1, 0, 1, 1))
+    site = a_site(status=SiteStatus.OFFLINE, **poor, failure=a_failure(), silent_s=1e6, offers=sizes)
     alone = [each for each in filters(POLICY) if each is not CROWDED]  # who else reads, only brokerage knows
     tags = [first_refusal(shape, site, [each]).tag for each in alone]
     assert len(set(tags)) == len(tags) >= 10

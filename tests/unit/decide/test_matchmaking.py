@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from router import resources
 from router.decide.filters import ALLOWED, BLOCKED, CPUS, DISK, MEMORY, WALLTIME, first_refusal
 from router.decide.reconcile import shape_of
-from router.loops.observe import MARGIN_S, Declared, assemble
-from router.model.pilot import Entry
+from router.loops.observe import Declared, assemble
+from router.model.pilot import MARGIN_S, Entry
 from router.model.site import Site
 from router.model.task import Shape
 from router.pool import ads

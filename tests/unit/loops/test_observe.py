@@ -2,8 +2,9 @@
 
 import pytest
 
-from router.loops.observe import MARGIN_S, Declared, assemble, observe
+from router.loops.observe import Declared, assemble, observe
 from router.model.job import JobState, SlotGroup
+from router.model.pilot import MARGIN_S
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
 from router.model.site import Limits, Outcomes, SiteStatus
