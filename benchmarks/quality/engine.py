@@ -125,7 +125,7 @@ class Simulation:
         """One negotiation."""
         now = self.agenda.now
         self.agenda.at(now + self.setting.cycle_s, self._cycle)
-        self.farm.adjust(self.queue.sets.values())
+        self.farm.adjust(self.queue.asking())
         if self.queue.idle:
             self.queue.negotiate(self.farm.free(), self._start, self._chance)
         self.queue.age(self.setting.cycle_s)

@@ -61,6 +61,8 @@ class Slots:
         """How jobs ended in the last WINDOW_S, and how fast, as the product's own records would tell."""
         while self._ended and self._ended[0].at < now - 2 * WINDOW_S:
             self._ended.popleft()
+        if not self._ended:
+            return Outcomes(), None
         recent = [each for each in self._ended if each.at >= now - WINDOW_S]
         good = [each for each in recent if each.well]
         pace = None
@@ -98,10 +100,9 @@ class Farm:
             return
         wanted = [0.0] * len(self.sites)
         for each in sets:
-            if each.idle:
-                part = each.idle * each.cores / max(len(each.sites), 1)
-                for place in each.sites:
-                    wanted[place] += part
+            part = each.idle * each.cores / max(len(each.sites), 1)
+            for place in each.sites:
+                wanted[place] += part
         for number, site in enumerate(self.sites):
             goal = min(site.capacity, site.used + math.ceil(wanted[number]))
             if not site.down and goal > site.present + site.pending:

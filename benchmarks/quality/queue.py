@@ -80,7 +80,8 @@ class Queue:
 
     def __init__(self, specs: tuple[BatchSpec, ...], sites: tuple[str, ...], quotas: dict[str, float]) -> None:
         self.users = {spec.user: _User(spec.group) for spec in specs}
-        self.sets: dict[tuple[tuple[str, ...], int], SiteSet] = {}
+        self._sets: dict[tuple[tuple[str, ...], int], SiteSet] = {}
+        self._asking: dict[SiteSet, None] = {}
         self.idle = 0
         """Jobs."""
         self._specs = specs
@@ -94,6 +95,12 @@ class Queue:
     def waiting(self) -> bool:
         """Whether any bunch has jobs."""
         return any(True for _ in self.bunches())
+
+    def asking(self) -> tuple[SiteSet, ...]:
+        """The site sets that jobs wait for."""
+        for siteset in [each for each in self._asking if not each.idle]:
+            del self._asking[siteset]
+        return tuple(self._asking)
 
     def bunches(self) -> Iterator[Bunch]:
         """Those that have jobs, by cluster."""
@@ -151,10 +158,10 @@ class Queue:
         return bunch
 
     def _set(self, names: tuple[str, ...], cores: int) -> SiteSet:
-        found = self.sets.get((names, cores))
+        found = self._sets.get((names, cores))
         if found is None:
             sites = tuple(self._index[name] for name in names if name in self._index)
-            found = self.sets[names, cores] = SiteSet(sites, cores)
+            found = self._sets[names, cores] = SiteSet(sites, cores)
         return found
 
     def _grown(self, bunch: Bunch, count: int) -> None:
@@ -162,6 +169,7 @@ class Queue:
         if bunch.siteset is None:
             return
         bunch.siteset.idle += count
+        self._asking[bunch.siteset] = None
         self.users[bunch.spec.user].idle += count
         if not bunch.queued:
             bunch.queued = True

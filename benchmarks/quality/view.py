@@ -41,10 +41,9 @@ class View:
 
     def _sites(self, now: float) -> tuple[Site, ...]:
         waiting = [0] * len(self._names)
-        for each in self._queue.sets.values():
-            if each.idle:
-                for site in each.sites:
-                    waiting[site] += each.idle
+        for each in self._queue.asking():
+            for site in each.sites:
+                waiting[site] += each.idle
         busy = [0] * len(self._names)
         for sites in self._running.values():
             for site, count in sites.items():
