@@ -1,7 +1,7 @@
 """What no policy can beat: pooled FIFO for waits, and a linear programme for makespan and bytes.
 
-Pooled FIFO: all slots are one site that has all data, always up, without any delay. Only policies that know run times
-beforehand could wait less on average.
+Pooled FIFO: all slots are one site that has all data, always up, without any delay. Data: what single copies can serve
+at best. Both in the order of submission; only policies that favour short jobs could wait less on average.
 
 The programme lets jobs be cut at will and moves them freely: work of a batch runs at a replica's site, or reads from a
 replica's storage and runs anywhere. Slots (less what outages take) and egress bound both. Its optimum over makespans
@@ -43,24 +43,57 @@ def pooled_waits(setting: Setting) -> Floats:
     return waits
 
 
-def unreadable_waits(setting: Setting) -> Floats:
-    """Hours after submission during which no storage with a job's input serves: nobody can start it sooner."""
-    workload = setting.workload
-    stalls: dict[int, list[tuple[float, float]]] = {}
-    for outage in setting.grid.outages:
-        if outage.kind == "stall":
-            stalls.setdefault(outage.site, []).append((outage.start, outage.end))
+def data_waits(setting: Setting) -> Floats:
+    """Hours that jobs wait for their data at least, in the order they came: see `_Copy`.
+
+    Jobs with one copy wait for its site's slots or for its egress, as if these served nobody else, and the slots
+    elsewhere were free; jobs with several copies only while no storage that has one serves.
+    """
+    workload, grid = setting.workload, setting.grid
+    copies = [_Copy(setting, site) for site in range(len(grid.sites))]
     waits = np.zeros(len(workload))
-    for job, (batch, submit) in enumerate(zip(workload.batch.tolist(), workload.submit.tolist(), strict=True)):
-        replicas = workload.batches[batch].replicas
-        if workload.bytes[job] and all(site in stalls for site in replicas):
-            waits[job] = min(_back(stalls[site], submit) - submit for site in replicas) / 3600
+    columns = (workload.batch.tolist(), workload.submit.tolist(), workload.runtime.tolist(), workload.bytes.tolist())
+    for job, (batch, submit, runtime, size) in enumerate(zip(*columns, strict=True)):
+        spec = workload.batches[batch]
+        if not size or not spec.replicas:
+            continue
+        if len(spec.replicas) == 1 and spec.cores == 1:
+            ready = copies[spec.replicas[0]].serve(submit, runtime, size)
+        else:
+            ready = min(copies[site].readable(submit) for site in spec.replicas)
+        waits[job] = (ready - submit) / 3600
     return waits
 
 
-def _back(stalls: list[tuple[float, float]], now: float) -> float:
-    """When a storage serves, from now on."""
-    return next((end for start, end in stalls if start <= now < end), now)
+class _Copy:
+    """One site's slots and egress, for jobs whose only copy it has; each takes what gives it its input first."""
+
+    def __init__(self, setting: Setting, site: int) -> None:
+        given = setting.grid.sites[site]
+        outages = [outage for outage in setting.grid.outages if outage.site == site]
+        self._closed = [(outage.start, outage.end) for outage in outages]
+        self._mute = [(outage.start, outage.end) for outage in outages if outage.kind == "stall"]
+        self._slots = [0.0] * given.slots
+        self._egress, self._served = given.egress, 0.0
+
+    def readable(self, now: float) -> float:
+        """When the storage serves, from then on."""
+        return _after(self._mute, now)
+
+    def serve(self, submit: float, runtime: float, size: float) -> float:
+        """When a job has its input, in seconds."""
+        here = _after(self._closed, max(submit, self._slots[0]))
+        far = _after(self._mute, max(submit, self._served)) + size / self._egress
+        if here <= far:
+            heapq.heapreplace(self._slots, here + runtime)
+            return here
+        self._served = far
+        return far
+
+
+def _after(times: list[tuple[float, float]], now: float) -> float:
+    """The first moment from `now` on that is in none of the times."""
+    return next((end for start, end in times if start <= now < end), now)
 
 
 @dataclass(frozen=True)

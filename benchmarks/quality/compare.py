@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.bounds import Bounds, pooled_waits, unreadable_waits
+from benchmarks.quality.bounds import Bounds, data_waits, pooled_waits
 from benchmarks.quality.deciders import decider
 from benchmarks.quality.engine import Simulation
 from benchmarks.quality.figures import Figures, figures, interval, over_seeds, ratios, waits
@@ -45,13 +45,13 @@ def run(plan: Plan, say: Progress) -> Comparison:
     """Simulate every policy with every seed. The first policy is also compared to each of the others."""
     found = Comparison({}, {name: [] for name in plan.policies}, {name: [] for name in plan.policies})
     bounds: list[Bounds] = []
-    unreadable: list[float] = []
+    data: list[float] = []
     setting = plan.setting(1)
     for seed in range(1, plan.seeds + 1):
         setting = plan.setting(seed)
         bounds.append(Bounds(setting))
         found.pooled.append(pooled_waits(setting))
-        unreadable.append(float(unreadable_waits(setting).mean()))
+        data.append(float(data_waits(setting).mean()))
         for name in plan.policies:
             simulation = Simulation(setting, decider(name, setting.grid, seed))
             simulation.run()
@@ -74,8 +74,8 @@ def run(plan: Plan, say: Progress) -> Comparison:
         "bounds": {
             "pooled_wait_mean_h": float(np.mean(pooled)),
             "pooled_wait_mean_h_ci": interval(pooled),
-            "unreadable_wait_mean_h": float(np.mean(unreadable)),
-            "unreadable_wait_mean_h_ci": interval(unreadable),
+            "data_wait_mean_h": float(np.mean(data)),
+            "data_wait_mean_h_ci": interval(data),
             "makespan_h": float(np.mean([each.makespan_s for each in bounds])) / 3600,
         },
     }

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+LARGEST_SLOT = 64
+"""Cores that one job can have at most: those of a worker node."""
 
 
 @dataclass(frozen=True, slots=True)

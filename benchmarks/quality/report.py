@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 ROWS = (
@@ -33,12 +34,12 @@ def table(document: Mapping[str, Any]) -> Table:
         caption=f"{document['jobs']:,} jobs, {document['sites']} sites, {document['slots']:,} slots, "
         f"{document['seeds']} seeds, distributions: {document['source']}. "
         f"Mean wait in one pool of all slots and data: {bounds['pooled_wait_mean_h']:.2f} h; "
-        f"because no storage with the input serves: {bounds['unreadable_wait_mean_h']:.2f} h.",
+        f"for single copies of data at best: {bounds['data_wait_mean_h']:.2f} h.",
         caption_justify="left",
     )
     found.add_column("")
     for name in document["policies"]:
-        found.add_column(name, justify="right")
+        found.add_column(escape(name), justify="right")
     for key, heading in ROWS:
         found.add_row(heading, *(_cell(figures, key) for figures in document["policies"].values()))
     return found

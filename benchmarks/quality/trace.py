@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from benchmarks.quality.grid import BatchSpec, Grid, GridSite, Outage, Setting, Workload, merged
+from benchmarks.quality.grid import LARGEST_SLOT, BatchSpec, Grid, GridSite, Outage, Setting, Workload, merged
 from router.errors import UserError
 
 T = TypeVar("T")
@@ -28,23 +28,56 @@ class Trace:
 
     @classmethod
     def read(cls, jobs: Path, sites: Path, downtimes: Path | None) -> "Trace":
-        """Read the files. Data lies at the sites that list it in `storage`, else where it was placed by its name.
-
-        Raises UserError naming file, line and fault.
-        """
+        """Read the files. Raises UserError naming file, line and fault."""
         given = list(_rows(sites, ("site", "slots"), _site))
         names = {site.name: number for number, (site, _) in enumerate(given)}
-        held: dict[str, tuple[int, ...]] = {}
-        for site, datasets in given:
-            for dataset in datasets:
-                held[dataset] = (*held.get(dataset, ()), names[site.name])
         outages = list(_rows(downtimes, ("site", "start", "end"), lambda row: _outage(row, names))) if downtimes else []
         grid = Grid(tuple(site for site, _ in given), merged([each for each in outages if each]))
-        return cls(grid, _workload(jobs, grid, held))
+        workload = _workload(
+            jobs, _Data(tuple(stored for _, stored in given), tuple(site.slots for site in grid.sites))
+        )
+        widest = max((site.slots for site in grid.sites), default=0)
+        if over := next((spec.cores for spec in workload.batches if spec.cores > min(widest, LARGEST_SLOT)), 0):
+            raise UserError(f"{jobs} has jobs of {over} cores, and no site can give so many; leave them out")
+        return cls(grid, workload)
 
     def setting(self, seed: int, lag_s: float, pass_s: float) -> Setting:
         """The trace as one thing to simulate; the seed is for what the trace leaves to chance."""
         return Setting(self.grid, self.workload, seed, lag_s=lag_s, pass_s=pass_s)
+
+
+class _Data:
+    """Where datasets lie: at the sites whose `storage` names them (separated by `;`), else where their name puts them.
+
+    A number in `storage` is its size, by which sites are drawn; without it they are drawn by their slots.
+    """
+
+    def __init__(self, storage: tuple[str, ...], slots: tuple[int, ...]) -> None:
+        self._held: dict[str, tuple[int, ...]] = {}
+        weights = np.array(slots, dtype=np.float64)
+        for site, stored in enumerate(storage):
+            if _is_size(stored):
+                weights[site] = float(stored)
+            else:
+                for dataset in filter(None, stored.split(";")):
+                    self._held[dataset] = (*self._held.get(dataset, ()), site)
+        self._weights = weights / weights.sum() if weights.sum() else np.full(len(slots), 1 / max(len(slots), 1))
+
+    def sites_of(self, dataset: str) -> tuple[int, ...]:
+        """The sites that hold it; one or two when no site names it, the same in every run; none for no dataset."""
+        if not dataset or dataset in self._held:
+            return self._held.get(dataset, ())
+        chance = np.random.default_rng(list(dataset.encode()))
+        copies = min(1 + int(chance.integers(2)), int(np.count_nonzero(self._weights)))
+        drawn = chance.choice(len(self._weights), copies, replace=False, p=self._weights)
+        return tuple(sorted(int(each) for each in drawn))
+
+
+def _is_size(text: str) -> bool:
+    try:
+        return float(text) >= 0
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +109,11 @@ def _rows(path: Path, columns: tuple[str, ...], parse: Callable[[dict[str, str]]
         raise UserError(f"{path} cannot be read: {error.strerror}; name a CSV file") from error
 
 
-def _site(row: dict[str, str]) -> tuple[GridSite, tuple[str, ...]]:
+def _site(row: dict[str, str]) -> tuple[GridSite, str]:
     slots = int(row["slots"])
     if slots < 1:
         raise ValueError(f"slots is {slots}, and must be at least 1")
-    stored = tuple(name for name in (row.get("storage") or "").split(";") if name)
-    return GridSite(row["site"], slots, slots * EGRESS, memory_mb=65_536), stored
+    return GridSite(row["site"], slots, slots * EGRESS, memory_mb=65_536), row.get("storage") or ""
 
 
 def _outage(row: dict[str, str], names: dict[str, int]) -> Outage | None:
@@ -108,7 +140,7 @@ def _job(row: dict[str, str]) -> _Job:
     return found
 
 
-def _workload(path: Path, grid: Grid, held: dict[str, tuple[int, ...]]) -> Workload:
+def _workload(path: Path, data: _Data) -> Workload:
     """The jobs in order of submission, alike ones as batches."""
     columns = ("job", "submit_s", "runtime_s", "cores", "user", "vo")
     jobs = sorted(_rows(path, columns, _job), key=lambda job: job.submit)
@@ -126,7 +158,7 @@ def _workload(path: Path, grid: Grid, held: dict[str, tuple[int, ...]]) -> Workl
             members.append([])
         members[number].append(job)
         batch.append(number)
-    specs = tuple(_spec(number, alike, grid, held) for number, alike in enumerate(members))
+    specs = tuple(_spec(number, alike, data.sites_of(alike[0].dataset)) for number, alike in enumerate(members))
     return Workload(
         specs,
         np.array(batch, dtype=np.int64),
@@ -136,9 +168,8 @@ def _workload(path: Path, grid: Grid, held: dict[str, tuple[int, ...]]) -> Workl
     )
 
 
-def _spec(number: int, jobs: list[_Job], grid: Grid, held: dict[str, tuple[int, ...]]) -> BatchSpec:
+def _spec(number: int, jobs: list[_Job], replicas: tuple[int, ...]) -> BatchSpec:
     first, longest = jobs[0], max(job.runtime for job in jobs)
-    replicas = held.get(first.dataset) or (_placed(first.dataset, grid) if first.dataset else ())
     limit = next((each for each in LIMITS_S if each >= longest), LIMITS_S[-1])
     return BatchSpec(
         f"t{number}",
@@ -149,11 +180,3 @@ def _spec(number: int, jobs: list[_Job], grid: Grid, held: dict[str, tuple[int, 
         cores=first.cores,
         walltime_s=limit,
     )
-
-
-def _placed(dataset: str, grid: Grid) -> tuple[int, ...]:
-    """One or two sites for data that no site lists, drawn by slots from the dataset's name: the same in every run."""
-    chance = np.random.default_rng(list(dataset.encode()))
-    slots = np.array([site.slots for site in grid.sites], dtype=np.float64)
-    copies = min(1 + int(chance.integers(2)), len(slots))
-    return tuple(sorted(int(each) for each in chance.choice(len(slots), copies, replace=False, p=slots / slots.sum())))

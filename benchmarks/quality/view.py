@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.quality.farm import Farm, Slots
-from benchmarks.quality.grid import BatchSpec, Grid, GridSite, Setting
+from benchmarks.quality.grid import LARGEST_SLOT, BatchSpec, Grid, GridSite, Setting
 from benchmarks.quality.queue import Bunch, Queue
 from router.model.job import JobGroup, JobState
 from router.model.payload import Requests
@@ -60,7 +60,7 @@ class View:
         outcomes, pace = slots.lately(now)
         return Site(
             name=given.name,
-            limits=Limits(8, given.memory_mb, 1_000_000, 7 * 86_400),
+            limits=Limits(min(given.slots, LARGEST_SLOT), given.memory_mb, 1_000_000, 7 * 86_400),
             status=SiteStatus.OFFLINE if number in offline else SiteStatus.ONLINE,
             cores=slots.present,
             max_cores=slots.capacity,

@@ -95,6 +95,12 @@ def test_data_lies_where_the_trace_says_and_else_always_at_the_same_places(write
     assert first.batches[2].replicas == second.batches[2].replicas != ()
 
 
+def test_storage_may_be_a_size_and_a_site_without_any_holds_nothing(write: Callable[[str, str], Path]) -> None:
+    sites = write("sites.csv", "site,slots,storage\nNORTH,4,0\nSOUTH,2,100\n")
+    workload = Trace.read(write("jobs.csv", JOBS), sites, None).workload
+    assert [batch.replicas for batch in workload.batches] == [(1,), (), (1,)]
+
+
 @pytest.mark.parametrize(
     ("jobs", "sites", "says"),
     [
@@ -103,6 +109,7 @@ def test_data_lies_where_the_trace_says_and_else_always_at_the_same_places(write
         (JOBS, "site,slots\nA,0\n", "must be at least 1"),
         (JOBS.replace("600", "-1"), SITES, "must be positive"),
         (JOBS.splitlines()[0], SITES, "has no jobs"),
+        (JOBS.replace("900,2", "900,9"), SITES, "jobs of 9 cores"),
     ],
 )
 def test_a_faulty_trace_is_refused_with_file_and_line(
