@@ -57,7 +57,7 @@ class Router:
         dataset = self.memory.dataset(payload.dataset) if payload.dataset else None
         cut = batches(payload, dataset)
         world = self.world()
-        brokerage = Brokerage(world.sites, self.policy, world.jobs, dict(world.inputs))
+        brokerage = Brokerage.of(world, self.policy)
         planned = tuple(_planned(payload, batch, brokerage) for batch in cut)
         _refuse_impossible(planned)
         return Plan(payload, text, dataset, planned)
@@ -148,7 +148,7 @@ class Router:
         world = self.world()
         groups = self.pool.described(text)
         known = dict(read_inputs(groups, self.memory))
-        brokerage = Brokerage(world.sites, self.policy, world.jobs, dict(world.inputs))
+        brokerage = Brokerage.of(world, self.policy)
         shapes = [shape_of(group, known) for group in groups]
         return [
             (group.count, brokerage.sites_for(shape, group.count), brokerage.choose(shape))
@@ -205,7 +205,7 @@ class Router:
         """Why the jobs of a task, of a cluster or of one job (`12` or `12.0`) are where they are."""
         world = self.world()
         inputs = dict(world.inputs)
-        brokerage = Brokerage(world.sites, self.policy, world.jobs, dict(world.inputs))
+        brokerage = Brokerage.of(world, self.policy)
         found = []
         for batch, cluster in self._clusters(wanted):
             groups = tuple(group for group in world.jobs if group.cluster == cluster)

@@ -1,5 +1,6 @@
 """All settings: one frozen tree, read once. Every field says its unit, its default and why."""
 
+import getpass
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,10 +89,24 @@ class Settings:
 
 def home_from_environment() -> Path:
     """`$GLIDEROUTE_HOME`, or glideroute's folder where the desktop standard keeps users' data."""
-    if found := os.environ.get("GLIDEROUTE_HOME"):
-        return Path(found).absolute()
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "glideroute"
+    found = os.environ.get("GLIDEROUTE_HOME")
+    return Path(found).absolute() if found else default_home()
+
+
+def default_home() -> Path:
+    """Where glideroute keeps its things: below XDG_DATA_HOME, by default ~/.local/share."""
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".local/share") / "glideroute"
+
+
+def default_user() -> str:
+    """The login name, or what stands for it."""
+    return not_root(getpass.getuser())
+
+
+def not_root(name: str) -> str:
+    """The name of a user. HTCondor takes no jobs from root, so root is called `user`."""
+    return "user" if name == "root" else name
 
 
 def load(home: Path) -> Settings:

@@ -1,6 +1,5 @@
 """The only place that builds real adapters from settings."""
 
-import getpass
 import os
 import sys
 import time
@@ -26,15 +25,14 @@ from router.pool.queue import Queue
 from router.render.glidein import PoolContact
 from router.render.pool_config import Daemon
 from router.resources import folder
-from router.settings import Settings
+from router.settings import Settings, default_user, not_root
 from router.store.store import Store
 from router.store.worlds import Worlds
 
 
 def user_name(settings: Settings) -> str:
-    """Who submits: as set, or the login name. HTCondor refuses jobs of root, so root is called `user`."""
-    name = settings.user or getpass.getuser()
-    return "user" if name == "root" else name
+    """Who submits: as set, or the login name."""
+    return not_root(settings.user or default_user())
 
 
 def store(settings: Settings) -> Store:

@@ -1,8 +1,6 @@
 """`glideroute pool`: an HTCondor pool on this machine, for trying things out, for tests and for demonstrations."""
 
-import getpass
 import json
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,21 +9,10 @@ import click
 
 from router.embedded.pool import EmbeddedPool, PoolStatus
 from router.render.pool_config import Daemon
+from router.settings import default_home, default_user
 
 NOT_UP = 4
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-
-
-def default_home() -> Path:
-    """Return where glideroute keeps its things: below XDG_DATA_HOME, by default ~/.local/share."""
-    base = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".local/share") / "glideroute"
-
-
-def default_user() -> str:
-    """Return the login name. HTCondor takes no jobs from root, so root is called `user`."""
-    name = getpass.getuser()
-    return "user" if name == "root" else name
 
 
 def pool_group(schedd_config: Path, daemons: Callable[[Path], Sequence[Daemon]]) -> click.Group:

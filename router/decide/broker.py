@@ -18,6 +18,7 @@ from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
 from router.model.task import Inputs, Shape
+from router.model.world import World
 
 HOUR_S = 3600.0
 
@@ -143,6 +144,11 @@ class Brokerage:
                         self._note_reading(self.sites[site].name, share / group.requests.cpus, read)
             elif group.state is JobState.RUNNING and (read := known.get(group.cluster)):
                 self._note_reading(group.site, group.count, read)
+
+    @classmethod
+    def of(cls, world: World, policy: BrokerPolicy) -> "Brokerage":
+        """Broker over a world, with all its jobs and their inputs."""
+        return cls(world.sites, policy, world.jobs, dict(world.inputs))
 
     def _note_reading(self, site: str, jobs: float, read: Inputs) -> None:
         """Count jobs that run at a site, or are about to, at the sites that they read from."""

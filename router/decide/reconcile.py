@@ -31,7 +31,7 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
     idle.sort(key=lambda group: (group.oldest, group.cluster, group.sites or ()))
     inputs = dict(world.inputs)
     shapes, rows = _shapes(idle, inputs)
-    brokerage = Brokerage(world.sites, policy, world.jobs, inputs)
+    brokerage = Brokerage.of(world, policy)
     columns = brokerage.columns(shapes)
     for start in range(0, len(idle), BLOCK):
         part = rows[start : start + BLOCK]

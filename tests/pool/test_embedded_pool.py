@@ -113,8 +113,10 @@ def daemon_pid(pool: EmbeddedPool, program: str) -> int:
 
 
 A_GLIDEIN = """#!/bin/bash
+set -e
 for name in $(compgen -e | grep -iE '^_?condor'); do unset "$name"; done
-cd "$(mktemp -d glidein-XXXXXX)"
+folder=$(mktemp -d "$PWD/glidein-XXXXXX")
+cd "$folder"
 mkdir log execute
 export CONDOR_CONFIG=$PWD/glidein.config
 cat > "$CONDOR_CONFIG" <<END
