@@ -3,8 +3,9 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from router.decide.advise import advise
@@ -29,6 +30,7 @@ from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
 from router.model.world import World
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.render import jdl
+from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
 
 LASTING = frozenset({"not-allowed", "blocked", "cpus", "memory", "disk", "walltime", "no-size"})
 """Refusals that waiting does not cure."""
@@ -92,13 +94,13 @@ class Router:
     def _open(self, plan: Plan, digest: str) -> Task:
         name = f"{plan.payload.name}-{self._nonce()}"
         task = Task(name, self.user, plan.payload, str(self.task_home / self.user / name), self.clock.now())
-        merges = len(jdl.merge_jobs(plan.payload))
+        merges = len(merge_jobs(plan.payload))
         self.memory.open_task(task, plan.text, digest, [planned.batch for planned in plan.batches], merges)
         return task
 
     def _lay_out(self, task: Task, plan: Plan, code: Mapping[str, Path]) -> TaskFiles:
         files = self.directory(Path(task.directory))
-        files.make(plan.text, code, (jdl.WRAPPER, *((jdl.MERGER,) if jdl.merge_jobs(plan.payload) else ())))
+        files.make(plan.text, code, (jdl.WRAPPER, *((MERGER,) if merge_jobs(plan.payload) else ())))
         return files
 
     def _inject(
@@ -106,17 +108,22 @@ class Router:
     ) -> tuple[tuple[str, int], ...]:
         """Submit the batches that are not `there` already; returns the cluster of each."""
         with ThreadPoolExecutor(max_workers=1) as writer:
+
+            def described(batch: str, texts: Callable[[], Mapping[str, str]]) -> Future[None] | None:
+                # What is in the queue is not described again: its jobs may be reading it.
+                return None if batch in there else writer.submit(lambda: files.describe(texts()))
+
             # The descriptions of a batch are written while the one before is submitted.
             wanted = [
-                (jdl.batch_injection(task, batch), writer.submit(_describe, files, task, batch))
+                (jdl.batch_injection(task, batch), described(batch.key, partial(_texts, task, batch)))
                 for batch in (planned.batch for planned in plan.batches)
             ]
-            if jdl.merge_jobs(task.payload):
-                merges = jdl.merge_descriptions(task, plan.jobs, task.outputs)
-                wanted.append((jdl.merge_injection(task), writer.submit(files.describe, merges)))
-            for number, (injection, described) in enumerate(wanted, 1):
-                described.result()
-                if injection.batch not in there:
+            if merge_jobs(task.payload):
+                merges = {MERGE_BATCH: merge_text(task, plan.jobs, task.outputs)}
+                wanted.append((jdl.merge_injection(task), described(MERGE_BATCH, lambda: merges)))
+            for number, (injection, written) in enumerate(wanted, 1):
+                if written is not None:
+                    written.result()
                     there[injection.batch] = self._submit(task, injection)
                     told(f"{number} of {len(wanted)} batches are in the queue")
                 self.memory.set_cluster(task.id, injection.batch, there[injection.batch])
@@ -289,8 +296,8 @@ def _planned(payload: Payload, batch: Batch, brokerage: Brokerage) -> PlannedBat
     return PlannedBatch(batch, shape, brokerage.choose(shape), brokerage.sites_for(shape, len(batch.chunks)))
 
 
-def _describe(files: TaskFiles, task: Task, batch: Batch) -> None:
-    files.describe({chunk.job: jdl.job_description(task, batch.key, chunk, task.outputs) for chunk in batch.chunks})
+def _texts(task: Task, batch: Batch) -> dict[str, str]:
+    return {part.name: part_text(task, batch.key, part, task.outputs) for part in parts(batch)}
 
 
 def _is_merged(lfn: str) -> bool:

@@ -303,8 +303,8 @@ class TaskFiles(Reports, Protocol):
         """Make it, with copies of the user's `code` and of the programs `worker`."""
         ...
 
-    def describe(self, descriptions: Mapping[str, str]) -> None:
-        """Write the description of each job."""
+    def describe(self, parts: Mapping[str, str]) -> None:
+        """Write descriptions of jobs, by the name of the part that holds them."""
         ...
 
     def log(self, job: str, stream: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A task's directory on the access point: a snapshot of the code, a description for each job, logs, and reports."""
+"""A task's directory on the access point: a snapshot of the code, descriptions of the jobs, logs, and reports."""
 
 import os
 import shutil
@@ -39,16 +39,11 @@ class TaskDirectory:
         except OSError as error:
             raise RouterError(f"The task's directory {self.path} cannot be written: {error.strerror}.") from None
 
-    def describe(self, descriptions: Mapping[str, str]) -> None:
-        """Write the description of each job, by the job's name."""
+    def describe(self, parts: Mapping[str, str]) -> None:
+        """Write descriptions of jobs, by the name of the part that holds them."""
         try:
-            # By descriptor: there may be a hundred thousand of them, and opening paths takes longer than writing.
-            jobs = os.open(self.path / "jobs", os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                for job, text in descriptions.items():
-                    _write(jobs, f"{job}.json", text.encode())
-            finally:
-                os.close(jobs)
+            for name, text in parts.items():
+                (self.path / "jobs" / f"{name}.json").write_text(text)
         except OSError as error:
             raise RouterError(f"The task's directory {self.path} cannot be written: {error.strerror}.") from None
 
@@ -72,15 +67,6 @@ class TaskDirectory:
             return None
         except (OSError, ValueError) as error:
             raise RouterError(f"{folder / name} cannot be read: {error}.") from None
-
-
-def _write(folder: int, name: str, content: bytes) -> None:
-    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666, dir_fd=folder)
-    try:
-        while content:
-            content = content[os.write(file, content) :]
-    finally:
-        os.close(file)
 
 
 def _copy(source: Path, target: Path) -> None:

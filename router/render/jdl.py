@@ -1,21 +1,17 @@
-"""Batches as submit descriptions and job descriptions."""
+"""Batches as submit descriptions."""
 
-import json
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from router.model.files import Located
-from router.model.payload import Payload, Requests
-from router.model.task import MERGE_BATCH, Batch, Chunk, Task
+from router.model.payload import Requests
+from router.model.task import MERGE_BATCH, Batch, Task
 from router.render.encode import classad_string, file_list, submit_value
+from router.render.parts import MERGER, merge_jobs, parts
 from router.resources import folder
 
-VERSION = 1
 WRAPPER = "run_job.py"
-MERGER = "merge_files.py"
 MERGE_REQUESTS = Requests(cpus=1, memory_mb=1024, disk_mb=1024, walltime_s=3600)
 
 
@@ -68,7 +64,7 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         block=",".join(payload.block),
         group=payload.group,
     )
-    items = tuple((("RouterJob", chunk.job),) for chunk in batch.chunks)
+    items = tuple(_item(chunk.job, part.name) for part in parts(batch) for chunk in part.chunks)
     return Injection(batch.key, _render("analysis.jdl.j2", f"{task.id} {batch.key}", description), items)
 
 
@@ -86,73 +82,12 @@ def merge_injection(task: Task) -> Injection:
         block=",".join(payload.block),
         group=payload.group,
     )
-    items = tuple((("RouterJob", job),) for job in merge_jobs(payload))
+    items = tuple(_item(job, MERGE_BATCH) for job in merge_jobs(payload))
     return Injection(MERGE_BATCH, _render("merge.jdl.j2", f"{task.id} {MERGE_BATCH}", description), items)
 
 
-def merge_jobs(payload: Payload) -> tuple[str, ...]:
-    """The names of the merge jobs: one for each output that is merged."""
-    count = sum(output.merge for output in payload.outputs)
-    return tuple(f"merge{i}" if count > 1 else "merge" for i in range(count))
-
-
-def job_description(task: Task, batch: str, chunk: Chunk, directory: str) -> str:
-    """What the wrapper of one job reads, as JSON; outputs go to `directory` of the catalogue."""
-    payload = task.payload
-    return _json(
-        task,
-        batch,
-        chunk.job,
-        executable=payload.executable,
-        arguments=list(payload.arguments),
-        environment=dict(payload.environment),
-        inputs=[
-            _input(piece.located) | {"first_event": piece.first_event, "events": piece.events} for piece in chunk.pieces
-        ],
-        outputs=[
-            {"name": output.name, "lfn": f"{directory}/{_numbered(output.name, chunk.job)}"}
-            for output in payload.outputs
-        ],
-    )
-
-
-def merge_descriptions(task: Task, parts: int, directory: str) -> dict[str, str]:
-    """What the wrapper of each merge job reads, by the job's name; it joins `parts` files."""
-    merged = [output for output in task.payload.outputs if output.merge]
-    return {
-        job: _json(
-            task,
-            MERGE_BATCH,
-            job,
-            executable=MERGER,
-            arguments=[output.name],
-            environment={},
-            inputs=[],
-            merge={"parts_of": output.name, "expected_parts": parts},
-            outputs=[{"name": output.name, "lfn": f"{directory}/{_numbered(output.name, 'merged')}"}],
-        )
-        for job, output in zip(merge_jobs(task.payload), merged, strict=True)
-    }
-
-
-def _json(task: Task, batch: str, job: str, **rest: Any) -> str:
-    # One line: with an indent Python's json is five times slower, and a task may have a hundred thousand of these.
-    return json.dumps({"version": VERSION, "task": task.id, "batch": batch, "job": job, **rest})
-
-
-def _input(located: Located) -> dict[str, Any]:
-    file = located.file
-    return {
-        "lfn": file.lfn,
-        "size": file.size,
-        "adler32": file.adler32,
-        "replicas": [{"se": r.se, "site": r.site, "pfn": r.pfn} for r in located.replicas],
-    }
-
-
-def _numbered(name: str, job: str) -> str:
-    stem, dot, suffix = name.partition(".")
-    return f"{stem}_{job}{dot}{suffix}"
+def _item(job: str, part: str) -> tuple[tuple[str, str], ...]:
+    return ("RouterJob", job), ("RouterPart", part)
 
 
 def _render(template: str, title: str, description: Description) -> str:

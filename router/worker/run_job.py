@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs one job on a worker node: stage in, run the payload, stage out, report.
 
-Called as `run_job.py JOB.json` in the job's sandbox. It is shipped with every job, so it is one file, needs the
+Called as `run_job.py PART.json JOB` in the job's sandbox. It is shipped with every job, so it is one file, needs the
 standard library of Python 3.9 and nothing else, and imports nothing of the router. Whatever happens, it leaves
 `job_report.json` behind and ends with one of the exit codes of `CAUSES`.
 """
@@ -183,19 +183,22 @@ def read_input(ad: Mapping[str, Any]) -> Input:
     return Input(logical_name(ad["lfn"]), count(ad["size"]), checksum(ad["adler32"]), first, events, copies)
 
 
-def read_job(path: str) -> Job:
-    """The description in the file at `path`; Failure when it cannot be run."""
+def read_job(path: str, name: str) -> Job:
+    """The description of the job `name` among those in the file at `path`; Failure when it cannot be run."""
     try:
-        ad = json.loads(Path(path).read_bytes())
-        if ad["version"] != 1:
-            raise ValueError(f"version {ad['version']!r} is not 1, the only one this wrapper knows")
+        part = json.loads(Path(path).read_bytes())
+        if part["version"] != 2:
+            raise ValueError(f"version {part['version']!r} is not 2, the only one this wrapper knows")
+        if name not in part["jobs"]:
+            raise ValueError(f"it describes no job {name!r}")
+        ad = {**part, **part["jobs"][name]}
         if not isinstance(ad["arguments"], list):
             raise ValueError("its arguments are no list")
         merge = ad.get("merge")
         return Job(
             task=file_name(ad["task"]),
             batch=file_name(ad["batch"]),
-            job=file_name(ad["job"]),
+            job=file_name(name),
             executable=file_name(ad["executable"]),
             arguments=tuple(text(argument) for argument in ad["arguments"]),
             environment={variable(name): text(v) for name, v in ad["environment"].items()},
@@ -555,10 +558,10 @@ def run_payload(job: Job, listing: Path, eviction: Eviction, report: dict[str, A
 
 def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]) -> None:
     """Do the job, filling the report on the way; Failure or Evicted when it does not end well."""
-    if len(arguments) != 1:
-        raise Failure("bad_description", "usage: run_job.py JOB.json")
+    if len(arguments) != 2:
+        raise Failure("bad_description", "usage: run_job.py PART.json JOB")
     eviction.grace_s = float(os.environ.get("GLIDEROUTE_GRACE_S", eviction.grace_s))
-    job = read_job(arguments[0])
+    job = read_job(*arguments)
     report.update(task=job.task, batch=job.batch, job=job.job)
     inputs = merge_inputs(job, job.merge) if job.merge else job.inputs
     storage = read_storage() if job.outputs else []

@@ -57,11 +57,24 @@ def test_the_task_directory_holds_code_and_a_description_for_every_job(router, f
         "merge_files.py",
         "run_job.py",
     ]
-    jobs = {path.stem: json.loads(path.read_text()) for path in (home / "jobs").iterdir()}
-    assert sorted(jobs) == ["0000", "0001", "0002", "0003", "0004", "0005", "merge"]
-    assert jobs["merge"]["merge"] == {"parts_of": "hist.root", "expected_parts": 6}
+    parts = {path.stem: json.loads(path.read_text())["jobs"] for path in (home / "jobs").iterdir()}
+    assert sorted(parts) == ["b0-0", "b1-0", "b2-0", "merge"]
+    assert parts.pop("merge")["merge"]["merge"] == {"parts_of": "hist.root", "expected_parts": 6}
+    jobs = {name: job for part in parts.values() for name, job in part.items()}
+    assert sorted(jobs) == ["0000", "0001", "0002", "0003", "0004", "0005"]
     assert sum(each["events"] for job in jobs.values() for each in job["inputs"]) == 300
     assert (home / "payload.yaml").read_text() == PAYLOAD
+
+
+def test_what_is_in_the_queue_is_not_described_again(router, folder, organisation):
+    organisation.pool.break_at("submit applied", Killed())
+    with pytest.raises(Killed):
+        submit(router, folder)
+    home = Path(router.tasks()[0].directory) / "jobs"
+    (home / "b0-0.json").write_text("a job may be reading it")
+    assert submit(router, folder).resumed
+    assert (home / "b0-0.json").read_text() == "a job may be reading it"
+    assert json.loads((home / "b1-0.json").read_text())["batch"] == "b1"
 
 
 POINTS = ["submit", "submit applied"]

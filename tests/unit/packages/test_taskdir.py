@@ -49,9 +49,12 @@ def test_every_missing_file_is_named_at_once(made, tmp_path):
         made.make("", {"folder": tmp_path}, WORKER)
 
 
-def test_descriptions_are_written_by_job(made):
-    made.describe({"0000": "{}", "merge": "[]"})
-    assert sorted(path.name for path in (made.path / "jobs").iterdir()) == ["0000.json", "merge.json"]
+def test_descriptions_are_written_by_part(made):
+    made.describe({"b0-0": "{}", "merge": "[]"})
+    assert {path.name: path.read_text() for path in (made.path / "jobs").iterdir()} == {
+        "b0-0.json": "{}",
+        "merge.json": "[]",
+    }
 
 
 def test_a_path_that_cannot_be_written_is_told_in_words(tmp_path, code):
@@ -60,7 +63,7 @@ def test_a_path_that_cannot_be_written_is_told_in_words(tmp_path, code):
         with pytest.raises(RouterError, match="cannot be written"):
             TaskDirectory(path).make("", code, WORKER)
     with pytest.raises(RouterError, match="cannot be written"):
-        TaskDirectory(tmp_path / "none").describe({"0000": "{}"})
+        TaskDirectory(tmp_path / "none").describe({"b0-0": "{}"})
 
 
 def test_what_is_not_there_yet_is_nothing(made, tmp_path):

@@ -1,4 +1,4 @@
-"""Rendered descriptions, whole: what HTCondor is told of a batch, and what the wrapper is told of a job.
+"""Rendered descriptions, whole: what HTCondor is told of a batch, and what the wrappers are told of their jobs.
 
 A golden file that is wrong after a wanted change is written anew with ACCEPT=1.
 """
@@ -13,7 +13,7 @@ import pytest
 
 from router.errors import UserError
 from router.model.payload import Split
-from router.render import jdl
+from router.render import jdl, parts
 from router.testing.build import a_batch, a_dataset, a_file, a_payload, a_task, an_output
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -55,13 +55,19 @@ def matches_golden(name: str, text: str) -> bool:
 def test_the_description_of_a_batch_is_what_it_was():
     injection = jdl.batch_injection(a_whole_task(), a_whole_batch())
     assert matches_golden("analysis.jdl", injection.text)
-    assert injection.items == ((("RouterJob", "0000"),), (("RouterJob", "0001"),))
+    assert [dict(item) for item in injection.items] == [
+        {"RouterJob": "0000", "RouterPart": "b0-0"},
+        {"RouterJob": "0001", "RouterPart": "b0-0"},
+    ]
 
 
 def test_the_description_of_a_merge_job_is_what_it_was():
     injection = jdl.merge_injection(a_whole_task())
     assert matches_golden("merge.jdl", injection.text)
-    assert (injection.batch, injection.items) == ("merge", ((("RouterJob", "merge"),),))
+    assert (injection.batch, list(map(dict, injection.items))) == (
+        "merge",
+        [{"RouterJob": "merge", "RouterPart": "merge"}],
+    )
 
 
 def test_the_description_of_a_task_that_says_little_is_what_it_was():
@@ -73,11 +79,43 @@ def spread(text: str) -> str:
     return json.dumps(json.loads(text), indent=1) + "\n"
 
 
+def told(task=None, batch=None):
+    """What the wrappers of a batch's first part are told."""
+    task, batch = task or a_whole_task(), batch or a_whole_batch()
+    return json.loads(parts.part_text(task, batch.key, parts.parts(batch)[0], task.outputs))
+
+
 def test_what_the_wrapper_reads_is_what_it_was():
-    task, batch = a_whole_task(), a_whole_batch()
-    assert matches_golden("0001.json", spread(jdl.job_description(task, "b0", batch.chunks[1], task.outputs)))
-    (merge,) = jdl.merge_descriptions(task, 2, task.outputs).values()
-    assert matches_golden("merge.json", spread(merge))
+    assert matches_golden("b0-0.json", spread(json.dumps(told())))
+    task = a_whole_task()
+    assert matches_golden("merge.json", spread(parts.merge_text(task, 2, task.outputs)))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "copies", "sizes"),
+    [
+        (1, 0, [1]),
+        (100, 0, [100]),
+        (250, 0, [100, 100, 50]),
+        (250, 2, [100, 100, 50]),
+        (10, 300, [3, 3, 3, 1]),
+        (3, 2000, [1, 1, 1]),
+    ],
+)
+def test_a_part_has_a_hundred_jobs_or_as_many_as_name_a_thousand_copies(jobs, copies, sizes):
+    batch = a_batch("b7", jobs=jobs, files=[a_file("/f", *[f"SITE_{number}" for number in range(copies)])])
+    found = parts.parts(batch)
+    assert [len(part.chunks) for part in found] == sizes
+    assert [part.name for part in found] == [f"b7-{number}" for number in range(len(sizes))]
+    assert tuple(chunk for part in found for chunk in part.chunks) == batch.chunks
+
+
+def test_each_job_is_sent_the_part_that_describes_it():
+    batch = a_batch("b0", jobs=201)
+    described = {part.name: {chunk.job for chunk in part.chunks} for part in parts.parts(batch)}
+    items = [dict(item) for item in jdl.batch_injection(a_task(), batch).items]
+    assert len(items) == 201
+    assert all(item["RouterJob"] in described[item["RouterPart"]] for item in items)
 
 
 @pytest.mark.parametrize("name", ["analysis.jdl", "merge.jdl", "plain.jdl"])
@@ -129,18 +167,14 @@ def test_a_job_that_fails_is_held_with_its_exit_code(name, ad, hold, reason, sub
 
 
 def test_what_a_user_writes_freely_reaches_the_wrapper_byte_for_byte_and_no_submit_description():
-    task, batch = a_whole_task(), a_whole_batch()
-    told = json.loads(jdl.job_description(task, "b0", batch.chunks[0], task.outputs))
-    assert told["arguments"] == FREE
-    assert told["environment"] == {"A": 'x; y="1"', "B": "{% include '/etc/passwd' %}"}
-    text = jdl.batch_injection(task, batch).text
+    assert told()["arguments"] == FREE
+    assert told()["environment"] == {"A": 'x; y="1"', "B": "{% include '/etc/passwd' %}"}
+    text = jdl.batch_injection(a_whole_task(), a_whole_batch()).text
     assert not [word for word in FREE if len(word) > 3 and word in text]
 
 
 def test_outputs_go_to_names_of_their_own():
-    task = a_whole_task()
-    told = json.loads(jdl.job_description(task, "b0", a_whole_batch().chunks[1], task.outputs))
-    assert [output["lfn"] for output in told["outputs"]] == [
+    assert [output["lfn"] for output in told()["jobs"]["0001"]["outputs"]] == [
         "/user/alice/zmumu-3f9c2a/hist_0001.root",
         "/user/alice/zmumu-3f9c2a/tree_0001.tar.gz",
     ]
@@ -149,13 +183,13 @@ def test_outputs_go_to_names_of_their_own():
 def test_each_merged_output_has_a_merge_job_of_its_own():
     outputs = (an_output("a.root", merge=True), an_output("b.root"), an_output("c.root", merge=True))
     task = a_task(payload=a_payload(outputs=outputs))
-    told = {job: json.loads(text) for job, text in jdl.merge_descriptions(task, 5, "/user/alice/t").items()}
-    assert {job: (each["merge"], each["outputs"][0]["lfn"]) for job, each in told.items()} == {
+    merges = json.loads(parts.merge_text(task, 5, "/user/alice/t"))["jobs"]
+    assert {job: (each["merge"], each["outputs"][0]["lfn"]) for job, each in merges.items()} == {
         "merge0": ({"parts_of": "a.root", "expected_parts": 5}, "/user/alice/t/a_merged.root"),
         "merge1": ({"parts_of": "c.root", "expected_parts": 5}, "/user/alice/t/c_merged.root"),
     }
-    assert dict(jdl.merge_injection(task).items[1]) == {"RouterJob": "merge1"}
-    assert jdl.merge_jobs(a_payload()) == ()
+    assert dict(jdl.merge_injection(task).items[1]) == {"RouterJob": "merge1", "RouterPart": "merge"}
+    assert parts.merge_jobs(a_payload()) == ()
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,9 @@ class Sandbox:
         self.described.update(changes)
 
     def start(self) -> "subprocess.Popen[bytes]":
-        (self.scratch / "job.json").write_text(json.dumps(self.described))
+        (self.scratch / "b0-0.json").write_text(json.dumps(self.described))
         return subprocess.Popen(
-            [sys.executable, "-S", str(WRAPPER), "job.json"],
+            [sys.executable, "-S", str(WRAPPER), "b0-0.json", "0003"],
             cwd=self.scratch,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -91,16 +91,17 @@ class Sandbox:
 
 
 def a_description() -> dict[str, Any]:
+    """A part with one job, which adds nothing to what its jobs have in common."""
     return {
-        "version": 1,
+        "version": 2,
         "task": "zmumu-3f9c2a",
         "batch": "b0",
-        "job": "0003",
         "executable": "analyse.sh",
         "arguments": [],
         "environment": {},
         "inputs": [],
         "outputs": [{"name": "hist.root", "lfn": "/user/alice/zmumu-3f9c2a/hist_0003.root"}],
+        "jobs": {"0003": {}},
     }
 
 

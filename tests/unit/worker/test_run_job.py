@@ -273,9 +273,13 @@ def test_a_file_that_is_not_the_tasks_own_is_never_overwritten_but_may_be_the_sa
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
+        {"version": 1},
         {"task": None},
-        {"job": "../0003"},
+        {"jobs": {}},
+        {"jobs": {"0002": {}}},
+        {"jobs": ["0003"]},
+        {"jobs": "0003"},
+        {"jobs": {"0003": None}},
         {"executable": "/bin/sh"},
         {"executable": "../analyse.sh"},
         {"executable": "a" * 201},
@@ -303,10 +307,28 @@ def test_a_file_that_is_not_the_tasks_own_is_never_overwritten_but_may_be_the_sa
     ],
 )
 def test_a_description_that_could_do_harm_is_refused(tmp_path, sandbox, changes):
-    (tmp_path / "job.json").write_text(json.dumps(sandbox.described | changes))
+    (tmp_path / "part.json").write_text(json.dumps(sandbox.described | changes))
     with pytest.raises(run_job.Failure) as refused:
-        run_job.read_job(str(tmp_path / "job.json"))
+        run_job.read_job(str(tmp_path / "part.json"), "0003")
     assert refused.value.cause == "bad_description"
+
+
+def test_a_job_whose_name_is_no_file_name_is_refused(tmp_path, sandbox):
+    (tmp_path / "part.json").write_text(json.dumps(sandbox.described | {"jobs": {"../0003": {}}}))
+    with pytest.raises(run_job.Failure, match="no plain file name"):
+        run_job.read_job(str(tmp_path / "part.json"), "../0003")
+
+
+def test_a_job_has_what_its_part_says_of_all_and_of_itself_and_nothing_of_the_others(tmp_path, sandbox):
+    of_all = {name: sandbox.described[name] for name in ("version", "task", "batch", "executable", "environment")}
+    jobs = {
+        job: {"arguments": [job], "inputs": [], "outputs": [{"name": "a", "lfn": f"/a_{job}"}]}
+        for job in ("0002", "0003", "0004")
+    }
+    (tmp_path / "part.json").write_text(json.dumps({**of_all, "arguments": [], "jobs": jobs}))
+    found = run_job.read_job(str(tmp_path / "part.json"), "0003")
+    assert (found.task, found.batch, found.job) == ("zmumu-3f9c2a", "b0", "0003")
+    assert (found.arguments, found.outputs) == (("0003",), (run_job.Output("a", "/a_0003"),))
 
 
 @pytest.mark.parametrize(
@@ -326,18 +348,18 @@ def test_only_replicas_of_the_allowed_kinds_are_read(pfn):
         run_job.physical_name(pfn)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"version": 1}', "[" * 100_000])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"version": 2}', "[" * 100_000])
 def test_what_is_no_description_is_refused_in_words(tmp_path, content):
-    (tmp_path / "job.json").write_text(content)
-    with pytest.raises(run_job.Failure, match=r"job\.json (is no job description|does not say)"):
-        run_job.read_job(str(tmp_path / "job.json"))
+    (tmp_path / "part.json").write_text(content)
+    with pytest.raises(run_job.Failure, match=r"part\.json (is no job description|does not say)"):
+        run_job.read_job(str(tmp_path / "part.json"), "0003")
 
 
 def test_a_bad_description_ends_the_job_with_70_and_a_report_without_a_task(sandbox):
-    sandbox.described = {"version": 1}
+    sandbox.described = {"version": 2, "jobs": {"0003": {}}}
     ended = sandbox.run()
     assert (ended.code, ended.report["cause"], ended.report["task"]) == (70, "bad_description", None)
-    assert ended.errors == "glideroute: job.json does not say 'arguments'\n"
+    assert ended.errors == "glideroute: b0-0.json does not say 'arguments'\n"
 
 
 def test_a_fault_of_the_wrapper_itself_is_76_and_not_the_users(sandbox):

@@ -1,0 +1,117 @@
+"""Job descriptions: what the wrapper of each job reads, as JSON, those of many jobs in one file.
+
+A task may have a hundred thousand jobs, and where files are slow to create, a file for each takes as long as injecting
+them. So a batch is cut into parts; a job is sent its part, and told its own name.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from router.model.files import Located
+from router.model.payload import Payload
+from router.model.task import MERGE_BATCH, Batch, Chunk, Task
+
+VERSION = 2
+MERGER = "merge_files.py"
+
+PART_JOBS = 100
+"""Jobs in a part, at most."""
+
+PART_COPIES = 1_000
+"""Copies of inputs that the jobs of a part name together, at most, unless one job names more: about 200 kB of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Jobs of a batch that are described in one file."""
+
+    name: str
+    """Unique in the task; the file's name without `.json`."""
+    chunks: tuple[Chunk, ...]
+
+
+def parts(batch: Batch) -> tuple[Part, ...]:
+    """A batch cut into parts, always in the same way."""
+    return tuple(Part(f"{batch.key}-{number}", chunks) for number, chunks in enumerate(_cut(batch)))
+
+
+def _cut(batch: Batch) -> Iterator[tuple[Chunk, ...]]:
+    part: list[Chunk] = []
+    copies = 0
+    for chunk in batch.chunks:
+        more = sum(len(piece.located.replicas) for piece in chunk.pieces)
+        if part and (len(part) == PART_JOBS or copies + more > PART_COPIES):
+            yield tuple(part)
+            part, copies = [], 0
+        part.append(chunk)
+        copies += more
+    if part:
+        yield tuple(part)
+
+
+def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
+    """What the wrappers of a part's jobs read; outputs go to `directory` of the catalogue."""
+    payload = task.payload
+    jobs = {
+        chunk.job: {
+            "inputs": [
+                _input(piece.located) | {"first_event": piece.first_event, "events": piece.events}
+                for piece in chunk.pieces
+            ],
+            "outputs": [
+                {"name": output.name, "lfn": f"{directory}/{_numbered(output.name, chunk.job)}"}
+                for output in payload.outputs
+            ],
+        }
+        for chunk in part.chunks
+    }
+    return _json(
+        task,
+        batch,
+        jobs,
+        executable=payload.executable,
+        arguments=list(payload.arguments),
+        environment=dict(payload.environment),
+    )
+
+
+def merge_jobs(payload: Payload) -> tuple[str, ...]:
+    """The names of the merge jobs: one for each output that is merged."""
+    count = sum(output.merge for output in payload.outputs)
+    return tuple(f"merge{i}" if count > 1 else "merge" for i in range(count))
+
+
+def merge_text(task: Task, expected: int, directory: str) -> str:
+    """What the wrappers of the merge jobs read, a part of its own; each joins `expected` files."""
+    merged = [output for output in task.payload.outputs if output.merge]
+    jobs = {
+        job: {
+            "arguments": [output.name],
+            "merge": {"parts_of": output.name, "expected_parts": expected},
+            "outputs": [{"name": output.name, "lfn": f"{directory}/{_numbered(output.name, 'merged')}"}],
+        }
+        for job, output in zip(merge_jobs(task.payload), merged, strict=True)
+    }
+    return _json(task, MERGE_BATCH, jobs, executable=MERGER, environment={}, inputs=[])
+
+
+def _json(task: Task, batch: str, jobs: Mapping[str, Mapping[str, Any]], **alike: Any) -> str:
+    # One line: with an indent Python's json is five times slower.
+    return json.dumps({"version": VERSION, "task": task.id, "batch": batch, **alike, "jobs": jobs})
+
+
+def _input(located: Located) -> dict[str, Any]:
+    file = located.file
+    return {
+        "lfn": file.lfn,
+        "size": file.size,
+        "adler32": file.adler32,
+        "replicas": [{"se": r.se, "site": r.site, "pfn": r.pfn} for r in located.replicas],
+    }
+
+
+def _numbered(name: str, job: str) -> str:
+    stem, dot, suffix = name.partition(".")
+    return f"{stem}_{job}{dot}{suffix}"
