@@ -4,7 +4,7 @@ BIN := .venv/bin
 SHELL_FILES = $(wildcard glidein_scripts/*.sh glidein_scripts/*.bash glidein_scripts/*.source tools/*.sh) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit test-contract test-pool test-shell check bench lock clean
+.PHONY: help install demo test test-unit test-contract test-pool test-shell check bench bench-day lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: install ## Check style, types, imports and scripts
 
 bench: install ## Measure speed and quality, in short
 	@$(BIN)/python -m benchmarks
+
+bench-day: install ## Decide a day of 2,000,000 jobs at 500 sites, pass by pass
+	@$(BIN)/python -m benchmarks day --json benchmarks/day.json --plot benchmarks/day.png
 
 lock: install ## Resolve requirements/lock.in into requirements/lock.txt
 	@$(BIN)/python -m pip install -q uv

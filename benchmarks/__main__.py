@@ -18,6 +18,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "observe": ("--jobs", "5000"),
     "apply": ("--jobs", "5000", "--batches", "50"),
     "submit": ("--jobs", "8000"),
+    "day": ("--jobs", "50000", "--sites", "100", "--hours", "6"),
     "quality": ("--jobs", "2000", "--seeds", "2", "--policies", "ours,panda,overflow"),
 }
 """Each bench with the arguments of its short version, in the order they run."""

@@ -45,9 +45,11 @@ def tell(figures: Figures, title: str, target: str | None) -> None:
 
 
 def table(figures: Figures, title: str) -> Table:
-    """The figures for a person."""
+    """The figures for a person, without those that are made of more."""
     shown = Table(title=title, title_justify="left", show_header=False)
     for name, value in figures.items():
+        if isinstance(value, Mapping):
+            continue
         shown.add_row(name, f"{value:,.4g}" if isinstance(value, float) and value < 100 else _number(value))
     return shown
 

@@ -117,6 +117,8 @@ class Bounds:
         self._solver: Any = None
         if cut and importlib.util.find_spec("ortools"):
             self._solver = importlib.import_module("ortools.linear_solver.pywraplp").Solver
+        self.by_flow = self._solver is not None
+        """Whether T* is known. Without OR-tools the makespan is what the slots need for the work, and no more."""
         self.makespan_s = self._makespan()
         """T*: seconds from the first submission; no schedule ends before it."""
 

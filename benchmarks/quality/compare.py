@@ -77,6 +77,7 @@ def run(plan: Plan, say: Progress) -> Comparison:
             "data_wait_mean_h": float(np.mean(data)),
             "data_wait_mean_h_ci": interval(data),
             "makespan_h": float(np.mean([each.makespan_s for each in bounds])) / 3600,
+            "makespan_by_flow": all(each.by_flow for each in bounds),
         },
     }
     return found

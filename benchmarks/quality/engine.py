@@ -66,16 +66,20 @@ class Simulation:
         """Simulate until every job has ended. Raises Endless when that takes more than `most_days`."""
         last = max((outage.end for outage in self.setting.grid.outages), default=0.0)
         limit = max(last, self._submit[-1] if self._submit else 0.0) + most_days * 86_400
+        self.run_until(limit)
+        if self.ledger.left:
+            raise Endless(f"{self.ledger.left} jobs never ended within {most_days:.0f} days: the policy starves them")
+        return self.ledger
+
+    def run_until(self, end: float) -> None:
+        """Simulate up to `end`, in seconds, or until every job has ended."""
         for outage in self.setting.grid.outages:
             self.agenda.at(outage.start, self._outage_begins, outage)
         if self._submit:
             self.agenda.at(self._submit[0], self._submitted, 0)
         self.agenda.at(0.0, self._pass)
         self.agenda.at(self.setting.cycle_s / 2, self._cycle)
-        self.agenda.run(lambda: self.ledger.left == 0 or self.agenda.now > limit)
-        if self.ledger.left:
-            raise Endless(f"{self.ledger.left} jobs never ended within {most_days:.0f} days: the policy starves them")
-        return self.ledger
+        self.agenda.run(lambda: self.ledger.left == 0 or self.agenda.now > end)
 
     def _submitted(self, job: int) -> None:
         """Take in all jobs submitted at this instant."""

@@ -43,7 +43,7 @@ def figures(simulation: Simulation, bounds: Bounds) -> Figures:
         **{f"wait_p{p}_h": float(np.percentile(wait, p)) for p in (50, 95, 99)},
         **_tasks(simulation),
         "makespan_h": makespan / HOUR,
-        "makespan_over_bound": makespan / bounds.makespan_s if bounds.makespan_s else None,
+        "makespan_over_bound": makespan / bounds.makespan_s if bounds.by_flow and bounds.makespan_s else None,
         "moved_tb": moved / 1e12,
         "moved_over_least": moved / max(least, floor) if least is not None and max(least, floor) else None,
         "wasted_fraction": ledger.lost_core_s / (useful + ledger.lost_core_s + ledger.staging_core_s),

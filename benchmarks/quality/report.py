@@ -25,6 +25,9 @@ ROWS = (
 )
 
 
+NO_FLOW = "T* and the least bytes are missing: they need OR-tools, pip install 'glideroute[bench]'."
+
+
 def table(document: Mapping[str, Any]) -> Table:
     """A column for each policy; the mean of each figure over seeds, with its 95 % interval where seeds differ."""
     bounds = document["bounds"]
@@ -34,7 +37,8 @@ def table(document: Mapping[str, Any]) -> Table:
         caption=f"{document['jobs']:,} jobs, {document['sites']} sites, {document['slots']:,} slots, "
         f"{document['seeds']} seeds, distributions: {document['source']}. "
         f"Mean wait in one pool of all slots and data: {bounds['pooled_wait_mean_h']:.2f} h; "
-        f"for single copies of data at best: {bounds['data_wait_mean_h']:.2f} h.",
+        f"for single copies of data at best: {bounds['data_wait_mean_h']:.2f} h."
+        + ("" if bounds["makespan_by_flow"] else f" {NO_FLOW}"),
         caption_justify="left",
     )
     found.add_column("")

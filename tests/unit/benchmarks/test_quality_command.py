@@ -65,6 +65,21 @@ def test_one_json_object_with_every_figure_and_its_interval_is_on_standard_outpu
     assert found["source"] == "fitted"
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["with OR-tools", "without OR-tools"])
+def test_the_least_makespan_is_said_to_be_missing_without_or_tools(
+    there: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if not there:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    target = tmp_path / "found.json"
+    arguments = f"--scenario backlog --policies any --seeds 1 --jobs 100 --sites 3 --json {target}"
+    assert main(arguments.split()) == 0
+    found = json.loads(target.read_text())
+    figures = found["policies"]["any"]
+    assert (found["bounds"]["makespan_by_flow"], figures["makespan_over_bound"] is not None) == (there, there)
+    assert ("T* and the least bytes are missing" in " ".join(capsys.readouterr().out.split())) is not there
+
+
 def test_plots_are_written_where_they_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = f"--scenario Q1 --policies any --seeds 1 --jobs 100 --sites 3 --plots {tmp_path / 'plots'}"
     assert main(arguments.split()) == 0

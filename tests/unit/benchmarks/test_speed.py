@@ -1,11 +1,16 @@
 """The speed benches apart from HTCondor: turns that hit all sides alike, figures as one JSON object, equal batches."""
 
 import json
+import subprocess
 
 import pytest
 
 from benchmarks import __main__ as program
 from benchmarks import apply, job_router, measure, observe, schedd, submit
+from benchmarks.quality import compare
+from benchmarks.quality.calibration import calibration
+from benchmarks.quality.generate import Recipe
+from benchmarks.quality.scenarios import setting
 from router.errors import RouterError
 from router.model.job import Decision
 from router.model.task import Task
@@ -90,3 +95,25 @@ def test_a_turn_gives_each_cluster_the_sites_that_the_job_router_gives_it():
 def test_a_pass_that_applied_less_than_it_decided_is_no_measurement():
     with pytest.raises(RouterError, match="1 of 2"):
         apply.refuse_less([object()], 2)
+
+
+def test_the_short_version_shows_each_bench_as_its_own_table_and_keeps_what_it_has_of_a_failed_run(
+    monkeypatch, tmp_path, capsys
+):
+    quality = compare.run(
+        compare.Plan("Q1", ("any",), 1, lambda seed: setting(Recipe(jobs=50, sites=3), 0.0, calibration(), seed)),
+        lambda words: None,
+    ).document
+
+    def run(command, **_):
+        name = command[3]
+        assert command[-2:] == ["--json", "-"]
+        text = json.dumps(quality if name == "quality" else {"jobs": 3, "series": {"hour": [0.0, 1.0]}})
+        return subprocess.CompletedProcess(command, int(name == "observe"), "" if name == "observe" else text)
+
+    monkeypatch.setattr(program.subprocess, "run", run)
+    monkeypatch.setattr(program, "RESULTS", tmp_path / "results.json")
+    assert program.everything() == 1
+    assert set(json.loads((tmp_path / "results.json").read_text())) == set(program.SHORT) - {"observe"}
+    shown = capsys.readouterr().out
+    assert "mean wait" in shown and "policies" not in shown and "hour" not in shown
