@@ -1,7 +1,7 @@
 """The route loop's decision: what the pool has against what brokerage wants, as actions."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +27,7 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
 
     The oldest jobs choose first.
     """
-    idle = [group for group in world.jobs if group.state is JobState.IDLE and not (group.fixed and group.sites)]
+    idle = _alike(group for group in world.jobs if group.state is JobState.IDLE and not (group.fixed and group.sites))
     idle.sort(key=lambda group: (group.oldest, group.cluster, group.sites or ()))
     inputs = dict(world.inputs)
     shapes, rows = _shapes(idle, inputs)
@@ -40,6 +40,25 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
         ruling = brokerage.rule([shapes[row] for row in part], _picked(columns, part), counts)
         yield from _block(groups, ruling, brokerage, world.now)
     yield from _merges(world)
+
+
+def _alike(groups: Iterable[JobGroup]) -> list[JobGroup]:
+    """Groups of a cluster that differ only in their last decision, as one: a pass that was cut short leaves such.
+
+    They have the same sites, by which an edit tells them from others, so that they cannot be given different ones.
+    """
+    found: dict[object, JobGroup] = {}
+    for group in groups:
+        key = (group.cluster, group.sites, group.requests)
+        if other := found.get(key):
+            last = max((each.decision for each in (other, group) if each.decision), key=_order, default=None)
+            group = replace(group, count=group.count + other.count, decision=last)
+        found[key] = group
+    return list(found.values())
+
+
+def _order(decision: Decision) -> tuple[int, int]:
+    return decision.epoch, decision.at
 
 
 def shape_of(group: JobGroup, inputs: dict[int, Inputs]) -> Shape:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from router.model.job import JobGroup, JobState
+from router.model.job import SUBMITTED_HELD, JobGroup
 from router.model.record import OpenDecision
 
 
 def settle(decisions: Iterable[OpenDecision], jobs: Iterable[JobGroup]) -> Iterator[tuple[int, str]]:
     """Number and outcome of each decision that the pool answers.
 
-    One that is neither applied nor overtaken stays open: the same decision is about to be taken again.
+    One that is not committed counts as superseded: should the same be decided again, the log opens it again. Only a
+    release that has not come about stays open, because it is about to be repeated.
     """
     groups: dict[int, list[JobGroup]] = {}
     for group in jobs:
@@ -24,10 +25,17 @@ def _outcome(decision: OpenDecision, groups: list[JobGroup]) -> str:
         return "superseded"
     match decision.kind:
         case "place" | "move":
-            found = [(group.decision.epoch, group.sites) for group in groups if group.decision]
-            if (decision.epoch, decision.sites) in found:
-                return "applied"
-            return "superseded" if any(epoch > decision.epoch for epoch, _ in found) else ""
+            return "applied" if any(_commits(group, decision) for group in groups) else "superseded"
         case "release":
-            return "" if any(group.state is JobState.HELD for group in groups) else "applied"
+            return "" if any(group.hold_code == SUBMITTED_HELD for group in groups) else "applied"
     return "applied"
+
+
+def _commits(group: JobGroup, decision: OpenDecision) -> bool:
+    """Whether a group carries a decision, and its sites."""
+    made = group.decision
+    return (
+        made is not None
+        and (made.epoch, made.sites) == (decision.epoch, decision.sites)
+        and group.sites == decision.sites
+    )

@@ -33,15 +33,19 @@ class DecisionLog:
     def note_all(self, actions: Sequence[Place | Wait | Release], now: float) -> list[int]:
         """Write down actions that are about to be applied; returns their numbers for `settle_all`.
 
-        An action that was tried before and not applied keeps its row.
+        An action that was tried before and not applied keeps its row, which is open again: a router that dies after
+        the edit would otherwise leave a decision in force that the log calls superseded.
         """
         rows = [_row(action, now) for action in actions]
         with self._db.write() as connection:
             last = _newest(connection, sorted({row["cluster"] for row in rows}))
             numbers = [_tried(row, last.get(row["cluster"])) for row in rows]
+            if again := [{"number": number} for number in numbers if number is not None]:
+                query = update(decisions).where(decisions.c.id == bindparam("number"))
+                connection.execute(query.values(outcome="pending"), again)
             if new := [row for row, number in zip(rows, numbers, strict=True) if number is None]:
-                query = insert(decisions).returning(decisions.c.id, sort_by_parameter_order=True)
-                made = iter(connection.execute(query, new).scalars().all())
+                added = insert(decisions).returning(decisions.c.id, sort_by_parameter_order=True)
+                made = iter(connection.execute(added, new).scalars().all())
                 numbers = [next(made) if number is None else number for number in numbers]
         return [number for number in numbers if number is not None]
 

@@ -36,6 +36,19 @@ def test_unplaced_jobs_are_placed_where_their_input_lies_and_told_why():
     assert [verdict.site for verdict in place.verdicts] == ["SITE_B", "SITE_A"]
 
 
+def test_jobs_of_a_cluster_with_the_same_sites_are_decided_as_one_whatever_a_cut_pass_left_in_them():
+    closed = a_site("SITE_A", status=SiteStatus.DRAINING)
+    under_way = a_decision("SITE_B", epoch=3, moves=1, came_from=("SITE_A",))
+    groups = (
+        a_group(7, count=2, sites=("SITE_A",), decision=under_way),
+        a_group(7, count=3, sites=("SITE_A",), decision=a_decision("SITE_A", epoch=2)),
+        a_group(7, count=1, sites=("SITE_A",)),
+    )
+    for jobs in (groups, groups[::-1]):
+        place = only(a_world(closed, a_site("SITE_B"), jobs=jobs))
+        assert (place.count, place.decision) == (6, under_way)
+
+
 def test_jobs_leave_a_site_that_drains_and_the_move_is_counted_and_explained():
     group = a_group(sites=("SITE_A",), decision=a_decision("SITE_A", epoch=3, moves=1))
     world = a_world(

@@ -55,6 +55,12 @@ def test_a_decision_that_is_taken_again_keeps_its_row(store):
     assert len(store.of_cluster(1)) == 1
 
 
+def test_a_decision_that_is_taken_again_is_open_again(store):
+    store.settle(store.note(MOVE, 1.0), "superseded")
+    number = store.note(MOVE, 2.0)
+    assert [found.number for found in store.open()] == [number]
+
+
 def test_a_decision_that_was_applied_is_not_overwritten_by_a_later_one(store):
     store.settle(store.note(MOVE, 1.0), "applied")
     other = replace(MOVE, decision=replace(MOVE.decision, epoch=3, sites=("SITE_C",)))

@@ -1,0 +1,133 @@
+"""What must hold whatever fails, checked while a simulation runs and after it.
+
+The numbers are those of docs/reliability.md. A violation ends the simulation.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulated_schedd import COMPLETED, HELD, IDLE, SUBMITTED_HELD, Job, Schedd
+
+from router.model.record import DecisionRecord
+
+WRITABLE = ("RouterDecision", "DESIRED_Sites")
+
+
+class Violation(AssertionError):
+    """An invariant did not hold."""
+
+
+def hold(number: str, fact: bool, told: str) -> None:
+    """Raise Violation unless `fact`."""
+    if not fact:
+        raise Violation(f"{number}: {told}")
+
+
+@dataclass
+class Witness:
+    """Sees every look and every edit of every router."""
+
+    schedd: Schedd = field(init=False)
+    tick: int = 0
+    """Counts what happens; orders it where the clock stands still."""
+    closed: dict[str, int] = field(default_factory=dict)
+    """Sites that operators closed, and the tick of it."""
+    began: dict[str, int] = field(default_factory=dict)
+    """The tick at which each router began its pass."""
+    seen_idle: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    """Jobs that were idle when a router last looked at them."""
+    written: list[tuple[str, int, int, str, Any]] = field(default_factory=list)
+    read_reports: set[tuple[int, int]] = field(default_factory=set)
+
+    def begins(self, router: str) -> None:
+        """A router begins a pass."""
+        self.began[router] = self.tick
+        self.seen_idle[router] = set()
+
+    def looked(self, router: str, jobs: Iterable[Job]) -> None:
+        """A router looks at jobs."""
+        idle = self.seen_idle.setdefault(router, set())
+        for job in jobs:
+            (idle.add if job.status == IDLE else idle.discard)(job.id)
+
+    def edited(self, router: str, cluster: int, proc: int, attribute: str, value: Any) -> None:
+        """A router sets an attribute of a job, or of a cluster's ad."""
+        self.written.append((router, cluster, proc, attribute, value))
+        hold("I6", attribute in WRITABLE, f"{router} writes {attribute} of {cluster}.{proc}")
+        jobs = [job for job in self.schedd.jobs.values() if job.cluster == cluster and proc in (-1, job.proc)]
+        for job in jobs:
+            seen = job.id in self.seen_idle.get(router, ())
+            hold("I7", seen, f"{router} writes {attribute} of {job.id}, which was not idle when it looked")
+        if attribute == "RouterDecision":
+            self._epoch_grows(router, jobs, value)
+        else:
+            self._sites_are_open(router, cluster, proc, value)
+
+    def released(self, router: str, cluster: int) -> None:
+        """A router releases a cluster: a merge job whose parts are all there."""
+        task = self.schedd.clusters[cluster].get("RouterTask")
+        ads = self.schedd.clusters
+        parts = [each for each, ad in ads.items() if ad.get("RouterTask") == task and each != cluster]
+        left = [job.id for job in self.schedd.jobs.values() if job.cluster in parts]
+        gone = [job.id for job in self.schedd.history if job.cluster in parts and job.id not in self.read_reports]
+        hold("I2", not left and not gone, f"{router} releases merge job {cluster}, but {left + gone} are not there")
+
+    def _epoch_grows(self, router: str, jobs: Iterable[Job], value: Any) -> None:
+        for job in jobs:
+            last = self.schedd.value(job, "RouterDecision")
+            epochs = (last["Epoch"] if last else 0, value["Epoch"])
+            hold("I5", epochs[0] <= epochs[1], f"{router} takes {job.id} from epoch {epochs[0]} back to {epochs[1]}")
+
+    def _sites_are_open(self, router: str, cluster: int, proc: int, value: str) -> None:
+        began = self.began[router]
+        for site in value.split(","):
+            since = self.closed.get(site, self.tick + 1)
+            told = f"{router} gives {cluster}.{proc} {site}, closed at {since}, although its pass began at {began}"
+            hold("I3", since >= began, told)
+
+
+def no_job_is_lost(schedd: Schedd) -> None:
+    """I1: every job that was submitted is in the queue or in the history."""
+    for cluster, ad in schedd.clusters.items():
+        found = {job.proc for job in (*schedd.jobs.values(), *schedd.history) if job.cluster == cluster}
+        hold("I1", found == set(range(ad["TotalSubmitProcs"])), f"of cluster {cluster} only {sorted(found)} are there")
+
+
+def no_job_runs_twice(schedd: Schedd) -> None:
+    """I2: as many starts as evictions and releases give reason for."""
+    for job in (*schedd.jobs.values(), *schedd.history):
+        hold("I2", len(job.starts) <= 1 + job.evictions + job.releases, f"{job.id} started at {job.starts}")
+
+
+def every_idle_job_is_placed(schedd: Schedd, closed: Iterable[str], newest: dict[int, DecisionRecord]) -> None:
+    """I9: after the faults an idle job has its decision, whole and at open sites; or its wait is explained."""
+    for job in schedd.jobs.values():
+        if job.status != IDLE:
+            continue
+        sites, made = schedd.value(job, "DESIRED_Sites"), schedd.value(job, "RouterDecision")
+        last = newest.get(job.cluster)
+        placed = sites is not None and made is not None and made["Sites"] == sites
+        if placed and not set(sites.split(",")) & set(closed):
+            continue
+        told = f"{job.id} has sites {sites} and decision {made}; the log ends in {last}"
+        hold("I9", last is not None and last.kind == "wait", told)
+
+
+def the_log_agrees(schedd: Schedd, log: Sequence[DecisionRecord]) -> None:
+    """I12: each decision that jobs carry stands in the log as applied, and no outcome is unknown."""
+    open_ = [each for each in log if each.outcome in ("pending", "unknown")]
+    hold("I12", not open_, f"the outcome stays open: {open_}")
+    applied = {(each.cluster, each.epoch, ",".join(each.sites)) for each in log if each.outcome == "applied"}
+    for job in schedd.jobs.values():
+        made = schedd.value(job, "RouterDecision")
+        if made and made["Sites"] == schedd.value(job, "DESIRED_Sites") and job.status == IDLE:
+            key = (job.cluster, made["Epoch"], made["Sites"])
+            hold("I12", key in applied, f"{job.id} carries {key}, which no row of the log says was applied")
+
+
+def the_merge_job_waits_no_longer(schedd: Schedd, parts: Iterable[Job], merge: Job | None) -> None:
+    """I9: a merge job whose parts are all there is released."""
+    ready = all(job.status == COMPLETED for job in parts)
+    waits = merge is not None and merge.status == HELD and merge.ad.get("HoldReasonCode") == SUBMITTED_HELD
+    hold("I9", not (ready and waits), f"all parts are there, and merge job {merge and merge.id} still waits")

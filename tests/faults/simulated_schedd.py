@@ -1,0 +1,215 @@
+"""A schedd and a collector in memory, at the seam of the deadline child: what the real Queue and placing speak to.
+
+It knows jobs that inherit from their cluster's ad, edits that are made whole or not at all, and a negotiator that
+starts a job at any of its sites. Whatever is edited is told to a witness.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import classad2
+
+IDLE, RUNNING, REMOVED, COMPLETED, HELD = 1, 2, 3, 4, 5
+FAILED, BY_USER, SUBMITTED_HELD = 3, 1, 15
+"""HoldReasonCodes (condor_holdcodes.h)."""
+
+_CLUSTERS = re.compile(r"ClusterId >= (\d+) && ClusterId <= (\d+)")
+_RELEASE = re.compile(r"ClusterId == (\d+) && JobStatus == 5")
+_SINCE = re.compile(r"EnteredCurrentStatus < (-?\d+)")
+
+
+@dataclass(eq=False)
+class Job:
+    """One job, in the queue or in the history."""
+
+    cluster: int
+    proc: int
+    ad: dict[str, Any]
+    """Its own attributes; the cluster's stand behind them."""
+    status: int = IDLE
+    starts: list[str] = field(default_factory=list)
+    """The site of each start: what the job's marker file would show."""
+    evictions: int = 0
+    releases: int = 0
+
+    @property
+    def id(self) -> tuple[int, int]:
+        return self.cluster, self.proc
+
+
+@dataclass(eq=False)
+class Slot:
+    """A glidein of one core."""
+
+    site: str
+    job: Job | None = None
+
+
+class Refusal(Exception):
+    """The schedd does not take an edit."""
+
+
+@dataclass
+class Schedd:
+    """The queue, its history, and the glideins."""
+
+    now: Any
+    """Seconds since the epoch, when called."""
+    witness: Any
+    """Is told of every edit before it is made: `edited(router, job, attribute, value)`."""
+    clusters: dict[int, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[tuple[int, int], Job] = field(default_factory=dict)
+    history: list[Job] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
+
+    # What users and glideins do
+
+    def submit(self, count: int, hold: bool = False, **attributes: Any) -> list[Job]:
+        """A cluster of `count` like jobs."""
+        cluster = len(self.clusters) + 1
+        common = {"ClusterId": cluster, "JobUniverse": 5, "Owner": "alice", "QDate": int(self.now())}
+        self.clusters[cluster] = {**common, "TotalSubmitProcs": count, **attributes}
+        made = [Job(cluster, proc, {"RouterJob": f"{proc:04d}"}) for proc in range(count)]
+        for job in made:
+            self.jobs[job.id] = job
+            if hold:
+                self.hold(job, SUBMITTED_HELD)
+        return made
+
+    def value(self, job: Job, name: str) -> Any:
+        """An attribute as a query shows it; None where it is not defined."""
+        if name == "JobStatus":
+            return job.status
+        if name == "ProcId":
+            return job.proc
+        return job.ad.get(name, self.clusters[job.cluster].get(name))
+
+    def sites(self, job: Job) -> tuple[str, ...]:
+        """Where a job may start."""
+        return tuple((self.value(job, "DESIRED_Sites") or "").split(","))
+
+    def start(self, job: Job, slot: Slot) -> None:
+        """The negotiator's match."""
+        slot.job, job.status = job, RUNNING
+        job.starts.append(slot.site)
+        job.ad |= {"MachineAttrGLIDEIN_Site0": slot.site, "JobCurrentStartDate": int(self.now())}
+
+    def hold(self, job: Job, code: int) -> None:
+        """Hold a job, for having failed or because somebody wants it."""
+        self._vacate(job)
+        job.status = HELD
+        job.ad |= {"HoldReasonCode": code, "HoldReasonSubCode": 0}
+
+    def release(self, job: Job) -> None:
+        """Let a held job wait again."""
+        job.status = IDLE
+        job.releases += 1
+        for name in ("HoldReasonCode", "HoldReasonSubCode"):
+            job.ad.pop(name, None)
+
+    def evict(self, job: Job) -> None:
+        """The glidein of a running job is gone: it waits again."""
+        self._vacate(job)
+        job.status = IDLE
+        job.evictions += 1
+
+    def end(self, job: Job, status: int) -> None:
+        """A job leaves the queue."""
+        self._vacate(job)
+        job.status = status
+        job.ad |= {"EnteredCurrentStatus": int(self.now()), "ExitCode": 0 if status == COMPLETED else None}
+        if status == COMPLETED:
+            job.ad |= {"CompletionDate": int(self.now()), "RemoteWallClockTime": 60}
+        del self.jobs[job.id]
+        self.history.append(job)
+
+    def _vacate(self, job: Job) -> None:
+        for slot in self.slots:
+            if slot.job is job:
+                slot.job = None
+
+    # The operations of the child process
+
+    def count_jobs(self, router: str, constraint: str, attributes: list[str]) -> list[dict[str, Any]]:
+        """Jobs by equal values."""
+        found = _CLUSTERS.fullmatch(constraint)
+        first, last = (int(found[1]), int(found[2])) if found else (0, len(self.clusters))
+        chosen = [job for job in self.jobs.values() if first <= job.cluster <= last]
+        self.witness.looked(router, chosen)
+        rows = [tuple((name, self._shown(job, name)) for name in attributes) for job in chosen]
+        return [{**dict(row), "JobCount": count} for row, count in Counter(rows).items()]
+
+    def idle_jobs(self, router: str, clusters: list[int]) -> list[tuple[Any, tuple[int, int, int]]]:
+        """Idle jobs one by one, each a run of its own."""
+        found = [job for job in self.jobs.values() if job.cluster in clusters and job.status == IDLE]
+        self.witness.looked(router, found)
+        return [(self.value(job, "DESIRED_Sites"), (job.cluster, job.proc, job.proc)) for job in found]
+
+    def edit_job_list(self, router: str, runs: list[Any], attribute: str, text: str) -> bool:
+        """One edit of listed jobs; made whole or not at all."""
+        jobs = [(cluster, proc) for cluster, first, last in runs for proc in range(first, last + 1)]
+        here = {cluster for cluster, _ in self.jobs}
+        if any((proc >= 0 and (cluster, proc) not in self.jobs) or cluster not in here for cluster, proc in jobs):
+            return False
+        value = _plain(classad2.ExprTree(text).eval())
+        for cluster, proc in jobs:
+            ad = self.clusters[cluster] if proc < 0 else self.jobs[cluster, proc].ad
+            self.witness.edited(router, cluster, proc, attribute, value)
+            ad[attribute] = value
+        return True
+
+    def act(self, router: str, action: str, constraint: str, reason: str) -> int:
+        """Release held jobs."""
+        found = _RELEASE.fullmatch(constraint)
+        if action != "Release" or found is None:
+            raise Refusal(f"{action} {constraint}")
+        held = [job for job in self.jobs.values() if job.cluster == int(found[1]) and job.status == HELD]
+        for job in held:
+            self.release(job)
+        return len(held)
+
+    def query_history(self, constraint: str, attributes: list[str], since: str, limit: int) -> list[dict[str, Any]]:
+        """Jobs that left, newest first."""
+        found = _SINCE.fullmatch(since)
+        start = int(found[1]) if found else -(10**12)
+        late = [job for job in reversed(self.history) if job.ad["EnteredCurrentStatus"] >= start]
+        return [{name: _open(self._shown(job, name)) for name in attributes} for job in late]
+
+    def startd_ads(self, constraint: str, attributes: list[str]) -> list[dict[str, Any]]:
+        """Slots of glideins; none of them refuses its node here."""
+        if "=?= true" in constraint:
+            return []
+        shape = {"TotalSlotCpus": 1, "TotalSlotMemory": 16_384, "TotalSlotDisk": 100 << 20, "SlotType": "Partitionable"}
+        return [
+            {
+                **shape,
+                "GLIDEIN_Site": slot.site,
+                "GLIDEIN_Entry_Name": slot.site.lower(),
+                "Cpus": 0 if slot.job else 1,
+                "NumDynamicSlots": 1 if slot.job else 0,
+            }
+            for slot in self.slots
+        ]
+
+    def _shown(self, job: Job, name: str) -> Any:
+        value = self.value(job, name)
+        return _Ad(value.items()) if isinstance(value, dict) else value
+
+
+class _Ad(dict[str, Any]):
+    """A nested ad that can be counted; it is never changed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+
+def _open(value: Any) -> Any:
+    return dict(value) if isinstance(value, _Ad) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, classad2.ClassAd):
+        return {name: value.eval(name) for name in value}
+    return value

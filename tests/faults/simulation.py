@@ -1,0 +1,375 @@
+"""A deterministic simulation of routers over a failing pool: a seed gives the same events every time.
+
+The real route loop, placing, decisions and store run over a simulated schedd. At every call of a router something else
+may happen first: jobs start and end, operators close sites, the schedd restarts, the answer is lost although the edit
+was made, the router is killed or stops for minutes while another one goes on. After the storm comes a calm, in which
+everything must heal.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import invariants
+from invariants import Witness
+from simulated_schedd import COMPLETED, FAILED, HELD, IDLE, REMOVED, RUNNING, SUBMITTED_HELD, Job, Schedd, Slot
+
+from router.errors import OutcomeUnknown, PoolUnreachable, TemporaryError
+from router.loops.observe import Declared
+from router.loops.route import Route, words_of
+from router.model.action import Action
+from router.model.policy import BrokerPolicy
+from router.model.record import SiteState
+from router.model.site import SiteStatus
+from router.pool.condor import CondorPool
+from router.pool.queue import Queue
+from router.store.schema import metadata
+from router.store.store import Store
+from router.testing.build import a_batch, a_payload, a_report, a_task, an_entry
+from router.testing.clock import FakeClock
+from router.testing.reports import FakeReports
+
+SITES = ("SITE_A", "SITE_B", "SITE_C")
+INTERVAL_S = 30.0
+PASSES = 7
+PAYLOAD = "name: zmumu\nexecutable: analyse.py\noutputs: [{name: hist.root, merge: auto}]\n"
+
+
+class Killed(BaseException):
+    """kill -9, as far as a program can feel it."""
+
+
+@dataclass
+class Faults:
+    """How likely each fault is at one call of a router, in this seed; many seeds know only few of them."""
+
+    event: float
+    killed: float
+    lost_answer: float
+    unreachable: float
+    store: float
+    partial_collector: float
+
+    @classmethod
+    def of(cls, chance: random.Random) -> "Faults":
+        """Each fault off, rare or frequent."""
+        return cls(chance.choice((0.05, 0.2, 0.5)), *(chance.choice((0.0, 0.0, 0.02, 0.1)) for _ in range(5)))
+
+
+NONE = Faults(0, 0, 0, 0, 0, 0)
+
+
+class Channel:
+    """The deadline child of one router, in front of the simulated schedd."""
+
+    def __init__(self, simulation: "Simulation", router: str) -> None:
+        self._simulation, self._router = simulation, router
+
+    def call(self, operation: str, *, deadline: float = 20.0, **arguments: Any) -> Any:
+        """What the child answers, or what a fault makes of it."""
+        simulation, router = self._simulation, self._router
+        simulation.interrupt(router, operation)
+        if simulation.strikes("unreachable"):
+            simulation.note(f"{router} {operation}: unreachable")
+            raise PoolUnreachable("simulated: no connection")
+        if operation == "edit_jobs":
+            return self._edit(arguments["edits"])
+        return self._ended(operation, self._answer(operation, arguments))
+
+    def _answer(self, operation: str, arguments: dict[str, Any]) -> Any:
+        schedd, router = self._simulation.schedd, self._router
+        match operation:
+            case "count_jobs" | "idle_jobs":
+                return getattr(schedd, operation)(router, **arguments)
+            case "history":
+                return schedd.query_history(**arguments)
+            case "collector_ads":
+                ads = schedd.startd_ads(arguments["constraint"], arguments["attributes"])
+                return self._simulation.collected(ads)
+            case "act":
+                found = int(arguments["constraint"].split()[2])
+                if any(job.cluster == found and job.status == HELD for job in schedd.jobs.values()):
+                    self._simulation.witness.released(router, found)
+                return schedd.act(router, **arguments)
+        raise AssertionError(operation)
+
+    def _edit(self, edits: list[Any]) -> list[bool]:
+        """Edit by edit: a call that is cut short has made some of them."""
+        made = []
+        for runs, attribute, text in edits:
+            made.append(self._simulation.schedd.edit_job_list(self._router, runs, attribute, text))
+            self._simulation.note(f"{self._router} sets {attribute} of {runs} to {text[:60]}: {made[-1]}")
+            self._ended("edit_jobs", None)
+            self._simulation.interrupt(self._router, "edit_jobs")
+        return made
+
+    def _ended(self, operation: str, answer: Any) -> Any:
+        if self._simulation.strikes("lost_answer"):
+            self._simulation.note(f"{self._router} {operation}: the answer is lost")
+            raise OutcomeUnknown("simulated: no answer")
+        return answer
+
+
+class ShakyStore:
+    """The store as one router sees it: it may fail before or after any call, and the router may be killed there."""
+
+    def __init__(self, simulation: "Simulation", router: str) -> None:
+        self._simulation, self._router = simulation, router
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        simulation, router = self._simulation, self._router
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            simulation.fail_store(router, name)
+            answer = getattr(simulation.store, name)(*arguments, **named)
+            if name == "set_report":
+                simulation.witness.read_reports.add((arguments[0].cluster, arguments[0].proc))
+            simulation.fail_store(router, name)
+            return answer
+
+        return call
+
+
+@dataclass
+class Simulation:
+    """One seed."""
+
+    seed: int
+    store: Store
+    routers: int = 1
+    trace: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        empty(self.store)
+        self.chance = random.Random(self.seed)  # noqa: S311 - events, not secrets
+        self.clock = FakeClock()
+        self.witness = Witness()
+        self.schedd = Schedd(self.clock.now, self.witness)
+        self.witness.schedd = self.schedd
+        self.faults = Faults.of(self.chance)
+        self.reports = FakeReports()
+        self.parts: list[Job] = []
+        self.merge: Job | None = None
+        self.black_hole = self.chance.choice((*SITES, "", ""))
+        self.running = {f"router{number}": self._start(f"router{number}") for number in range(self.routers)}
+        self.events = (
+            [self.submit] + [self.match] * 4 + [self.finish] * 3 + [self.evict, self.leave, self.join, self.join]
+            + [self.operate, self.operate, self.hold, self.release, self.remove, self.wait]
+        )  # fmt: skip
+
+    # The course of it
+
+    def run(self) -> None:
+        """The storm, then the calm. Raises Violation."""
+        if self.chance.random() < 0.4:
+            self.submit_task()
+        for _ in range(3):
+            self.submit()
+            self.join()
+        for _ in range(PASSES):
+            for _ in range(self.chance.randrange(4)):
+                self.happen()
+            for name in self.running:
+                self.step(name)
+            self.clock.pass_time(INTERVAL_S)
+        self.calm()
+
+    def calm(self) -> None:
+        """No more faults: two passes heal, the next finds nothing to do."""
+        self.faults = NONE
+        self.note("the storm is over")
+        self.heal()
+        self.heal()  # what the first pass released or learned
+        again = self.heal()
+        invariants.hold("I4", not again, f"a pass over what was just decided decides again: {again}")
+        log = [record for cluster in self.schedd.clusters for record in self.store.of_cluster(cluster)]
+        newest = self.store.newest(sorted(self.schedd.clusters))
+        invariants.no_job_is_lost(self.schedd)
+        invariants.no_job_runs_twice(self.schedd)
+        invariants.every_idle_job_is_placed(self.schedd, self.witness.closed, newest)
+        invariants.the_log_agrees(self.schedd, log)
+        invariants.the_merge_job_waits_no_longer(self.schedd, self.parts, self.merge)
+
+    def heal(self) -> list[Action]:
+        """One pass of every router without faults."""
+        return [action for name in self.running for action in self.step(name)]
+
+    def step(self, name: str) -> list[Action]:
+        """One pass of a router, whatever becomes of it."""
+        self.witness.begins(name)
+        self.note(f"{name} begins a pass")
+        try:
+            done = self.running[name].step()
+        except Killed:
+            self.note(f"{name} is killed")
+            self.running[name] = self._start(name)
+        except TemporaryError as error:
+            self.note(f"{name} loses its pass: {error}")
+        else:
+            for action in done:
+                self.note(f"{name} did, cluster {action.cluster}: {words_of(action)}")
+            return done
+        return []
+
+    def _start(self, name: str) -> Route:
+        pool = CondorPool(Queue(Channel(self, name)))  # type: ignore[arg-type]
+        sites = [Declared(site, (an_entry(site.lower(), site=site, max_glideins=4),)) for site in SITES]
+        memory: Any = ShakyStore(self, name)
+        return Route(pool, memory, self.reports, sites, BrokerPolicy(), self.clock)
+
+    # Faults
+
+    def strikes(self, fault: str) -> bool:
+        """Whether a fault happens now."""
+        likely: float = getattr(self.faults, fault)
+        return bool(likely) and self.chance.random() < likely
+
+    def interrupt(self, router: str, where: str) -> None:
+        """What happens before a call of a router."""
+        while self.strikes("event"):
+            self.happen()
+        self.kill(router, where)
+
+    def kill(self, router: str, where: str) -> None:
+        """Kill the router, perhaps."""
+        if self.strikes("killed"):
+            self.note(f"{router} is killed at {where}")
+            raise Killed
+
+    def fail_store(self, router: str, name: str) -> None:
+        """What happens before and after a call of the store."""
+        self.kill(router, name)
+        if self.strikes("store"):
+            self.note(f"{router} {name}: the database is locked")
+            raise TemporaryError("simulated: the database is locked")
+
+    def collected(self, ads: list[Any]) -> list[Any]:
+        """What the collector tells: it may have restarted, and know few of its ads."""
+        if ads and self.strikes("partial_collector"):
+            kept = self.chance.randrange(len(ads))
+            self.note(f"the collector knows {kept} of {len(ads)} slots")
+            return ads[:kept]
+        return ads
+
+    # Events
+
+    def happen(self) -> None:
+        """One event."""
+        self.witness.tick += 1
+        self.chance.choice(self.events)()
+
+    def note(self, told: str) -> None:
+        """Write a line into the trace."""
+        self.trace.append(f"{self.witness.tick:4d} {self.clock.at - 1.7e9:8.0f}s {told}")
+
+    def submit(self) -> None:
+        """A user submits a cluster, with its input at some sites or without."""
+        where = self.chance.sample(SITES, self.chance.randrange(3))
+        made = self.schedd.submit(self.chance.randint(1, 6), RouterInputs=",".join(sorted(where)))
+        self.note(f"cluster {made[0].cluster} of {len(made)} jobs with input at {where}")
+
+    def submit_task(self) -> None:
+        """A user submits a task whose outputs are merged."""
+        count = self.chance.randint(1, 4)
+        task, batch = a_task("zmumu-1", payload=a_payload()), a_batch(jobs=count)
+        self.store.open_task(task, PAYLOAD, "digest", [batch], 1)
+        self.parts = self.schedd.submit(count, RouterTask=task.id, RouterBatch=batch.key)
+        [self.merge] = self.schedd.submit(1, hold=True, RouterTask=task.id, RouterBatch="merge")
+        self.store.set_cluster(task.id, batch.key, self.parts[0].cluster)
+        self.store.set_cluster(task.id, "merge", self.merge.cluster)
+        self.store.set_complete(task.id)
+        self.note(f"task {task.id} of {count} jobs")
+
+    def jobs(self, status: int) -> list[Job]:
+        """The jobs in the queue in a state."""
+        return [job for job in self.schedd.jobs.values() if job.status == status]
+
+    def pick(self, status: int) -> Iterator[Job]:
+        """One such job, or none."""
+        if found := self.jobs(status):
+            yield self.chance.choice(found)
+
+    def match(self) -> None:
+        """The negotiator gives free slots to idle jobs."""
+        for slot in self.schedd.slots:
+            fit = [job for job in self.jobs(IDLE) if slot.site in self.schedd.sites(job)]
+            if slot.job is None and fit:
+                self.schedd.start(fit[0], slot)
+                self.note(f"{fit[0].id} starts at {slot.site}")
+
+    def finish(self) -> None:
+        """A running job ends: well, or at a black hole at once and badly."""
+        for job in self.pick(RUNNING):
+            if job.starts[-1] == self.black_hole:
+                self.schedd.hold(job, FAILED)
+                self.note(f"{job.id} fails at {self.black_hole}")
+                continue
+            self.schedd.end(job, COMPLETED)
+            self.note(f"{job.id} ends well")
+            if job in self.parts:
+                self.reports.add("zmumu-1", job.ad["RouterJob"], a_report(job.ad["RouterJob"]))
+
+    def evict(self) -> None:
+        """A running job is thrown out."""
+        for job in self.pick(RUNNING):
+            self.schedd.evict(job)
+            self.note(f"{job.id} is evicted")
+
+    def join(self) -> None:
+        """A glidein joins."""
+        site = self.chance.choice(SITES)
+        self.schedd.slots.append(Slot(site))
+        self.note(f"a glidein joins at {site}")
+
+    def leave(self) -> None:
+        """A glidein goes, and its job waits again."""
+        if self.schedd.slots:
+            slot = self.chance.choice(self.schedd.slots)
+            if slot.job:
+                self.schedd.evict(slot.job)
+            self.schedd.slots.remove(slot)
+            self.note(f"a glidein leaves {slot.site}")
+
+    def operate(self) -> None:
+        """An operator closes a site, or opens it again."""
+        site = self.chance.choice(SITES)
+        status = self.chance.choice((SiteStatus.DRAINING, SiteStatus.OFFLINE, SiteStatus.ONLINE, SiteStatus.ONLINE))
+        self.store.set_site_state(SiteState(site, status, "simulated", "bob", self.clock.now()))
+        if status is SiteStatus.ONLINE:
+            self.witness.closed.pop(site, None)
+        else:
+            self.witness.closed.setdefault(site, self.witness.tick)
+        self.note(f"{site} is {status}")
+
+    def hold(self) -> None:
+        """A user holds an idle job."""
+        for job in self.pick(IDLE):
+            self.schedd.hold(job, 1)
+            self.note(f"{job.id} is held")
+
+    def release(self) -> None:
+        """A user releases a held job; not the merge job."""
+        for job in self.pick(HELD):
+            if job.ad.get("HoldReasonCode") != SUBMITTED_HELD:
+                self.schedd.release(job)
+                self.note(f"{job.id} is released")
+
+    def remove(self) -> None:
+        """A user removes a job; not one of the task's."""
+        for job in self.pick(self.chance.choice((IDLE, RUNNING, HELD))):
+            if job is not self.merge and job not in self.parts:
+                self.schedd.end(job, REMOVED)
+                self.note(f"{job.id} is removed")
+
+    def wait(self) -> None:
+        """Time passes: a little, or so much that nothing is as it was."""
+        self.clock.pass_time(self.chance.choice((1.0, 10.0, 60.0, 600.0, 7200.0)))
+
+
+def empty(store: Store) -> None:
+    """Forget everything."""
+    with store.database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table.name != "schema_version":
+                connection.execute(table.delete())
