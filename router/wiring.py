@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from router.api import Router
+from router.embedded.containment import AS_NOBODY
 from router.embedded.pool import EmbeddedPool
 from router.embedded.state import load as load_state
-from router.errors import UserError
+from router.embedded.whatif import Central
+from router.errors import PoolUnreachable, UserError
 from router.loops.observe import Declared
 from router.loops.pilots import Pilots
 from router.loops.route import Route
@@ -65,6 +67,23 @@ def embedded_pool(settings: Settings) -> EmbeddedPool | None:
     if load_state(settings.pool_home) is None and "CONDOR_CONFIG" in os.environ:
         return None
     return EmbeddedPool(settings.pool_home, folder("schedd_config"))
+
+
+def central(pool: EmbeddedPool) -> Central:
+    """How to start a negotiator beside that of an embedded pool."""
+    state = load_state(pool.home)
+    if state is None:
+        raise PoolUnreachable(f"There is no pool in {pool.home} yet. Start it: glideroute pool up")
+    # Only the token makes it the pool's: with the signing key it would make itself one that the pool does not know.
+    unsigned = {"SEC_TOKEN_POOL_SIGNING_KEY_FILE": "", "SEC_PASSWORD_DIRECTORY": str(pool.home / "config.d")}
+    return Central(
+        program=state.installation.release.sbin / "condor_negotiator",
+        config=pool.home / "condor_config",
+        config_dir=pool.home / "config.d",
+        spool=pool.home / "spool",
+        before=("unshare", *AS_NOBODY) if os.geteuid() == 0 else (),
+        overrides=unsigned,
+    )
 
 
 def declared(settings: Settings) -> tuple[Declared, ...]:

@@ -28,6 +28,7 @@ class Fault:
     line: int
     field: str
     message: str
+    column: int = 0
 
     def __str__(self) -> str:
         """The fault as a person reads it."""
@@ -43,7 +44,7 @@ class Faults:
 
     def add(self, node: yaml.Node, name: str, message: str) -> None:
         """Note one fault at the place of `node`."""
-        self.found.append(Fault(node.start_mark.line + 1, name, message))
+        self.found.append(Fault(node.start_mark.line + 1, name, message, node.start_mark.column + 1))
 
     def finish(self) -> None:
         """Raise UserError naming every fault, if there is any."""
@@ -71,6 +72,10 @@ class Section:
 
     def _name(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
+
+    def key_names(self) -> tuple[str, ...]:
+        """The keys given, in the order written."""
+        return tuple(self._values)
 
     def fault(self, key: str, message: str) -> None:
         """Note that the value of `key` is wrong."""
@@ -223,6 +228,23 @@ class Section:
             self.fault(key, f"must be {wanted}, with its unit, not {value!r}")
             return default
         return max(1, -int(-float(found.group(1)) * units[unit] // 1))
+
+
+def places(section: Section) -> dict[str, tuple[int, int]]:
+    """Line and column of every value of a document, by its dotted path; the empty path is the document's."""
+    found: dict[str, tuple[int, int]] = {}
+    _place(section.node, section.path, found)
+    return found
+
+
+def _place(node: yaml.Node, path: str, found: dict[str, tuple[int, int]]) -> None:
+    found[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            _place(value, f"{path}.{key.value}".lstrip("."), found)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, item in enumerate(node.value):
+            _place(item, f"{path}[{i}]", found)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

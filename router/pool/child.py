@@ -11,8 +11,11 @@ from typing import Any
 
 import htcondor2
 
+from router.pool import accounting, operations
 from router.pool.channel import HEADER, write_frame
-from router.pool.operations import OPERATIONS, forget, missing_token
+from router.pool.operations import forget, missing_token
+
+OPERATIONS = {**operations.OPERATIONS, **accounting.OPERATIONS}
 
 UNREACHABLE = (
     "unable to locate",
