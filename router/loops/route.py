@@ -12,12 +12,13 @@ from router.errors import RouterError, TemporaryError
 from router.loops.observe import Declared, observe
 from router.model import report as reports
 from router.model.action import Action, Place, Release, Wait
+from router.model.event import tally
 from router.model.job import EndedJob
 from router.model.policy import BrokerPolicy
 from router.model.record import DecisionRecord
 from router.model.task import Task
 from router.model.world import World
-from router.ports import Clock, Memory, Pool, Reports
+from router.ports import Clock, EventSource, Memory, Pool, Reports
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ class Route:
     sites: Sequence[Declared]
     policy: BrokerPolicy
     clock: Clock
+    events: EventSource | None = None
+    """None: nobody writes an event log; outcomes of sites are then what history shows."""
     keep: Callable[[World], None] = lambda _: None
     """Gets every world in which something is decided."""
     world: World | None = None
@@ -104,10 +107,26 @@ class Route:
         self.memory.note_glideins(present, [site.name for site in world.sites if site.waiting_jobs], world.now)
 
     def _learn(self) -> None:
-        """Remember the jobs that ended since the last pass, and register what they left behind."""
+        """Remember what happened and which jobs ended since the last pass, and register what they left behind."""
+        self._read_events()
         self.memory.record_ended(self.pool.ended(self.memory.last_ended()))
         for job, task in self.memory.unread_reports():
             self._read_report(job, task)
+
+    def _read_events(self) -> None:
+        """Add what happened to jobs to the outcomes of sites."""
+        if self.events is None:
+            return
+        try:
+            found = self.events.read(self.memory.event_position())
+        except TemporaryError as error:  # history tells most of it
+            log.warning("%s", error)
+            return
+        if found.lost:
+            log.warning("the event log was rotated away before it was read; outcomes of that time are not known")
+        if found.skipped:
+            log.warning("%d events of the event log cannot be read", found.skipped)
+        self.memory.record_events(tally(found.events), found.position, self.clock.now())
 
     def _read_report(self, job: EndedJob, task: Task) -> None:
         if job.owner != task.owner:
