@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup
 from router.model.pilot import MARGIN_S, Entry, ValidationFailure
@@ -10,7 +11,7 @@ from router.model.record import SiteState
 from router.model.site import Limits, Outcomes, Pace, Site, SiteStatus
 from router.model.task import Inputs
 from router.model.world import World
-from router.ports import Memory, Pool
+from router.ports import Memory
 
 DAY_S = 86400
 EVENTS_FRESH_S = 900.0
@@ -34,7 +35,23 @@ class _Load:
     slots: list[SlotGroup] = field(default_factory=list)
 
 
-def observe(pool: Pool, memory: Memory, declared: Sequence[Declared], policy: BrokerPolicy, now: float) -> World:
+class Sight(Protocol):
+    """What of a pool is looked at."""
+
+    def jobs(self) -> tuple[JobGroup, ...]:
+        """All vanilla jobs in the queue."""
+        ...
+
+    def slots(self) -> tuple[SlotGroup, ...]:
+        """The glideins' slots."""
+        ...
+
+    def failures(self) -> tuple[ValidationFailure, ...]:
+        """What glideins that refused their node say."""
+        ...
+
+
+def observe(pool: Sight, memory: Memory, declared: Sequence[Declared], policy: BrokerPolicy, now: float) -> World:
     """Everything the route loop decides from. Raises TemporaryError where a source cannot be read: then do nothing."""
     jobs, slots = pool.jobs(), pool.slots()
     outcomes = _outcomes(memory, jobs, now - policy.failure_window_s, now)
