@@ -40,6 +40,7 @@ class LoopCollector(Collector):
         match self._loop:
             case Route():
                 yield from _decisions(self._loop)
+                yield from _inputs(self._loop)
             case Pilots():
                 yield from _glideins(self._loop)
         if self._loop.world:
@@ -70,6 +71,20 @@ def _decisions(loop: Route) -> Iterator[Metric]:
     for reason, count in sorted(loop.counts.refusals.items()):
         refused.add_metric([reason], count)
     yield refused
+
+
+def _inputs(loop: Route) -> Iterator[Metric]:
+    name = "glideroute_input_last_success_timestamp_seconds"
+    read = GaugeMetricFamily(name, "When each source was last read and believed", labels=["input"])
+    stale = GaugeMetricFamily("glideroute_input_stale", "1 while a source is not believed", labels=["input"])
+    doubted = dict(loop.world.stale) if loop.world else {}
+    for source, at in loop.world.read if loop.world else ():
+        read.add_metric([source], at)
+        stale.add_metric([source], int(source in doubted))
+    failed = CounterMetricFamily("glideroute_input_errors", "Answers that did not come", labels=["input"])
+    for source, count in sorted(loop.careful.errors.items()):
+        failed.add_metric([source], count)
+    yield from (read, stale, failed)
 
 
 def _glideins(loop: Pilots) -> Iterator[Metric]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from router.model.action import Action, Place
+from router.model.event import Events, Tally
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import Entry, EntryState, ValidationFailure
@@ -183,6 +184,22 @@ class Memory(Protocol):
         """How jobs ended at each site after `since`."""
         ...
 
+    def event_position(self) -> str:
+        """How far the event log was read; empty when it never was."""
+        ...
+
+    def record_events(self, added: Sequence[Tally], position: str, now: float) -> None:
+        """Add to the outcomes of sites, and remember the position that was read up to: both, or neither."""
+        ...
+
+    def events_read(self) -> float:
+        """When the event log was last read, seconds since the epoch; 0: never."""
+        ...
+
+    def windows(self, since: float) -> Mapping[str, Outcomes]:
+        """The outcomes of sites after `since`, as the event log told them."""
+        ...
+
     def paces(self, since: float, now: float) -> Mapping[str, Pace]:
         """How fast jobs ended at each site after `since`."""
         ...
@@ -325,6 +342,14 @@ class PilotBackend(Protocol):
 
     def stop(self, ids: Iterable[str], reason: str) -> int:
         """Remove glideins. Returns how many."""
+        ...
+
+
+class EventSource(Protocol):
+    """What happens to jobs, as a stream."""
+
+    def read(self, after: str) -> Events:
+        """The events after a position; all there are after an empty one. Raises TemporaryError without a log."""
         ...
 
 

@@ -57,6 +57,8 @@ class Settings:
     """Where users' task directories are made; empty: below home."""
     user: str = ""
     """Who submits; empty: the login name."""
+    event_log: str = ""
+    """The schedd's global event log; empty: the embedded pool's, or none."""
     keep_worlds: int = 20
     """How many of the last worlds in which something was decided are kept for `router replay`."""
     sites: tuple[SiteSettings, ...] = ()
@@ -129,6 +131,7 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         defaults,
         database=top.text("database", defaults.database, names.plain),
         tasks=top.text("tasks", defaults.tasks, names.plain),
+        event_log=top.text("event_log", defaults.event_log, names.plain),
         keep_worlds=top.integer("keep_worlds", defaults.keep_worlds, at_most=10_000),
         sites=tuple(_site(name, section) for name, section in top.named("sites", names.name)),
         router=_loop(top.section("router"), defaults.router),

@@ -23,6 +23,7 @@ from router.packages.taskdir import TaskDirectory
 from router.pilots.condor import CondorFactory, Factory, storage_json
 from router.pool.channel import Channel
 from router.pool.condor import CondorPool
+from router.pool.eventlog import EventLog
 from router.pool.queue import Queue
 from router.render.glidein import PoolContact
 from router.render.pool_config import Daemon
@@ -101,7 +102,15 @@ def route(settings: Settings) -> Route:
     pool = CondorPool(queue(settings, "router"))
     worlds = Worlds(settings.home / "worlds", settings.keep_worlds)
     known = declared(settings)
-    return Route(pool, store(settings), reports, known, settings.broker, SystemClock(), keep=worlds.save)
+    memory, events = store(settings), event_log(settings)
+    return Route(pool, memory, reports, known, settings.broker, SystemClock(), events=events, keep=worlds.save)
+
+
+def event_log(settings: Settings) -> EventLog | None:
+    """The schedd's event log; None where nobody says where one is."""
+    if settings.event_log:
+        return EventLog(Path(settings.event_log))
+    return EventLog(settings.pool_home / "log" / "EventLog") if load_state(settings.pool_home) else None
 
 
 def pilots(settings: Settings) -> Pilots:

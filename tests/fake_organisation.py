@@ -16,6 +16,7 @@ from router.model.record import DecisionRecord, SiteState
 from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.packages.taskdir import TaskDirectory
+from router.ports import EventSource
 from router.render import jdl
 from router.store.store import Store
 from router.testing.build import a_batch, a_file, a_payload, a_storage, a_task, an_entry, an_output
@@ -48,6 +49,7 @@ class Organisation:
     store: Store
     clock: FakeClock = field(default_factory=FakeClock)
     reports: FakeReports = field(default_factory=FakeReports)
+    events: EventSource | None = None
     sites: Sequence[Declared] = (
         Declared("SITE_A", (an_entry("a", site="SITE_A", cpus=8, memory_mb=16_384),)),
         Declared("SITE_B", (an_entry("b", site="SITE_B", cpus=8, memory_mb=16_384),)),
@@ -57,7 +59,8 @@ class Organisation:
         self.pool = FakePool(self.clock)
 
     def route(self) -> Route:
-        return Route(self.pool, self.store, self.reports, self.sites, BrokerPolicy(), self.clock)
+        sources = (self.pool, self.store, self.reports, self.sites)
+        return Route(*sources, BrokerPolicy(), self.clock, events=self.events)
 
     def step(self) -> list[Action]:
         return self.route().step()

@@ -13,7 +13,12 @@ from router.model.policy import BrokerPolicy, DemandPolicy
 from router.model.site import Site
 from router.model.world import World
 
-SEEN = World(now=0.0, sites=(Site("SITE"),), entries=(EntryState(Entry("entry", "SITE"), ((GlideinState.IDLE, 1),)),))
+SEEN = World(
+    now=0.0,
+    sites=(Site("SITE"),),
+    entries=(EntryState(Entry("entry", "SITE"), ((GlideinState.IDLE, 1),)),),
+    read=(("input", 0.0),),
+)
 """One site with one entry, so that every metric has a sample and shows its labels."""
 DONE = Counts({("place", "applied"): 1}, {"tag": 1}, {"tag": 1})
 SUFFIX = {"counter": "_total", "info": "_info"}
@@ -44,7 +49,9 @@ def _row(metric: Metric, daemons: list[str]) -> str:
 def _route() -> Route:
     """A router that has seen and done something; nothing of it is called."""
     nobody: Any = None
-    return Route(nobody, nobody, nobody, (), BrokerPolicy(), nobody, world=SEEN, counts=DONE)
+    made = Route(nobody, nobody, nobody, (), BrokerPolicy(), nobody, world=SEEN, counts=DONE)
+    made.careful.errors["input"] = 1
+    return made
 
 
 def _pilots() -> Pilots:

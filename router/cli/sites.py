@@ -9,6 +9,8 @@ from router.model.pilot import EntryState, GlideinState
 from router.model.site import Site, SiteStatus
 from router.wiring import entry_states
 
+MOST_CAUSES = 3
+"""Classes of failure shown at a site."""
 COLOURS = {SiteStatus.ONLINE: "green", SiteStatus.DRAINING: "yellow", SiteStatus.OFFLINE: "red"}
 
 
@@ -54,10 +56,11 @@ def resume(site: str, as_json: bool) -> None:
 
 
 def _sites(found: tuple[Site, ...]) -> object:
-    rows = table("site", "status", "#cores", "#idle", "#running", "#waiting", "#failed", "why")
+    rows = table("site", "status", "#cores", "#idle", "#running", "#waiting", "#starts", "#evicted", "#failed", "why")
     for site in found:
         failed = site.outcomes.failure_rate
-        why = site.status_reason or (f"{site.failure.script}: {site.failure.message}" if site.failure else "")
+        causes = ", ".join(f"{count}x {cause}" for cause, count in site.outcomes.causes[:MOST_CAUSES])
+        why = site.status_reason or (f"{site.failure.script}: {site.failure.message}" if site.failure else causes)
         rows.add_row(
             site.name,
             Text(site.status, style=COLOURS[site.status]),
@@ -65,6 +68,8 @@ def _sites(found: tuple[Site, ...]) -> object:
             str(site.idle_cores),
             str(site.running_jobs),
             str(site.waiting_jobs),
+            str(site.outcomes.starts or ""),
+            str(site.outcomes.evictions or ""),
             f"{failed:.0%}" if site.outcomes.succeeded + site.outcomes.failed else "",
             why,
         )

@@ -136,9 +136,14 @@ def failing(limit: float, sample: int) -> Filter:
         lambda shape, site: (site.ended < sample) | (site.failure_rate <= limit),
         lambda shape, site: (
             f"failed {site.outcomes.failure_rate:.0%} of its last {site.outcomes.succeeded + site.outcomes.failed} "
-            f"jobs, over the limit of {limit:.0%}"
+            f"jobs, over the limit of {limit:.0%}{_most_often(site)}"
         ),
     )
+
+
+def _most_often(site: Site) -> str:
+    causes = site.outcomes.causes
+    return f", most often {causes[0][0]}" if causes else ""
 
 
 def filters(policy: BrokerPolicy) -> tuple[Filter, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup
 from router.model.pilot import MARGIN_S, Entry, ValidationFailure
@@ -10,9 +11,11 @@ from router.model.record import SiteState
 from router.model.site import Limits, Outcomes, Pace, Site, SiteStatus
 from router.model.task import Inputs
 from router.model.world import World
-from router.ports import Memory, Pool
+from router.ports import Memory
 
 DAY_S = 86400
+EVENTS_FRESH_S = 900.0
+"""After so long without a reader of the event log its outcomes are no longer believed to be all there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +32,47 @@ class _Load:
 
     waiting: int = 0
     running: int = 0
-    failed: int = 0
     slots: list[SlotGroup] = field(default_factory=list)
 
 
-def observe(pool: Pool, memory: Memory, declared: Sequence[Declared], policy: BrokerPolicy, now: float) -> World:
+class Sight(Protocol):
+    """What of a pool is looked at."""
+
+    def jobs(self) -> tuple[JobGroup, ...]:
+        """All vanilla jobs in the queue."""
+        ...
+
+    def slots(self) -> tuple[SlotGroup, ...]:
+        """The glideins' slots."""
+        ...
+
+    def failures(self) -> tuple[ValidationFailure, ...]:
+        """What glideins that refused their node say."""
+        ...
+
+
+def observe(pool: Sight, memory: Memory, declared: Sequence[Declared], policy: BrokerPolicy, now: float) -> World:
     """Everything the route loop decides from. Raises TemporaryError where a source cannot be read: then do nothing."""
     jobs, slots = pool.jobs(), pool.slots()
-    outcomes = memory.outcomes(now - policy.failure_window_s)
+    outcomes = _outcomes(memory, jobs, now - policy.failure_window_s, now)
     failures = [each for each in pool.failures() if each.at >= now - policy.validation_window_s]
     sites = assemble(declared, jobs, slots, memory.site_states(), outcomes, failures)
     paces = memory.paces(now - policy.failure_window_s, now)
     silences = memory.silences(now)
     sites = tuple(_watched(site, paces.get(site.name), silences.get(site.name, 0.0)) for site in sites)
     return World(now, sites, jobs, tuple(inputs(jobs, memory)), progress=memory.progress())
+
+
+def _outcomes(memory: Memory, jobs: Iterable[JobGroup], since: float, now: float) -> Mapping[str, Outcomes]:
+    """How jobs fared at each site: as the event log told, or, where nobody reads one, as history and holds show."""
+    if now - memory.events_read() <= EVENTS_FRESH_S:
+        return memory.windows(since)
+    found = dict(memory.outcomes(since))
+    for group in jobs:
+        if group.site and group.state is JobState.HELD and group.hold_code == FAILED:
+            ended = found.get(group.site, Outcomes())
+            found[group.site] = replace(ended, failed=ended.failed + group.count)
+    return found
 
 
 def _watched(site: Site, pace: Pace | None, silent_s: float) -> Site:
@@ -80,8 +110,6 @@ def _loads(jobs: Iterable[JobGroup], slots: Iterable[SlotGroup]) -> dict[str, _L
                 loads.setdefault(site, _Load()).waiting += group.count
         elif group.site and group.state is JobState.RUNNING:
             loads.setdefault(group.site, _Load()).running += group.count
-        elif group.site and group.state is JobState.HELD and group.hold_code == FAILED:
-            loads.setdefault(group.site, _Load()).failed += group.count
     for slot in slots:
         loads.setdefault(slot.site, _Load()).slots.append(slot)
     return loads
@@ -95,7 +123,6 @@ def _site(
     outcomes: Mapping[str, Outcomes],
     failure: ValidationFailure | None,
 ) -> Site:
-    ended = outcomes.get(name, Outcomes())
     cores = sum(slot.cores for slot in load.slots)
     offers = _offers(entries, load.slots)
     return Site(
@@ -109,7 +136,7 @@ def _site(
         idle_cores=sum(slot.idle_cores for slot in load.slots),
         waiting_jobs=load.waiting,
         running_jobs=load.running,
-        outcomes=Outcomes(ended.succeeded, ended.failed + load.failed),
+        outcomes=outcomes.get(name, Outcomes()),
         failure=None if cores else failure,
     )
 

@@ -2,22 +2,25 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from router.decide.broker import Verdicts
+from router.decide.prudence import prudent
 from router.decide.reconcile import decide
 from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
+from router.loops.careful import Careful
 from router.loops.observe import Declared, observe
 from router.model import report as reports
 from router.model.action import Action, Place, Release, Wait
+from router.model.event import tally
 from router.model.job import EndedJob
 from router.model.policy import BrokerPolicy
 from router.model.record import DecisionRecord
 from router.model.task import Task
-from router.model.world import World
-from router.ports import Clock, Memory, Pool, Reports
+from router.model.world import CATALOGUE, EVENT_LOG, World
+from router.ports import Clock, EventSource, Memory, Pool, Reports
 
 log = logging.getLogger(__name__)
 
@@ -63,21 +66,38 @@ class Route:
     sites: Sequence[Declared]
     policy: BrokerPolicy
     clock: Clock
+    events: EventSource | None = None
+    """None: nobody writes an event log; outcomes of sites are then what history shows."""
     keep: Callable[[World], None] = lambda _: None
     """Gets every world in which something is decided."""
     world: World | None = None
     counts: Counts = field(default_factory=Counts)
 
+    def __post_init__(self) -> None:
+        """See the pool with care."""
+        self.careful = Careful(self.pool, self.clock)
+
     def step(self) -> list[Action]:
         """Do one pass; returns what was done. Safe to repeat: what is already so is observed, not decided again."""
         self._learn()
-        self.world = observe(self.pool, self.memory, self.sites, self.policy, self.clock.now())
-        self._note_glideins(self.world)
-        self.memory.settle_all(settle(self.memory.open(), self.world.jobs))
-        actions = list(self._news(decide(self.world, self.policy)))
+        self.world = self._observe()
+        if not self.world.stale:
+            self._note_glideins(self.world)
+            self.memory.settle_all(settle(self.memory.open(), self.world.jobs))
+        actions = list(self._news(prudent(decide(self.world, self.policy), self.world)))
         if actions:
             self.keep(self.world)
         return self.apply(actions)
+
+    def _observe(self) -> World:
+        """The world now, with what is not believed of it."""
+        found = observe(self.careful, self.memory, self.sites, self.policy, self.clock.now())
+        read = {**self.careful.read, CATALOGUE: found.now}
+        if self.events is not None:
+            read[EVENT_LOG] = self.memory.events_read()
+        if (stale := tuple(sorted(self.careful.stale.items()))) and (not self.world or self.world.stale != stale):
+            log.warning("jobs keep their sites meanwhile: %s", "; ".join(f"the {name} {why}" for name, why in stale))
+        return replace(found, stale=stale, read=tuple(sorted(read.items())))
 
     def apply(self, actions: Sequence[Action]) -> list[Action]:
         """Write the actions down, do them, write down what became of them; returns those that were applied."""
@@ -104,10 +124,26 @@ class Route:
         self.memory.note_glideins(present, [site.name for site in world.sites if site.waiting_jobs], world.now)
 
     def _learn(self) -> None:
-        """Remember the jobs that ended since the last pass, and register what they left behind."""
+        """Remember what happened and which jobs ended since the last pass, and register what they left behind."""
+        self._read_events()
         self.memory.record_ended(self.pool.ended(self.memory.last_ended()))
         for job, task in self.memory.unread_reports():
             self._read_report(job, task)
+
+    def _read_events(self) -> None:
+        """Add what happened to jobs to the outcomes of sites."""
+        if self.events is None:
+            return
+        try:
+            found = self.events.read(self.memory.event_position())
+        except TemporaryError as error:  # history tells most of it
+            log.warning("%s", error)
+            return
+        if found.lost:
+            log.warning("the event log was rotated away before it was read; outcomes of that time are not known")
+        if found.skipped:
+            log.warning("%d events of the event log cannot be read", found.skipped)
+        self.memory.record_events(tally(found.events), found.position, self.clock.now())
 
     def _read_report(self, job: EndedJob, task: Task) -> None:
         if job.owner != task.owner:

@@ -21,6 +21,13 @@ class Outcomes:
 
     succeeded: int = 0
     failed: int = 0
+    """Jobs that failed for what may be the site's fault."""
+    starts: int = 0
+    evictions: int = 0
+    causes: tuple[tuple[str, int], ...] = ()
+    """Failures by class, most first; the classes are those of `JobEvent.cause`."""
+    start_s: float = 0.0
+    """Mean time from submission to the first start, of the jobs that started here; 0: none did."""
 
     @property
     def failure_rate(self) -> float:

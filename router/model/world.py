@@ -7,6 +7,9 @@ from router.model.pilot import EntryState
 from router.model.site import Site
 from router.model.task import Inputs
 
+SCHEDD, COLLECTOR, EVENT_LOG, CATALOGUE = "schedd", "collector", "event_log", "catalogue"
+"""Sources of a world."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
@@ -34,4 +37,6 @@ class World:
     entries: tuple[EntryState, ...] = ()
     progress: tuple[TaskProgress, ...] = ()
     stale: tuple[tuple[str, str], ...] = ()
-    """Sources that could not be read, and why."""
+    """Sources that are not believed, and why; what they told last stands here instead."""
+    read: tuple[tuple[str, float], ...] = ()
+    """When each source was last read and believed, seconds since the epoch."""

@@ -167,6 +167,26 @@ ended = Table(
 )
 
 
+site_outcomes = Table(
+    "site_outcomes",
+    metadata,
+    Column("site", String(64), primary_key=True),
+    Column("bucket", Integer, primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Index("site_outcomes_by_time", "bucket"),
+)
+
+event_log = Table(
+    "event_log",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("position", String(200), nullable=False),
+    Column("read", Float, nullable=False),
+)
+
+
 class Database:
     """A connection pool that speaks in RouterErrors."""
 

@@ -4,9 +4,10 @@ from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.ledger import Ledger
 from router.store.schema import Database
+from router.store.windows import Windows
 
 
-class Store(Catalogue, Ledger, DecisionLog):
+class Store(Catalogue, Ledger, Windows, DecisionLog):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from router.model.action import Place
+from router.model.event import EventKind, JobEvent
 from router.model.job import EndedJob, JobGroup, JobState, SlotGroup
 from router.model.pilot import ValidationFailure
 from router.ports import Clock, JobLine
@@ -68,6 +69,7 @@ class FakeJob:
     glidein: FakeGlidein | None = None
     reason: str = ""
     started: float = 0.0
+    starts: int = 0
     ended: float = 0.0
     exit_code: int | None = None
 
@@ -81,6 +83,8 @@ class FakeSchedd:
     history: list[FakeJob] = field(default_factory=list)
     glideins: list[FakeGlidein] = field(default_factory=list)
     refused: list[ValidationFailure] = field(default_factory=list)
+    events: list[JobEvent] = field(default_factory=list)
+    """What the event log would tell, oldest first."""
     faults: dict[str, deque[BaseException]] = field(default_factory=dict)
     clusters: int = 0
 
@@ -172,6 +176,7 @@ class FakePool:
                 own = replace(each.like, cluster=self.schedd.clusters, owner=self.user, oldest=int(self._now()))
                 reason = said if own.state is JobState.HELD else ""
                 self.schedd.queue.append(FakeJob(proc, each.job, own, reason=reason))
+                self._tell(EventKind.SUBMITTED, self.schedd.queue[-1])
             return self.schedd.clusters
 
     def remove(self, task: str, reason: str) -> int:
@@ -206,7 +211,9 @@ class FakePool:
             if job.like.state is JobState.IDLE and (glidein := self._match(job)):
                 job.like = replace(job.like, state=JobState.RUNNING, site=glidein.site)
                 job.glidein, job.started = glidein, self._now()
+                job.starts += 1
                 started += 1
+                self._tell(EventKind.STARTED, job, glidein.site)
         return started
 
     def finish(self, site: str, count: int | None = None) -> list[EndedJob]:
@@ -222,7 +229,16 @@ class FakePool:
         for job in failed:
             job.like = replace(job.like, state=JobState.HELD, hold_code=FAILED, hold_subcode=exit_code)
             job.glidein, job.reason = None, f"exit code {exit_code}"
+            self._tell(EventKind.HELD, job, site, f"hold-{FAILED}.{exit_code}")
         return len(failed)
+
+    def evict(self, site: str, count: int | None = None) -> int:
+        """Let running jobs at a site lose their slots, `count` of them or all: they are idle again."""
+        evicted = self._running_at(site)[:count]
+        for job in evicted:
+            job.like, job.glidein = replace(job.like, state=JobState.IDLE, site=""), None
+            self._tell(EventKind.EVICTED, job, site)
+        return len(evicted)
 
     # Behind it
 
@@ -250,6 +266,7 @@ class FakePool:
         for job in released:
             job.like = replace(job.like, state=JobState.IDLE, site="", hold_code=0, hold_subcode=0)
             job.reason = ""
+            self._tell(EventKind.RELEASED, job)
         return len(released)
 
     def _match(self, job: FakeJob) -> FakeGlidein | None:
@@ -265,8 +282,14 @@ class FakePool:
     def _running_at(self, site: str) -> list[FakeJob]:
         return [job for job in self.schedd.queue if job.like.state is JobState.RUNNING and job.like.site == site]
 
+    def _tell(self, kind: EventKind, job: FakeJob, site: str = "", cause: str = "") -> None:
+        first = kind is EventKind.STARTED and job.starts == 1
+        like = replace(job.like, decision=None)
+        self.schedd.events.append(JobEvent(kind, self._now(), job.proc, like, site, job.started, first, cause))
+
     def _end(self, job: FakeJob, state: JobState, exit_code: int | None, reason: str) -> None:
         job.like = replace(job.like, state=state)
+        self._tell(EventKind.FINISHED if state is JobState.FINISHED else EventKind.REMOVED, job, job.like.site)
         job.glidein, job.exit_code, job.reason, job.ended = None, exit_code, reason, self._now()
         self.schedd.queue.remove(job)
         self.schedd.history.append(job)

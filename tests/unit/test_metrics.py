@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.errors import RouterError
+from router.errors import PoolUnreachable, RouterError
 from router.loops.pilots import Pilots
 from router.loops.runner import Health
 from router.metrics import MAX_SITES, LoopCollector, serve
@@ -175,3 +175,13 @@ def test_a_port_that_is_taken_is_told_in_words(route, tmp_path):
         RouterError, match=rf"cannot be served at 127.0.0.1:{port}: .*Choose another router.metrics_port"
     ):
         serve("router", Settings(tmp_path, router=Loop(metrics_port=int(port))), HEALTH, route)
+
+
+def test_sources_that_are_not_believed_are_told(organisation, route):
+    organisation.pool.break_at("slots", PoolUnreachable("collector down"))
+    route.step()
+    families = scraped(route)
+    assert value(families, "glideroute_input_stale", input="collector") == 1
+    assert value(families, "glideroute_input_stale", input="schedd") == 0
+    assert value(families, "glideroute_input_errors_total", input="collector") == 1
+    assert value(families, "glideroute_input_last_success_timestamp_seconds", input="schedd") == route.world.now

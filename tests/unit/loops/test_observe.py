@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.loops.observe import Declared, assemble, observe
+from router.loops.observe import EVENTS_FRESH_S, Declared, assemble, observe
 from router.model.job import JobState, SlotGroup
 from router.model.pilot import MARGIN_S
 from router.model.policy import BrokerPolicy
@@ -10,6 +10,7 @@ from router.model.record import SiteState
 from router.model.site import Limits, Outcomes, SiteStatus
 from router.model.task import Inputs
 from router.testing.build import a_batch, a_failure, a_file, a_group, an_ended_job, an_entry, inputs_at
+from router.testing.events import FakeEventLog
 
 ONE_SITE = (Declared("SITE_A"),)
 SLOT = SlotGroup("SITE_A", "e1", 2, 16, 5, 8000, 50_000, 8, 11)
@@ -44,12 +45,11 @@ def test_idle_jobs_wait_at_each_of_their_sites_and_running_ones_run_at_one():
         a_group(2, count=3, sites=("SITE_A",), site="SITE_A", state=JobState.RUNNING),
         a_group(3, count=7),
         a_group(4, count=2, sites=("SITE_B",), site="SITE_B", state=JobState.HELD, hold_code=3),
-        a_group(5, count=9, site="SITE_B", state=JobState.HELD, hold_code=1),
     ]
     found = sites((Declared("SITE_A"), Declared("SITE_B")), jobs, slots=(SLOT,))
     a, b = found["SITE_A"], found["SITE_B"]
     assert (a.waiting_jobs, a.running_jobs, a.cores, a.idle_cores) == (5, 3, 16, 5)
-    assert (b.waiting_jobs, b.running_jobs, b.outcomes) == (5, 0, Outcomes(0, 2))
+    assert (b.waiting_jobs, b.running_jobs) == (5, 0)
 
 
 def test_a_site_whose_nodes_are_refused_is_well_again_when_a_glidein_works():
@@ -81,6 +81,41 @@ def test_outcomes_are_forgotten_after_a_while(organisation, age, failed):
     ended = an_ended_job(ended=organisation.clock.now() - age)
     organisation.store.record_ended([ended])
     assert observed(organisation).sites[0].outcomes == Outcomes(failed, 0)
+
+
+def failed_at_a(organisation):
+    """Ten jobs of which two fail at SITE_A."""
+    organisation.submit()
+    organisation.step()
+    organisation.glidein("SITE_A")
+    organisation.pool.negotiate()
+    organisation.pool.fail("SITE_A", 2, exit_code=71)
+
+
+def test_without_an_event_log_failures_are_the_jobs_that_are_held_for_them(organisation):
+    failed_at_a(organisation)
+    assert observed(organisation).sites[0].outcomes == Outcomes(0, 2)
+
+
+def test_with_an_event_log_a_site_is_known_by_all_that_happened_there(organisation):
+    organisation.events = FakeEventLog(organisation.pool)
+    failed_at_a(organisation)
+    organisation.pool.evict("SITE_A", 1)
+    organisation.pool.finish("SITE_A", 1)
+    organisation.step()
+    assert observed(organisation).sites[0].outcomes == Outcomes(1, 2, 8, 1, (("hold-3.71", 2),), 0.0)
+    organisation.pool.retry("zmumu-1", "again")
+    assert observed(organisation).sites[0].outcomes.failed == 2, "what was mended has happened all the same"
+
+
+@pytest.mark.parametrize(("age", "known"), [(EVENTS_FRESH_S, 8), (EVENTS_FRESH_S + 1, 0)])
+def test_an_event_log_that_nobody_reads_any_more_is_not_believed(organisation, age, known):
+    organisation.events = FakeEventLog(organisation.pool)
+    failed_at_a(organisation)
+    organisation.step()
+    organisation.clock.pass_time(age)
+    assert observed(organisation).sites[0].outcomes.starts == known
+    assert observed(organisation).sites[0].outcomes.failed == 2
 
 
 def test_what_a_cluster_reads_is_known_by_its_batch_its_dataset_or_its_own_words(organisation):

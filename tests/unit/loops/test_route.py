@@ -1,6 +1,7 @@
 """The route loop over the fake pool: passes that repeat, are cut anywhere, or find a pool that does not answer."""
 
 import json
+from pathlib import Path
 
 import pytest
 from fake_organisation import an_output_of
@@ -10,7 +11,9 @@ from router.model.action import Place, Release, Wait
 from router.model.job import JobState
 from router.model.record import SiteState
 from router.model.site import SiteStatus
+from router.pool.eventlog import EventLog
 from router.testing.build import a_batch, a_file, a_report
+from router.testing.events import FakeEventLog
 
 
 class Killed(BaseException):
@@ -358,3 +361,36 @@ def test_a_simulated_day_ends_with_every_job_done_and_no_job_moved_without_need(
     assert [len(organisation.store.ended(task.id)) for task in tasks] == [40, 40, 40]
     assert route.counts.moves == {}
     assert route.counts.decisions == {("place", "applied"): 3}
+
+
+def test_a_router_killed_after_it_read_events_counts_them_once(organisation):
+    organisation.events = FakeEventLog(organisation.pool)
+    organisation.submit()
+    organisation.step()
+    organisation.glidein("SITE_A")
+    organisation.pool.negotiate()
+    killed_at(organisation, "jobs")
+    organisation.step()
+    assert organisation.store.windows(0)["SITE_A"].starts == 8
+
+
+def test_an_event_log_that_cannot_be_read_or_was_lost_stops_nothing(organisation, caplog):
+    organisation.events = EventLog(Path("/nowhere/EventLog"))
+    organisation.submit()
+    assert len(organisation.step()) == 1
+    assert "The event log /nowhere/EventLog cannot be read" in caplog.text
+    organisation.events = FakeEventLog(organisation.pool)
+    organisation.events.forgotten = 2
+    organisation.step()
+    assert "outcomes of that time are not known" in caplog.text
+
+
+def test_the_words_of_a_failing_site_name_the_class_of_most_failures(organisation):
+    organisation.events = FakeEventLog(organisation.pool)
+    organisation.submit(a_batch(jobs=30))
+    organisation.step()
+    organisation.glidein("SITE_A", cores=20)
+    organisation.pool.negotiate()
+    organisation.pool.fail("SITE_A", exit_code=71)
+    (move,) = organisation.step()
+    assert move.decision.words.endswith("over the limit of 50%, most often hold-3.71")

@@ -1,0 +1,113 @@
+"""The pool, seen with care: an answer that is missing or absurd is not taken for the truth.
+
+A collector that was started anew shows no glidein, and that is not all sites dead. What it showed before is kept until
+it says the same a few times; meanwhile decisions do less (router/decide/prudence.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from router.errors import TemporaryError
+from router.model.job import JobGroup, SlotGroup
+from router.model.pilot import ValidationFailure
+from router.model.world import COLLECTOR, SCHEDD
+from router.ports import Clock, Pool
+
+BELIEVED_AFTER = 3
+"""Looks in a row that must say the same before something absurd is believed."""
+FEW_GLIDEINS = 10
+"""Fewer than these may go at once."""
+FEW_JOBS = 20
+KEPT_S = 1800.0
+"""How long the glideins seen last stand for those that cannot be seen, in seconds."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Kept(Generic[T]):
+    """The last answer that was believed."""
+
+    value: T
+    at: float
+    doubts: int = 0
+
+
+@dataclass
+class Careful:
+    """A Pool's queue and glideins for the route loop, over its passes."""
+
+    pool: Pool
+    clock: Clock
+    read: dict[str, float] = field(default_factory=dict)
+    """When each source last gave an answer that was believed, seconds since the epoch."""
+    stale: dict[str, str] = field(default_factory=dict)
+    """Sources that are not believed in this pass, and why."""
+    errors: dict[str, int] = field(default_factory=dict)
+    """Answers that did not come, by source."""
+    _jobs: _Kept[tuple[JobGroup, ...]] | None = None
+    _slots: _Kept[tuple[SlotGroup, ...]] | None = None
+    _failures: _Kept[tuple[ValidationFailure, ...]] | None = None
+
+    def jobs(self) -> tuple[JobGroup, ...]:
+        """All vanilla jobs in the queue. Raises TemporaryError where it cannot be read: nothing can be done then."""
+        self.stale.pop(SCHEDD, None)
+        found = self._counting(SCHEDD, self.pool.jobs)
+        before = sum(group.count for group in self._jobs.value) if self._jobs else 0
+        if self._jobs and not found and before >= FEW_JOBS and self._doubted(self._jobs):
+            self.stale[SCHEDD] = f"shows an empty queue, where {before} jobs were"
+            return found
+        self._jobs = self._believed(SCHEDD, found)
+        return found
+
+    def slots(self) -> tuple[SlotGroup, ...]:
+        """The glideins' slots; those seen last where too many are gone, or none can be seen."""
+        self.stale.pop(COLLECTOR, None)
+        try:
+            found = self._counting(COLLECTOR, self.pool.slots)
+        except TemporaryError as error:
+            return self._instead(self._slots, error)
+        before, now = (
+            sum(slot.glideins for slot in each) for each in (self._slots.value if self._slots else (), found)
+        )
+        if self._slots and before >= FEW_GLIDEINS and 2 * now < before and self._doubted(self._slots):
+            self.stale[COLLECTOR] = f"shows {now} glideins, where {before} were"
+            return self._slots.value
+        self._slots = self._believed(COLLECTOR, found)
+        return found
+
+    def failures(self) -> tuple[ValidationFailure, ...]:
+        """What glideins that refused their node say; what they said last where the collector is not believed."""
+        if self._failures and COLLECTOR in self.stale:
+            return self._failures.value
+        try:
+            found = self._counting(COLLECTOR, self.pool.failures)
+        except TemporaryError as error:
+            return self._instead(self._failures, error)
+        self._failures = _Kept(found, self.clock.now())
+        return found
+
+    def _counting(self, source: str, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except TemporaryError:
+            self.errors[source] = self.errors.get(source, 0) + 1
+            raise
+
+    def _instead(self, kept: _Kept[T] | None, error: TemporaryError) -> T:
+        """What was believed last. Raises `error` where that is too old."""
+        if kept is None or self.clock.now() > kept.at + KEPT_S:
+            raise error
+        self.stale[COLLECTOR] = f"does not answer: {error}"
+        return kept.value
+
+    def _doubted(self, kept: _Kept[T]) -> bool:
+        """Whether an absurd answer is not yet to be believed."""
+        kept.doubts += 1
+        return kept.doubts < BELIEVED_AFTER
+
+    def _believed(self, source: str, value: T) -> _Kept[T]:
+        now = self.clock.now()
+        self.read[source] = now
+        return _Kept(value, now)

@@ -1,0 +1,113 @@
+"""What happens to jobs, event by event, and what it adds up to for each site."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from router.model.job import FAILED, SUBMITTED_HELD, JobGroup
+
+BUCKET_S = 300
+"""Sites' outcomes are added up over so many seconds; a window of time is as many of these."""
+
+HELD_BY_PEOPLE = frozenset({1, SUBMITTED_HELD, 16})
+"""HoldReasonCodes of holds that are nobody's failure: by request, at submission, while input is spooled."""
+
+SITES_OWN = frozenset({FAILED, 6, 7, 8, 12, 13, 14})
+"""HoldReasonCodes that may be the site's fault: the job's own policy, its start, its files (condor_holdcodes.h)."""
+
+
+class EventKind(StrEnum):
+    """What became of a job."""
+
+    SUBMITTED = "submitted"
+    STARTED = "started"
+    FINISHED = "finished"
+    """It ended by itself, well or not."""
+    EVICTED = "evicted"
+    """It lost its slot, and is idle again."""
+    HELD = "held"
+    RELEASED = "released"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One event of one job."""
+
+    kind: EventKind
+    at: float
+    """Seconds since the epoch."""
+    proc: int
+    like: JobGroup
+    """The job as it is after the event, in a group of one; its decision is not told."""
+    site: str = ""
+    """Where it ran, or was running before."""
+    began: float = 0.0
+    """When it got the slot that it has or had last, seconds since the epoch; 0: never."""
+    first: bool = False
+    """It starts for the first time."""
+    cause: str = ""
+    """Class of the failure: `hold-CODE` (for a job's own policy `hold-3.SUBCODE`), `exit-CODE`, `signal-NUMBER`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What was read of an event log at once."""
+
+    events: tuple[JobEvent, ...] = ()
+    position: str = ""
+    """Where to read on; only the reader understands it."""
+    lost: bool = False
+    """Events before these were gone before they were read."""
+    skipped: int = 0
+    """Events that nobody can read."""
+    behind: bool = False
+    """There is more to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Events of one kind at one site in one bucket of time."""
+
+    site: str
+    bucket: int
+    """When the bucket begins, seconds since the epoch."""
+    kind: str
+    """`started`, `waited` (starts for the first time), `finished`, `evicted`, or the cause of a failure."""
+    count: int
+    seconds: float
+    """`waited`: from submission to start, in all; `finished` and causes: how long they ran, in all."""
+
+
+def may_be_sites(cause: str) -> bool:
+    """Whether failures of a class may be the fault of the site they happened at."""
+    kind, _, code = cause.partition("-")
+    return kind == "hold" and int(code.partition(".")[0]) in SITES_OWN
+
+
+def tally(events: Iterable[JobEvent]) -> tuple[Tally, ...]:
+    """What `events` add to the outcomes of sites."""
+    found: dict[tuple[str, int, str], tuple[int, float]] = {}
+    for event in events:
+        for kind, seconds in _counted(event).items():
+            key = (event.site, int(event.at // BUCKET_S) * BUCKET_S, kind)
+            count, total = found.get(key, (0, 0.0))
+            found[key] = (count + 1, total + seconds)
+    return tuple(Tally(*key, *added) for key, added in found.items())
+
+
+def _counted(event: JobEvent) -> Mapping[str, float]:
+    """The kinds under which an event counts at its site, with the seconds of each."""
+    ran = max(0.0, event.at - event.began) if event.began else 0.0
+    match event.kind:
+        case _ if not event.site:
+            return {}
+        case EventKind.STARTED if event.first:
+            return {"started": 0.0, "waited": max(0.0, event.at - event.like.oldest)}
+        case EventKind.STARTED | EventKind.EVICTED:
+            return {str(event.kind): 0.0}
+        case EventKind.FINISHED:
+            return {event.cause or "finished": ran}
+        case EventKind.HELD if event.cause:
+            return {event.cause: ran}
+    return {}

@@ -1,0 +1,92 @@
+"""Outcomes of sites over windows of time, added up from the schedd's event log."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from router.model.event import BUCKET_S, Tally, may_be_sites
+from router.model.site import Outcomes
+from router.store.schema import Database, event_log, site_outcomes
+
+KEEP_S = 7 * 86400
+"""Older buckets are forgotten."""
+
+
+class Windows:
+    """Remembers what became of jobs at each site, and how far the event log was read for it."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep it in `database`."""
+        self._db = database
+
+    def event_position(self) -> str:
+        """How far the event log was read; empty when it never was."""
+        with self._db.read() as connection:
+            return str(connection.execute(select(event_log.c.position)).scalar() or "")
+
+    def record_events(self, added: Sequence[Tally], position: str, now: float) -> None:
+        """Add to the outcomes, and remember the position that was read up to: both, or neither."""
+        with self._db.write() as connection:
+            if added:
+                statement = upsert(site_outcomes)
+                sums = {
+                    name: site_outcomes.c[name] + statement.excluded[name]  # so that a bucket may come in parts
+                    for name in ("count", "seconds")
+                }
+                rows = [
+                    {
+                        "site": each.site,
+                        "bucket": each.bucket,
+                        "kind": each.kind,
+                        "count": each.count,
+                        "seconds": each.seconds,
+                    }
+                    for each in added
+                ]
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=["site", "bucket", "kind"], set_=sums), rows
+                )
+                connection.execute(delete(site_outcomes).where(site_outcomes.c.bucket < now - KEEP_S))
+            row = {"id": 1, "position": position, "read": now}
+            connection.execute(upsert(event_log).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
+
+    def events_read(self) -> float:
+        """When the event log was last read to its end, seconds since the epoch; 0: never."""
+        with self._db.read() as connection:
+            return float(connection.execute(select(event_log.c.read)).scalar() or 0.0)
+
+    def windows(self, since: float) -> dict[str, Outcomes]:
+        """Outcomes at each site since about `since`, seconds since the epoch: whole buckets are counted."""
+        query = (
+            select(site_outcomes.c.site, site_outcomes.c.kind, func.sum(site_outcomes.c.count))
+            .add_columns(func.sum(site_outcomes.c.seconds))
+            .where(site_outcomes.c.bucket > since - BUCKET_S)
+            .group_by(site_outcomes.c.site, site_outcomes.c.kind)
+        )
+        found: dict[str, dict[str, tuple[int, float]]] = {}
+        with self._db.read() as connection:
+            for site, kind, count, seconds in connection.execute(query):
+                found.setdefault(site, {})[kind] = (count, seconds)
+        return {site: _outcomes(kinds) for site, kinds in found.items()}
+
+
+def _outcomes(kinds: Mapping[str, tuple[int, float]]) -> Outcomes:
+    first, waited = kinds.get("waited", (0, 0.0))
+    causes = {kind: count for kind, (count, _) in kinds.items() if "-" in kind}
+    return Outcomes(
+        succeeded=_count(kinds, "finished"),
+        failed=sum(count for cause, count in causes.items() if may_be_sites(cause)),
+        starts=_count(kinds, "started"),
+        evictions=_count(kinds, "evicted"),
+        causes=_sorted(causes.items()),
+        start_s=waited / first if first else 0.0,
+    )
+
+
+def _count(kinds: Mapping[str, tuple[int, float]], kind: str) -> int:
+    return kinds.get(kind, (0, 0.0))[0]
+
+
+def _sorted(causes: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(causes, key=lambda cause: (-cause[1], cause[0])))

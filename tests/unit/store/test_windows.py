@@ -1,0 +1,70 @@
+"""Outcomes of sites over time: counted once, remembered over restarts, forgotten when old."""
+
+import pytest
+
+from router.model.event import BUCKET_S, EventKind, JobEvent, Tally, tally
+from router.model.job import JobState
+from router.store.store import Store
+from router.store.windows import KEEP_S
+from router.testing.build import a_group
+from router.testing.clock import NOON
+
+
+def an_event(kind: EventKind, site: str = "SITE_A", **changes) -> JobEvent:
+    fields = {"at": NOON, "proc": 0, "like": a_group(count=1, state=JobState.RUNNING, oldest=int(NOON) - 100)}
+    return JobEvent(kind, site=site, **{**fields, **changes})
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(f"sqlite:///{tmp_path / 'test.db'}")
+    yield made
+    made.close()
+
+
+def test_what_happened_at_a_site_adds_up_by_kind(store):
+    events = [
+        an_event(EventKind.STARTED, first=True),
+        an_event(EventKind.STARTED, first=True, at=NOON + 100),
+        an_event(EventKind.STARTED),
+        an_event(EventKind.FINISHED, began=NOON - 60),
+        an_event(EventKind.FINISHED, cause="exit-4"),
+        an_event(EventKind.HELD, cause="hold-3.71"),
+        an_event(EventKind.HELD, cause="hold-3.71"),
+        an_event(EventKind.HELD, cause="hold-13"),
+        an_event(EventKind.HELD, cause="hold-34"),
+        an_event(EventKind.EVICTED),
+        an_event(EventKind.RELEASED),
+        an_event(EventKind.STARTED, site=""),
+    ]
+    store.record_events(tally(events), "p", NOON)
+    (found,) = store.windows(NOON - 3600).values()
+    assert (found.starts, found.start_s, found.succeeded, found.failed, found.evictions) == (3, 150.0, 1, 3, 1)
+    assert found.causes == (("hold-3.71", 2), ("exit-4", 1), ("hold-13", 1), ("hold-34", 1))
+
+
+def test_a_bucket_may_come_in_parts(store):
+    for position in ("1", "2"):
+        store.record_events(tally([an_event(EventKind.FINISHED)]), position, NOON)
+    assert store.windows(NOON - 3600)["SITE_A"].succeeded == 2
+    assert (store.event_position(), store.events_read()) == ("2", NOON)
+
+
+def test_counts_and_position_are_remembered_together_or_not_at_all(store):
+    store.record_events(tally([an_event(EventKind.FINISHED)]), "1", NOON)
+    broken = [*tally([an_event(EventKind.FINISHED)]), Tally("SITE_B", 0, "finished", None, 0.0)]  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="refused"):
+        store.record_events(broken, "2", NOON)
+    assert (store.event_position(), store.windows(NOON - 3600)["SITE_A"].succeeded) == ("1", 1)
+
+
+@pytest.mark.parametrize(("age", "seen"), [(3600, 1), (3600 + BUCKET_S, 0)])
+def test_a_window_counts_whole_buckets(store, age, seen):
+    store.record_events(tally([an_event(EventKind.FINISHED, at=NOON - age)]), "1", NOON)
+    found = store.windows(NOON - 3600)
+    assert (found["SITE_A"].succeeded if found else 0) == seen
+
+
+def test_what_is_old_is_forgotten(store):
+    store.record_events(tally([an_event(EventKind.FINISHED, at=NOON - KEEP_S - BUCKET_S)]), "1", NOON)
+    assert store.windows(0) == {}
