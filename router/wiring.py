@@ -3,29 +3,37 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from router.api import Router
+from router.embedded import whatif
 from router.embedded.containment import AS_NOBODY
 from router.embedded.pool import EmbeddedPool
 from router.embedded.state import load as load_state
-from router.embedded.whatif import Central
+from router.embedded.whatif import Central, DryRun
 from router.errors import PoolUnreachable, UserError
 from router.loops.observe import Declared
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import SystemClock
 from router.model.pilot import EntryState
+from router.model.share_load import Submission
 from router.model.task import Task
 from router.packages.taskdir import TaskDirectory
 from router.pilots.condor import CondorFactory, Factory, storage_json
 from router.pool.channel import Channel
 from router.pool.condor import CondorPool
+<<<<<<< HEAD
 from router.pool.eventlog import EventLog
+=======
+from router.pool.negotiator import Negotiator
+>>>>>>> wt-shares
 from router.pool.queue import Queue
+from router.pool.recorded import load_of
 from router.render.glidein import PoolContact
+from router.render.negotiator import SHARES_FILE
 from router.render.pool_config import Daemon
 from router.resources import folder
 from router.settings import Settings, default_user, not_root
@@ -85,6 +93,55 @@ def central(pool: EmbeddedPool) -> Central:
         before=("unshare", *AS_NOBODY) if os.geteuid() == 0 else (),
         overrides=unsigned,
     )
+
+
+@contextmanager
+def negotiator(settings: Settings) -> Iterator[Negotiator]:
+    """The running negotiator as its administrator: of the embedded pool where there is one, else as the environment."""
+    made = Negotiator(
+        Channel(condor_environment(settings, "admin"), "admin"), settings.calls.read_s, settings.calls.write_s
+    )
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def expression_parser() -> Iterator[Callable[[Sequence[str]], tuple[str, ...]]]:
+    """What says what is wrong with ClassAd expressions; it needs no pool."""
+    made = Negotiator(Channel({"CONDOR_CONFIG": os.devnull}))
+    try:
+        yield made.complaints
+    finally:
+        made.close()
+
+
+def config_directory(settings: Settings) -> Path:
+    """Where HTCondor reads its configuration: the embedded pool's directory, else the distribution's."""
+    embedded = embedded_pool(settings)
+    return embedded.home / "config.d" if embedded else Path("/etc/condor/config.d")
+
+
+def dry_run(settings: Settings, shares: str) -> DryRun | None:
+    """What the pool's negotiator would give each group; None where none can be started beside it."""
+    embedded = embedded_pool(settings)
+    return whatif.dry_run(central(embedded), SHARES_FILE, shares) if embedded else None
+
+
+def recorded_load(settings: Settings, hours: float) -> tuple[Submission, ...]:
+    """The jobs that ended in the last hours, as they were submitted. Raises UserError where there are none."""
+    jobs = queue(settings, user_name(settings))
+    now = time.time()
+    try:
+        found = load_of(jobs, now - hours * 3600)
+    finally:
+        jobs.close()
+    if not found:
+        raise UserError(
+            f"The schedd's history has no job of the last {hours:g} h. Describe a load instead: --load FILE"
+        )
+    return found
 
 
 def declared(settings: Settings) -> tuple[Declared, ...]:

@@ -21,7 +21,10 @@ ORDER = (
 NO_LIMIT = 2308032
 """What HTCondor takes for a limit that nobody set."""
 WHOLE_MACHINE = "Cpus == TotalSlotCpus"
+SHARES_FILE = "60-glideroute-shares.config"
+GROUPS_FILE = "61-glideroute-groups.config"
 MAP_FILE = "glideroute-groups.map"
+FILES = (SHARES_FILE, GROUPS_FILE, MAP_FILE)
 
 
 def settings(policy: SharePolicy) -> dict[str, str]:
@@ -93,10 +96,10 @@ def render(policy: SharePolicy, templates: Path, source: str, map_file: Path | N
         autoescape=False,  # noqa: S701 - the text is no HTML; condor_value encodes every value instead
     )
     negotiator = environment.get_template("negotiator.config.j2")
-    told = {"60-glideroute-shares.config": negotiator.render(settings=settings(policy), policy=policy, source=source)}
+    told = {SHARES_FILE: negotiator.render(settings=settings(policy), policy=policy, source=source)}
     if map_file is not None and (people := group_map(policy)):
         schedd = environment.get_template("schedd.config.j2")
-        told["61-glideroute-groups.config"] = schedd.render(map_file=map_file, source=source)
+        told[GROUPS_FILE] = schedd.render(map_file=map_file, source=source)
         told[MAP_FILE] = people
     return told
 
