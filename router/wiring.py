@@ -25,11 +25,8 @@ from router.packages.taskdir import TaskDirectory
 from router.pilots.condor import CondorFactory, Factory, storage_json
 from router.pool.channel import Channel
 from router.pool.condor import CondorPool
-<<<<<<< HEAD
 from router.pool.eventlog import EventLog
-=======
 from router.pool.negotiator import Negotiator
->>>>>>> wt-shares
 from router.pool.queue import Queue
 from router.pool.recorded import load_of
 from router.render.glidein import PoolContact
