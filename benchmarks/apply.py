@@ -27,22 +27,27 @@ def main(argv: list[str]) -> int:
     """Run the bench with these command line arguments; returns the exit code."""
     parser = arguments("apply", __doc__)
     parser.add_argument("--jobs", type=positive, default=20_000, help="idle jobs in the queue")
-    parser.add_argument(
-        "--batches", type=positive, default=200, help="clusters they are in, each with sites of its own"
-    )
+    parser.add_argument("--batches", type=positive, default=200, help="clusters they are in")
+    parser.add_argument("--sets", type=positive, help="different sets of sites they are given (one for each batch)")
     given = parser.parse_args(argv)
-    tell(measure(given.jobs, min(given.jobs, given.batches)), "Giving jobs their sites", given.json)
+    batches = min(given.jobs, given.batches)
+    tell(measure(given.jobs, batches, min(batches, given.sets or batches)), "Giving jobs their sites", given.json)
     return 0
 
 
-def measure(jobs: int, batches: int) -> Figures:
-    """Move `jobs` jobs in `batches` clusters."""
-    with running(FRAGMENT) as bench:
+def measure(jobs: int, batches: int, sets: int) -> Figures:
+    """Move `jobs` jobs in `batches` clusters to `sets` different sets of sites."""
+    with running(FRAGMENT.format(sets=sets)) as bench:
         fill(bench, jobs, batches)
         store = Store(f"sqlite:///{bench.home}/store.db")
         try:
             with bench.bare("router") as bare:
-                return _figures(_Sides(bench, store, bare), jobs, batches)
+                return {
+                    "jobs": jobs,
+                    "batches": batches,
+                    "sets": sets,
+                    **_figures(_Sides(bench, store, bare, sets), jobs),
+                }
         finally:
             store.close()
 
@@ -52,13 +57,14 @@ class _Sides:
     bench: BenchPool
     store: Store
     bare: Bare
+    sets: int
     turns: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     calls: list[int] = field(default_factory=list)
 
     def product(self) -> float:
         """The seconds of a pass that moves every job, as the route loop does it: noted, applied, settled."""
         turn = next(self.turns)
-        actions = [move(group, turn) for group in self.bench.router.jobs()]
+        actions = [move(group, turn, self.sets) for group in self.bench.router.jobs()]
         route = Route(
             self.bench.router,
             self.store,
@@ -77,7 +83,7 @@ class _Sides:
         return self.bare.edit("JobUniverse == 5", "BenchValue", str(next(self.turns)))
 
 
-def _figures(sides: _Sides, jobs: int, batches: int) -> Figures:
+def _figures(sides: _Sides, jobs: int) -> Figures:
     job_router = JobRouter(sides.bench, sides.bare, min(jobs, JOB_ROUTER_JOBS))
     progress("moving jobs: the product, one raw edit, condor_job_router, and back")
     seconds = in_turns(
@@ -85,8 +91,6 @@ def _figures(sides: _Sides, jobs: int, batches: int) -> Figures:
     )
     rate, peer = jobs / seconds["product"], 1 / seconds["router"]
     return {
-        "jobs": jobs,
-        "batches": batches,
         "seconds": seconds["product"],
         "jobs_per_s": rate,
         "schedd_calls": max(sides.calls),
@@ -100,9 +104,9 @@ def _figures(sides: _Sides, jobs: int, batches: int) -> Figures:
     }
 
 
-def move(group: JobGroup, turn: int) -> Place:
-    """The decision that gives a cluster the sites of a turn."""
-    sites = (f"SITE_{group.cluster}_{turn}",)
+def move(group: JobGroup, turn: int, sets: int) -> Place:
+    """The decision that gives a cluster one of the turn's `sets` different sets of sites."""
+    sites = (f"SITE_{group.cluster % sets}_{turn}",)
     epoch, words = turn, f"moved to {sites[0]}: the sites they had do badly"
     made = Decision(epoch, epoch - 1, sites, group.sites or (), "bench", words, 1_800_000_000 + turn)
     return Place(group.cluster, group.task, group.batch, group.count, group.sites, made)

@@ -17,7 +17,7 @@ from benchmarks.schedd import BenchPool
 from router.errors import RouterError
 
 FRAGMENT = """\
-# The peer: a route that gives each cluster sites of its own, as the product's decisions do.
+# The peer: a route that gives clusters the sites that the product's decisions give them.
 DAEMON_LIST = $(DAEMON_LIST) JOB_ROUTER
 JOB_ROUTER = $(LIBEXEC)/condor_job_router
 # It edits as the jobs' owner.
@@ -32,8 +32,8 @@ JOB_ROUTER_ROUTE_Bench @=route
    EditJobInPlace = true
    MaxJobs = 10000000
    MaxIdleJobs = 10000000
-   REQUIREMENTS BenchTurn isnt undefined && DESIRED_Sites isnt strcat("SITE_", ClusterId, "_", BenchTurn)
-   EVALSET DESIRED_Sites strcat("SITE_", ClusterId, "_", BenchTurn)
+   REQUIREMENTS BenchTurn isnt undefined && DESIRED_Sites isnt strcat("SITE_", ClusterId % {sets}, "_", BenchTurn)
+   EVALSET DESIRED_Sites strcat("SITE_", ClusterId % {sets}, "_", BenchTurn)
 @route
 """
 

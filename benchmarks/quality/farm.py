@@ -4,6 +4,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmarks.quality.agenda import Agenda
@@ -26,6 +27,26 @@ class _Ended(NamedTuple):
     well: bool
 
 
+@dataclass(slots=True)
+class _Sums:
+    """Endings added up, so that a look does not read each of them again."""
+
+    well: int = 0
+    ill: int = 0
+    cores: int = 0
+    """Of those that ended well, as `wall_s`."""
+    wall_s: float = 0.0
+
+    def add(self, one: _Ended, sign: int) -> None:
+        """Count an ending, or with -1 no longer."""
+        if one.well:
+            self.well += sign
+            self.cores += sign * one.cores
+            self.wall_s = self.wall_s + sign * one.wall_s if self.well else 0.0
+        else:
+            self.ill += sign
+
+
 class Slots:
     """The glideins of one site, in cores, and how its jobs ended lately."""
 
@@ -46,7 +67,11 @@ class Slots:
         """When there was a glidein last."""
         self.asked = 0.0
         """Since when jobs ask in vain; 0: they do not."""
-        self._ended: deque[_Ended] = deque()
+        self._recent: deque[_Ended] = deque()
+        """In the last WINDOW_S."""
+        self._older: deque[_Ended] = deque()
+        """In the WINDOW_S before."""
+        self._lately, self._before = _Sums(), _Sums()
 
     @property
     def free(self) -> int:
@@ -55,21 +80,23 @@ class Slots:
 
     def ended(self, now: float, began: float, cores: int, *, well: bool) -> None:
         """A job ended here."""
-        self._ended.append(_Ended(now, now - began, cores, well))
+        one = _Ended(now, now - began, cores, well)
+        self._recent.append(one)
+        self._lately.add(one, 1)
 
     def lately(self, now: float) -> tuple[Outcomes, Pace | None]:
         """How jobs ended in the last WINDOW_S, and how fast, as the product's own records would tell."""
-        while self._ended and self._ended[0].at < now - 2 * WINDOW_S:
-            self._ended.popleft()
-        if not self._ended:
-            return Outcomes(), None
-        recent = [each for each in self._ended if each.at >= now - WINDOW_S]
-        good = [each for each in recent if each.well]
-        pace = None
-        if first := next((each for each in self._ended if each.well), None):
-            freed = sum(each.cores for each in good) * 3600.0 / WINDOW_S if first.at < now - WINDOW_S else None
-            pace = Pace(freed, sum(each.wall_s for each in good) / len(good) if good else 0.0)
-        return Outcomes(len(good), len(recent) - len(good)), pace
+        while self._recent and self._recent[0].at < now - WINDOW_S:
+            self._lately.add(self._recent[0], -1)
+            self._before.add(self._recent[0], 1)
+            self._older.append(self._recent.popleft())
+        while self._older and self._older[0].at < now - 2 * WINDOW_S:
+            self._before.add(self._older.popleft(), -1)
+        good, pace = self._lately, None
+        if good.well or self._before.well:
+            freed = good.cores * 3600.0 / WINDOW_S if self._before.well else None
+            pace = Pace(freed, good.wall_s / good.well if good.well else 0.0)
+        return Outcomes(good.well, good.ill), pace
 
     def silence(self, now: float, waiting: int) -> float:
         """How long there has been no glidein although jobs asked, in seconds."""

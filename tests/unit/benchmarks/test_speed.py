@@ -86,10 +86,10 @@ def test_jobs_are_dealt_evenly_and_each_has_its_name(jobs, batches, sizes):
 
 
 def test_a_turn_gives_each_cluster_the_sites_that_the_job_router_gives_it():
-    old = Decision(1, 0, ("SITE_7_1",), (), "bench", "words", 1)
-    move = apply.move(a_group(7, sites=("SITE_7_1",), decision=old), 2)
-    assert (move.old, move.decision.sites, move.is_move) == (("SITE_7_1",), ("SITE_7_2",), True)
-    assert 'strcat("SITE_", ClusterId, "_", BenchTurn)' in job_router.FRAGMENT
+    old = Decision(1, 0, ("SITE_2_1",), (), "bench", "words", 1)
+    move = apply.move(a_group(7, sites=("SITE_2_1",), decision=old), 2, sets=5)
+    assert (move.old, move.decision.sites, move.is_move) == (("SITE_2_1",), ("SITE_2_2",), True)
+    assert 'strcat("SITE_", ClusterId % 5, "_", BenchTurn)' in job_router.FRAGMENT.format(sets=5)
 
 
 def test_a_pass_that_applied_less_than_it_decided_is_no_measurement():
