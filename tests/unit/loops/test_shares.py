@@ -42,7 +42,9 @@ class Negotiator:
         for name, kind, value in () if self.refuses else changes:
             held = self.records.get(name, SubmitterSetting(name, 1000.0))
             values = {"factor": held.factor, "ceiling": held.ceiling, "floor": held.floor, kind: value}
-            self.records[name] = SubmitterSetting(name, float(values["factor"]), int(values["ceiling"]), int(values["floor"]))
+            self.records[name] = SubmitterSetting(
+                name, float(values["factor"]), int(values["ceiling"]), int(values["floor"])
+            )
 
     def reconfigure(self, kinds: Sequence[str]) -> None:
         if not self.deaf:
