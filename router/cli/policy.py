@@ -75,19 +75,26 @@ def diff(file: Path, as_json: bool) -> None:
 @file_argument
 @directory_option
 @click.option("--dry-run", is_flag=True, help="Print the configuration and change nothing.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(1, 3600),
+    default=120.0,
+    show_default=True,
+    help="Seconds the negotiator has to come to run it: it reads its configuration between two cycles.",
+)
 @json_option
-def apply(file: Path, config_dir: Path | None, dry_run: bool, as_json: bool) -> None:
+def apply(file: Path, config_dir: Path | None, dry_run: bool, wait: float, as_json: bool) -> None:
     """Make the pool run the policy in FILE; if it does not come to run it, have the old one back."""
-    place = config_dir or wiring.config_directory(settings())
+    place = shares.ConfigDirectory(config_dir or wiring.config_directory(settings()), rendering.FILES)
     wanted = _good(file)
-    files = rendering.render(wanted, folder("negotiator_policies"), file.name, place / rendering.MAP_FILE)
+    files = rendering.render(wanted, folder("negotiator_policies"), file.name, place.path(rendering.MAP_FILE))
     if dry_run:
-        whole = "\n".join(f"# {place / name}\n{text}" for name, text in files.items())
+        whole = "\n".join(f"# {place.path(name)}\n{text}" for name, text in files.items())
         print_json(files) if as_json else click.echo(whole)
         return
     wiring.dry_run(settings(), files[rendering.SHARES_FILE])  # what ends a negotiator ends this one first
     with wiring.negotiator(settings()) as running:
-        done = shares.apply(wanted, files, running, shares.ConfigDirectory(place, rendering.FILES))
+        done = shares.apply(wanted, files, running, place, wait)
     if as_json:
         print_json({"changes": done.words})
         return

@@ -125,7 +125,9 @@ class Model:
 
     def _spin(self, node: Node, most: float, own: Sequence[Submitter], *, floors: bool) -> bool:
         """Offer every submitter its part of the pie once. Returns whether another spin may give more."""
-        takers = sorted((who for who in own if who.queue), key=lambda who: (who.effective, who.used, who.name))
+        # Who can take nothing, for a ceiling or the size of the jobs, leaves the pie to the others.
+        able = (who for who in own if who.queue and min(self._free, who.ceiling - who.used) >= who.queue[0][3])
+        takers = sorted(able, key=lambda who: (who.effective, who.used, who.name))
         used = sum(who.used for who in self.submitters.values() if who.group == node.name)
         if not takers or used >= most or self._free <= 0:
             return False

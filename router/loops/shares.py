@@ -15,7 +15,7 @@ from router.errors import RouterError, TemporaryError
 from router.model.shares import SharePolicy, SubmitterSetting
 from router.render import negotiator as rendering
 
-DAEMONS = ("Negotiator", "Schedd", "Master")
+BESIDE = ("Schedd", "Master")
 ASK_EVERY_S = 0.5
 SETTLE_S = 2.0
 
@@ -36,7 +36,7 @@ class RunningNegotiator(Protocol):
         ...
 
     def reconfigure(self, kinds: Sequence[str]) -> None:
-        """Have daemons read their configuration again."""
+        """Have the negotiator and the daemons of these kinds beside it read their configuration again."""
         ...
 
 
@@ -69,7 +69,7 @@ def apply(
     files: Mapping[str, str],
     running: RunningNegotiator,
     place: ConfigFiles,
-    seconds: float = 30.0,
+    seconds: float,
 ) -> Difference:
     """Make the pool run the policy. Returns what was changed.
 
@@ -79,7 +79,7 @@ def apply(
     difference = compare(policy, running)
     before, records = place.replace(files), running.submitters()
     try:
-        running.reconfigure(DAEMONS)
+        running.reconfigure(BESIDE)
         _until(lambda: _unlike(files, running), seconds)
         _set(difference.submitters, running)
     except BaseException as error:
@@ -97,7 +97,7 @@ def _unlike(files: Mapping[str, str], running: RunningNegotiator) -> str:
     runs = {name.lower(): value for name, value in running.settings().items()}
     for name, value in wanted.items():
         found = runs.get(name.lower(), "")
-        if name != "DAEMON_LIST" and found != value:
+        if name != "DAEMON_LIST" and not rendering.same(found, value):
             return f"{name} is {found or 'unset'}, not {value}"
     return ""
 
@@ -132,7 +132,7 @@ def _set(changes: Sequence[tuple[str, str, float]], running: RunningNegotiator) 
         found = getattr(holds.get(name), kind, None)
         if found != value:
             raise RouterError(
-                f"the {kind} of {name} is {found}, not {value:g}: the negotiator takes it from administrators alone, "
+                f"the {kind} of {name} is {found or 'unset'}, not {value:g}: the negotiator takes it from administrators alone, "
                 "and refuses others in silence. Apply the policy as one (ALLOW_ADMINISTRATOR)."
             )
 
@@ -143,7 +143,7 @@ def _undo(
     """Have everything as it was; a daemon that is down reads its files when it comes back."""
     back = [(name, kind, float(getattr(records[name], kind))) for name, kind, _ in changes if name in records]
     try:
-        running.reconfigure(DAEMONS)
+        running.reconfigure(BESIDE)
         running.set_submitters(back)
     except RouterError:
         return
@@ -156,17 +156,22 @@ class ConfigDirectory:
         """Files of these names in `folder` are ours."""
         self.folder, self._names = folder, tuple(names)
 
+    def path(self, name: str) -> Path:
+        """Where a file of ours lies. HTCondor reads whatever is in the directory as configuration, so maps do not."""
+        return (self.folder if name.endswith(".config") else self.folder.parent) / name
+
     def replace(self, files: Mapping[str, str]) -> Mapping[str, str]:
         """Write these and take our others away, each whole or not at all. Returns what was there before."""
         try:
             before = {name: text for name in self._names if (text := self._text(name)) is not None}
             for name, text in files.items():
-                part = self.folder / f".{name}.part"
+                place = self.path(name)
+                part = place.with_name(f".{name}.part")
                 part.write_text(text)
-                part.replace(self.folder / name)
+                part.replace(place)
             for name in self._names:
                 if name not in files:
-                    (self.folder / name).unlink(missing_ok=True)
+                    self.path(name).unlink(missing_ok=True)
         except OSError as error:
             raise RouterError(
                 f"The configuration in {self.folder} cannot be written: {error}. Apply the policy as someone who may "
@@ -176,6 +181,6 @@ class ConfigDirectory:
 
     def _text(self, name: str) -> str | None:
         try:
-            return (self.folder / name).read_text()
+            return self.path(name).read_text()
         except FileNotFoundError:
             return None

@@ -11,6 +11,8 @@ from htcondor2.htcondor2_impl import _negotiator_command_return, _negotiator_com
 from router.pool.operations import Row, _plain
 
 NUMBERED = re.compile(r"([A-Za-z]+?)(\d+)")
+EMPTY = "Not defined"
+"""What a daemon says of a setting that is set to nothing."""
 KINDS = {"factor": ("_SET_PRIORITYFACTOR", float), "ceiling": ("_SET_CEILING", int), "floor": ("_SET_FLOOR", int)}
 
 
@@ -22,7 +24,8 @@ def negotiator_settings(pattern: str) -> dict[str, str]:
     """The settings of the running negotiator whose names match, as it has read them."""
     remote = htcondor2.RemoteParam(_location())
     wanted = re.compile(pattern, re.IGNORECASE)
-    return {name: str(remote[name]) for name in remote.keys() if wanted.fullmatch(name)}  # noqa: SIM118
+    found = {name: str(remote[name]) for name in remote.keys() if wanted.fullmatch(name)}  # noqa: SIM118
+    return {name: "" if value == EMPTY else value for name, value in found.items()}
 
 
 def accounting() -> list[Row]:
@@ -45,10 +48,13 @@ def set_submitters(changes: list[tuple[str, str, float]]) -> None:
 
 
 def reconfigure(kinds: list[str]) -> None:
-    """Have the daemons of these kinds (`Negotiator`, `Schedd`, `Master`) read their configuration again."""
+    """Have the negotiator's machine's daemons of these kinds (`Schedd`, `Master`) and itself read their files again."""
     collector = htcondor2.Collector()
-    for kind in kinds:
-        ad = collector.locate(getattr(htcondor2.DaemonType, kind))
+    wanted = ["MyType", "MyAddress", "Name", "Machine"]
+    own = collector.query(htcondor2.AdType.Negotiator, projection=wanted)
+    machines = {ad.get("Machine") for ad in own}
+    others = [ad for kind in kinds for ad in collector.query(getattr(htcondor2.AdType, kind), projection=wanted)]
+    for ad in (*own, *(ad for ad in others if ad.get("Machine") in machines)):
         htcondor2.send_command(ad, htcondor2.DaemonCommand.Reconfig)
 
 

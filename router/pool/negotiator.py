@@ -55,7 +55,7 @@ class Negotiator:
         self._channel.call("set_submitters", deadline=self._write_s, changes=list(changes))
 
     def reconfigure(self, kinds: Iterable[str]) -> None:
-        """Have daemons of these kinds read their configuration again."""
+        """Have the negotiator and the daemons of these kinds on its machine read their configuration again."""
         self._channel.call("reconfigure", deadline=self._write_s, kinds=list(kinds))
 
     def complaints(self, expressions: Sequence[str]) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def _state(row: Mapping[str, object], waiting: Mapping[str, float]) -> ShareStat
         used=_real(row, used),
         waiting=waiting.get(name, 0.0),
         priority=_real(row, "Priority"),
-        factor=_real(row, "PriorityFactor"),
+        factor=float(f"{_real(row, 'PriorityFactor'):.6g}"),  # 3000 comes back as 2999.999999
         ceiling=int(ceiling) if isinstance(ceiling, int | float) and ceiling >= 0 else UNLIMITED,
         floor=int(_real(row, "Floor")),
         limit=_real(row, "SubmitterLimit"),

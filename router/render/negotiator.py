@@ -186,6 +186,11 @@ def _preorder(groups: list[Group], above: str = "") -> tuple[Group, ...]:
     return tuple(found)
 
 
+def same(one: str, other: str) -> bool:
+    """Whether two values are one to HTCondor, which keeps its default's spelling where only that differs."""
+    return one.casefold() == other.casefold() or _number(one, -1.5) == _number(other, -2.5)
+
+
 def _text(number: float) -> str:
     return f"{number:.12g}"
 

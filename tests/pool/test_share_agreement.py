@@ -163,8 +163,8 @@ def test_users_with_unequal_factors_settle_where_the_model_says(bench: Bench) ->
     policy = SharePolicy(people=people, half_life_s=10)
     bench.apply(policy)
     bench.submit(10, *((user, 400) for user in USERS))
-    real = mean(bench.watch(60), 35)
-    agree(real, mean(modelled(policy, [Submission(user, 0, 400, 10) for user in USERS], 60), 35))
+    real = mean(bench.watch(48), 28)
+    agree(real, mean(modelled(policy, [Submission(user, 0, 400, 10) for user in USERS], 48), 28))
     # Shares settle at one over the root of the factor, and not at one over the factor: that would be 0.57.
     assert real["ada"] == pytest.approx(0.453, abs=0.05)
 
@@ -202,18 +202,18 @@ def test_a_group_without_surplus_stops_at_its_quota_beside_idle_cores(bench: Ben
 
 
 def test_what_was_used_is_forgotten_by_the_half_life(bench: Bench) -> None:
-    policy = SharePolicy(half_life_s=15)
+    policy = SharePolicy(half_life_s=12)
     bench.apply(policy)
     bench.submit(8, ("ada", 300))
-    alone = bench.watch(24)
+    alone = bench.watch(18)
     run_s = bench.occupied(alone, 300 - bench.left())
     bench.submit(8, ("bob", 300))
     bench.until(lambda used: "bob" in used)
     began = bench.priorities()
-    both = bench.watch(45)
-    load = [Submission("ada", 0, 300, run_s), Submission("bob", 24, 300, run_s)]
-    model = [(at - 24, used) for at, used in modelled(policy, load, 69) if at >= 24]
-    agree(mean(both, 15), mean(model, 15))
+    both = bench.watch(36)
+    load = [Submission("ada", 0, 300, run_s), Submission("bob", 18, 300, run_s)]
+    model = [(at - 18, used) for at, used in modelled(policy, load, 54) if at >= 18]
+    agree(mean(both, 14), mean(model, 14))
     for name, priority in bench.priorities().items():
         for (at, _), (until, used) in pairwise(both):
             keep = 0.5 ** ((until - at) / policy.half_life_s)

@@ -1,7 +1,9 @@
 """A policy document says what the schema says, and each value has its place."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +57,15 @@ def test_the_schema_has_the_keys_that_are_read_and_no_other(monkeypatch: pytest.
     assert share_document.read(EVERY_KEY, "p.yaml").faults == ()
     told = {key for key in schema_keys(SCHEMA) if not key.startswith("groups.*.groups.")}
     assert {key for key in parser_keys(seen[0]) if not key.startswith("groups.*.groups.")} == told
+
+
+def test_the_reference_has_the_keys_of_the_schema_and_no_other() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/fair-share.md").read_text()
+    table = page.split("## Every key of a policy")[1].split("\n## ")[0]
+    told = {key.replace("NAME", "*") for key in re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)}
+    named = {key for key in schema_keys(SCHEMA) if not key.startswith("groups.*.groups.")}
+    outer = {key for key in named if any(other.startswith(f"{key}.") for other in named)}
+    assert told == (named - outer - {"limits"}) | {"limits.*", "groups.*.groups"}
 
 
 def test_the_schema_knows_the_defaults() -> None:

@@ -1,0 +1,52 @@
+"""`glideroute policy` without a pool: checking and simulating."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+from router import wiring
+
+BAD = "groups:\n  a: {quota: 70 %, members: ['*']}\n  b: {quota: 60 %, members: ['*']}\norder: '(1'\n"
+LOAD = "load:\n- {user: eve, group: a, jobs: 30, run: 10 min}\n- {user: bob, jobs: 30, run: 10 min}\n"
+GOOD = "groups:\n  a: {quota: 70 %, surplus: true, members: ['*']}\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    made = tmp_path / "policy.yaml"
+    made.write_text(GOOD)
+    return made
+
+
+def test_mistakes_are_told_with_line_and_column(run: Run, file: Path) -> None:
+    file.write_text(BAD)
+    answer = run("policy", "check", file)
+    assert answer.code == 2
+    assert f"{file}:3:14: groups.b.quota: the parts of the groups at the top add up to 130 %" in answer.out
+    assert f"{file}:4:8: order: is no ClassAd expression" in answer.out
+    assert run("policy", "check", file, "--json").json["errors"][0]["line"] == 3
+
+
+def test_a_policy_with_mistakes_is_not_simulated(run: Run, file: Path) -> None:
+    file.write_text("half_life: soon\n")
+    answer = run("policy", "simulate", file, "--cores", "10")
+    assert answer.code == 2
+    assert "1:12: half_life: must be a duration" in answer.err
+
+
+def test_a_simulation_tells_shares_and_waits(
+    run: Run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "expression_parser", lambda: nullcontext(lambda texts: [""] * len(texts)))
+    load = tmp_path / "load.yaml"
+    load.write_text(LOAD)
+    answer = run("policy", "simulate", file, "--load", load, "--cores", "10", "--hours", "1.5")
+    assert answer.code == 0, answer.err
+    rows = {line.split()[0]: line.split()[1:] for line in answer.out.splitlines()}
+    assert rows["a"][0] == "7"
+    assert rows["a.eve"][-1] == rows["bob"][-1] == "0"
+    found = run("policy", "simulate", file, "--load", load, "--cores", "10", "--hours", "1", "--json").json
+    assert found["used"]["a.eve"][0] == 7
+    assert found["used"]["bob"][0] == 3
