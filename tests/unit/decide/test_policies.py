@@ -67,7 +67,7 @@ def applied(world, done):
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=25)
+@settings(max_examples=6)
 @given(world=worlds())
 def test_no_policy_sends_a_job_where_it_cannot_run_and_each_repeats_itself_exactly(name, world):
     needs(name)
@@ -84,7 +84,7 @@ def test_no_policy_sends_a_job_where_it_cannot_run_and_each_repeats_itself_exact
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=25)
+@settings(max_examples=6)
 @given(world=worlds())
 def test_a_second_pass_over_an_applied_world_only_waits(name, world):
     needs(name)
