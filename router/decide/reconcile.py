@@ -27,9 +27,7 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
 
     The oldest jobs choose first.
     """
-    idle = _alike(group for group in world.jobs if group.state is JobState.IDLE and not (group.fixed and group.sites))
-    idle.sort(key=lambda group: (group.oldest, group.cluster, group.sites or ()))
-    inputs = dict(world.inputs)
+    idle, inputs = movable(world), dict(world.inputs)
     shapes, rows = _shapes(idle, inputs)
     brokerage = Brokerage.of(world, policy)
     columns = brokerage.columns(shapes)
@@ -40,6 +38,12 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
         ruling = brokerage.rule([shapes[row] for row in part], _picked(columns, part), counts)
         yield from _block(groups, ruling, brokerage, world.now)
     yield from merges(world)
+
+
+def movable(world: World) -> list[JobGroup]:
+    """The idle groups that may be given sites, the oldest first."""
+    idle = _alike(group for group in world.jobs if group.state is JobState.IDLE and not (group.fixed and group.sites))
+    return sorted(idle, key=lambda group: (group.oldest, group.cluster, group.sites or ()))
 
 
 def _alike(groups: Iterable[JobGroup]) -> list[JobGroup]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from router.decide.columns import Booleans, Numbers, shape_columns, site_columns
 from router.decide.filters import filters, refused
-from router.decide.reconcile import nothing_fits, shape_of, under_way
+from router.decide.reconcile import movable, nothing_fits, shape_of, under_way
 from router.model.action import Action, Choice, Place, Refusal, Verdict, Wait
 from router.model.job import Decision, JobGroup, JobState
 from router.model.policy import BrokerPolicy
@@ -91,10 +91,8 @@ class Scene:
 
     def cases(self) -> list[Case]:
         """The idle groups that may be placed, the oldest first."""
-        idle = [each for each in self.world.jobs if each.state is JobState.IDLE and not (each.fixed and each.sites)]
-        idle.sort(key=lambda group: (group.oldest, group.cluster, group.sites or ()))
         inputs = dict(self.world.inputs)
-        return self.look([(group, shape_of(group, inputs)) for group in idle])
+        return self.look([(group, shape_of(group, inputs)) for group in movable(self.world)])
 
     def look(self, asked: Sequence[tuple[JobGroup, Shape]]) -> list[Case]:
         """What the filters say of groups with these shapes."""
