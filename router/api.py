@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from router.decide.advise import advise
-from router.decide.broker import Brokerage
+from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.split import batches
 from router.errors import NotFound, NothingFits, OutcomeUnknown, RouterError, UserError
@@ -59,8 +59,8 @@ class Router:
         dataset = self.memory.dataset(payload.dataset) if payload.dataset else None
         cut = batches(payload, dataset)
         world = self.world()
-        brokerage = Brokerage.of(world, self.policy)
-        planned = tuple(_planned(payload, batch, brokerage) for batch in cut)
+        choices = Choices(world, self.policy)
+        planned = tuple(_planned(payload, batch, choices) for batch in cut)
         _refuse_impossible(planned)
         return Plan(payload, text, dataset, planned)
 
@@ -155,10 +155,10 @@ class Router:
         world = self.world()
         groups = self.pool.described(text)
         known = dict(read_inputs(groups, self.memory))
-        brokerage = Brokerage.of(world, self.policy)
+        choices = Choices(world, self.policy)
         shapes = [shape_of(group, known) for group in groups]
         return [
-            (group.count, brokerage.sites_for(shape, group.count), brokerage.choose(shape))
+            (group.count, choices.sites_for(shape, group.count), choices.choose(shape))
             for group, shape in zip(groups, shapes, strict=True)
         ]
 
@@ -212,15 +212,16 @@ class Router:
         """Why the jobs of a task, of a cluster or of one job (`12` or `12.0`) are where they are."""
         world = self.world()
         inputs = dict(world.inputs)
-        brokerage = Brokerage.of(world, self.policy)
+        choices = Choices(world, self.policy)
         found = []
         for batch, cluster in self._clusters(wanted):
             groups = tuple(group for group in world.jobs if group.cluster == cluster)
             history = tuple(self.memory.of_cluster(cluster))
             shape = self._shape(wanted, groups, inputs.get(cluster, Inputs()))
             idle = sum(group.count for group in groups if group.state is JobState.IDLE)
-            advice = tuple(advise(brokerage, shape, idle)) if idle else ()
-            found.append(BatchWhy(batch, cluster, groups, brokerage.choose(shape), history, advice))
+            advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
+            choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
+            found.append(BatchWhy(batch, cluster, groups, choice, history, advice, self.policy.name))
         return found
 
     def _clusters(self, wanted: str) -> list[tuple[str, int]]:
@@ -290,10 +291,10 @@ class Router:
         return self.memory.dataset(name)
 
 
-def _planned(payload: Payload, batch: Batch, brokerage: Brokerage) -> PlannedBatch:
+def _planned(payload: Payload, batch: Batch, choices: Choices) -> PlannedBatch:
     inputs = replace(inputs_of(batch.chunks), jobs=len(batch.chunks))
     shape = Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
-    return PlannedBatch(batch, shape, brokerage.choose(shape), brokerage.sites_for(shape, len(batch.chunks)))
+    return PlannedBatch(batch, shape, choices.choose(shape), choices.sites_for(shape, len(batch.chunks)))
 
 
 def _texts(task: Task, batch: Batch) -> dict[str, str]:

@@ -9,7 +9,7 @@ from router.errors import UserError
 from router.model import document, names
 from router.model.files import StorageElement
 from router.model.pilot import Entry, Software
-from router.model.policy import BrokerPolicy, DemandPolicy
+from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy
 
 FILE = "glideroute.yaml"
 
@@ -196,6 +196,7 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         return default
     return replace(
         default,
+        name=section.choice("policy", POLICIES, default.name),
         bind=section.choice("mode", ("bind", "tag"), "bind" if default.bind else "tag") == "bind",
         max_sites=section.integer("max_sites", default.max_sites, at_least=1, at_most=100),
         failure_sample=section.integer("failure_sample", default.failure_sample, at_least=1),
@@ -208,4 +209,6 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         local_mb_s=section.number("local_mb_per_s", default.local_mb_s),
         remote_mb_s=section.number("remote_mb_per_s", default.remote_mb_s),
         patience_s=section.seconds("patience", int(default.patience_s)),
+        panda_rebroker_s=section.seconds("panda_rebroker", int(default.panda_rebroker_s)),
+        overflow=section.lists("overflow", names.name),
     )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from router.api import Router
+from router.decide.policies import check
 from router.embedded import whatif
 from router.embedded.containment import AS_NOBODY
 from router.embedded.pool import EmbeddedPool
@@ -152,9 +153,10 @@ def reports(task: Task) -> TaskDirectory:
 
 
 def route(settings: Settings) -> Route:
-    """The route loop."""
+    """The route loop. Raises UserError where the policy cannot work on this machine."""
+    check(settings.broker)
     pool = CondorPool(queue(settings, "router"))
-    worlds = Worlds(settings.home / "worlds", settings.keep_worlds)
+    worlds = Worlds(settings.home / "worlds", settings.keep_worlds, settings.broker)
     known = declared(settings)
     memory, events = store(settings), event_log(settings)
     return Route(pool, memory, reports, known, settings.broker, SystemClock(), events=events, keep=worlds.save)

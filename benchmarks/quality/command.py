@@ -11,10 +11,10 @@ from rich.console import Console
 
 from benchmarks.quality import compare, report
 from benchmarks.quality.calibration import calibration
-from benchmarks.quality.deciders import POLICIES
 from benchmarks.quality.scenarios import SCENARIOS, find, setting
 from benchmarks.quality.trace import Trace
 from router.errors import UserError
+from router.model.policy import POLICIES
 
 
 def main(argv: list[str]) -> int:

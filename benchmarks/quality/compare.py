@@ -53,7 +53,7 @@ def run(plan: Plan, say: Progress) -> Comparison:
         found.pooled.append(pooled_waits(setting))
         data.append(float(data_waits(setting).mean()))
         for name in plan.policies:
-            simulation = Simulation(setting, decider(name, setting.grid, seed))
+            simulation = Simulation(setting, decider(name, setting.grid))
             simulation.run()
             found.waits[name].append(waits(simulation))
             found.runs[name].append(figures(simulation, bounds[-1]))

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,13 +11,14 @@ import click
 from router import wiring
 from router.cli.pool import pool_group
 from router.cli.session import settings
-from router.cli.show import json_option, plain, print_json
-from router.decide.reconcile import decide
+from router.cli.show import console, json_option, plain, print_json, table
+from router.decide.policies import check, decide
 from router.loops.pilots import Pilots
 from router.loops.route import Route, words_of
 from router.loops.runner import Health, run, until_stopped
 from router.metrics import serve
-from router.model.action import Action, PilotAction, StartGlideins, StopGlideins
+from router.model.action import Action, PilotAction, Place, StartGlideins, StopGlideins
+from router.model.policy import POLICIES
 from router.resources import folder
 from router.settings import Settings
 from router.store.worlds import read
@@ -39,14 +41,23 @@ def run_router(once: bool, as_json: bool) -> None:
 
 @router.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--policy", type=click.Choice(POLICIES), help="Show beside it what this policy would do.")
+@click.option("--settings", "present", is_flag=True, help="With the thresholds of now instead of those of then.")
 @json_option
-def replay(file: Path, as_json: bool) -> None:
+def replay(file: Path, policy: str | None, present: bool, as_json: bool) -> None:
     """Decide again in the world saved in FILE (below worlds/ in glideroute's home), and show what comes out.
 
     Nothing is changed; no pool is needed.
     """
-    world = read(file)
-    _show(list(decide(world, settings().broker)), as_json)
+    saved = read(file)
+    used = saved.policy if saved.policy and not present else settings().broker
+    done = list(decide(saved.world, used))
+    if policy is None:
+        _show(done, as_json)
+        return
+    other = replace(used, name=policy)
+    check(other)
+    _compare({used.name: done, policy: list(decide(saved.world, other))}, as_json)
 
 
 @click.group()
@@ -73,6 +84,28 @@ def _run(daemon: str, build: Callable[[Settings], Route | Pilots], once: bool, a
         health = Health()
         serve(daemon, known, health, loop)
         run(loop.step, (known.router if daemon == "router" else known.factory).interval_s, health)
+
+
+def _compare(done: dict[str, list[Action]], as_json: bool) -> None:
+    """Show what policies do in the same world, a row for each cluster."""
+    if as_json:
+        print_json({name: [{"action": type(action).__name__, **plain(action)} for action in each]
+                    for name, each in done.items()})  # fmt: skip
+        return
+    clusters = sorted({action.cluster for each in done.values() for action in each})
+    rows = table("cluster", *done)
+    for cluster in clusters:
+        told = (" / ".join(_brief(a) for a in each if a.cluster == cluster) or "as it is" for each in done.values())
+        rows.add_row(str(cluster), *told)
+    console().print(rows)
+    click.echo(", ".join(f"{name}: {len(each)} action(s)" for name, each in done.items()))
+
+
+def _brief(action: Action) -> str:
+    """An action in a few words."""
+    if isinstance(action, Place):
+        return f"{action.count} to {','.join(action.decision.sites)} ({action.decision.tag})"
+    return type(action).__name__.lower()
 
 
 def _show(done: Sequence[Action | PilotAction], as_json: bool) -> None:

@@ -14,6 +14,7 @@ from router.cli.show import COLOURS, console, json_option, plain, print_json, si
 from router.errors import RouterError, TemporaryError
 from router.model.action import Advice
 from router.model.answer import BatchWhy, TaskStatus
+from router.model.policy import POLICIES
 from router.transfer.fetch import fetch
 
 MOST_ADVICE = 3
@@ -160,12 +161,13 @@ def _one(found: TaskStatus) -> Group:
 def _why(found: BatchWhy) -> Group:
     counts = ", ".join(f"{g.count} {g.state}" + (f" at {g.site}" if g.site else "") for g in found.groups)
     title = f"{found.batch or 'cluster'} (cluster {found.cluster}): {counts or 'nothing in the queue'}"
+    title += f"; sites are chosen by policy {found.policy}" if found.policy != POLICIES[0] else ""
     verdicts = table("site", "verdict", "#score", "numbers")
     for verdict in found.choice.verdicts:
         if verdict.refusal:
             verdicts.add_row(verdict.site, Text(verdict.refusal.words, style="red"), "", "")
         else:
-            numbers = "  ".join(f"{name} {value:.0f}" for name, value in verdict.terms)
+            numbers = "  ".join(f"{name} {_short(value)}" for name, value in verdict.terms)
             verdicts.add_row(verdict.site, Text("can run it", style="green"), f"{verdict.score:.2f}", numbers)
     history = table("when", "what", "#jobs", "why", title="Decisions")
     for record in found.history:
@@ -177,3 +179,8 @@ def _why(found: BatchWhy) -> Group:
 def _advice(advice: Advice) -> str:
     now = "never" if advice.now_s is None else f"in {advice.now_s / 60:.0f} min"
     return f"{advice.words} (the last job would start in {advice.then_s / 60:.0f} min, now {now})"
+
+
+def _short(value: float) -> str:
+    """A number without digits that say nothing."""
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.3g}"

@@ -27,9 +27,7 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
 
     The oldest jobs choose first.
     """
-    idle = _alike(group for group in world.jobs if group.state is JobState.IDLE and not (group.fixed and group.sites))
-    idle.sort(key=lambda group: (group.oldest, group.cluster, group.sites or ()))
-    inputs = dict(world.inputs)
+    idle, inputs = movable(world), dict(world.inputs)
     shapes, rows = _shapes(idle, inputs)
     brokerage = Brokerage.of(world, policy)
     columns = brokerage.columns(shapes)
@@ -39,7 +37,13 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
         counts = [group.count for group in groups]
         ruling = brokerage.rule([shapes[row] for row in part], _picked(columns, part), counts)
         yield from _block(groups, ruling, brokerage, world.now)
-    yield from _merges(world)
+    yield from merges(world)
+
+
+def movable(world: World) -> list[JobGroup]:
+    """The idle groups that may be given sites, the oldest first."""
+    idle = _alike(group for group in world.jobs if group.state is JobState.IDLE and not (group.fixed and group.sites))
+    return sorted(idle, key=lambda group: (group.oldest, group.cluster, group.sites or ()))
 
 
 def _alike(groups: Iterable[JobGroup]) -> list[JobGroup]:
@@ -100,11 +104,11 @@ def _block(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage, now
         sites = _wanted(group, chosen[row], outlook, brokerage, now)
         if not sites:
             choice = ruling.choice(row)
-            yield Wait(group.cluster, group.task, group.batch, group.count, _nothing_fits(choice), choice.verdicts)
+            yield Wait(group.cluster, group.task, group.batch, group.count, nothing_fits(choice), choice.verdicts)
             continue
         if sites != group.sites:
             given.append(row)
-        elif not _under_way(group):
+        elif not under_way(group):
             continue
         choice = ruling.choice(row)
         decision = _decision(group, sites, outlook, int(now))
@@ -180,17 +184,17 @@ def _ends(seconds: Numbers, rate: Numbers, idle: Numbers, group: JobGroup) -> fl
     return float(np.maximum(seconds[order], (need + begun) / rates).min())
 
 
-def _under_way(group: JobGroup) -> bool:
+def under_way(group: JobGroup) -> bool:
     """Whether a decision was written into the jobs and never committed."""
     return group.decision is not None and group.decision.sites != (group.sites or ())
 
 
 def _decision(group: JobGroup, sites: tuple[str, ...], outlook: Outlook, now: int) -> Decision:
     """The decision that takes a group to `sites`; one that was under way to the same sites is taken up again."""
-    last, under_way = group.decision, _under_way(group)
-    if last and under_way and last.sites == sites:
+    last, cut_short = group.decision, under_way(group)
+    if last and cut_short and last.sites == sites:
         return last
-    moves = 0 if last is None else last.moves - int(under_way and bool(last.came_from))
+    moves = 0 if last is None else last.moves - int(cut_short and bool(last.came_from))
     epoch = 1 + (last.epoch if last else 0)
     if not group.sites or sites == group.sites:
         tag = "kept" if group.sites else "placed"
@@ -228,7 +232,8 @@ def _duration(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def _nothing_fits(choice: Choice) -> str:
+def nothing_fits(choice: Choice) -> str:
+    """Why jobs wait: the refusal of every site."""
     if not len(choice.verdicts):
         return "no site is known; declare sites in glideroute.yaml"
     return "no site can run it: " + "; ".join(
@@ -236,7 +241,7 @@ def _nothing_fits(choice: Choice) -> str:
     )
 
 
-def _merges(world: World) -> Iterator[Action]:
+def merges(world: World) -> Iterator[Action]:
     """Release each merge job whose parts are all there."""
     held = {group.cluster for group in world.jobs if group.state is JobState.HELD and group.hold_code == SUBMITTED_HELD}
     for progress in world.progress:

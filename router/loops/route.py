@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from router.decide.broker import Verdicts
+from router.decide.policies import decide
+from router.decide.policies.scene import Scored
 from router.decide.prudence import prudent
-from router.decide.reconcile import decide
 from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
 from router.loops.careful import Careful
@@ -51,7 +52,7 @@ class Counts:
         if isinstance(action, Place) and action.is_move:
             tag = action.decision.tag
             self.moves[tag] = self.moves.get(tag, 0) + action.count
-        if not isinstance(action, Release) and isinstance(action.verdicts, Verdicts):
+        if not isinstance(action, Release) and isinstance(action.verdicts, Verdicts | Scored):
             for tag, count in action.verdicts.refusals().items():
                 self.refusals[tag] = self.refusals.get(tag, 0) + count
 
@@ -171,11 +172,14 @@ class Route:
         self.memory.set_report(job, usable=False)
 
     def _news(self, actions: Iterable[Action]) -> Iterable[Action]:
-        """Without the waits whose reason stands in the log already."""
+        """Without what stands in the log already: waits for the same reason and, where nothing is bound, the rest."""
         actions = list(actions)
-        waits = [action.cluster for action in actions if isinstance(action, Wait)]
-        last = self.memory.newest(waits) if waits else {}
-        return (a for a in actions if not (isinstance(a, Wait) and _said(last.get(a.cluster), a)))
+        asked = [action.cluster for action in actions if isinstance(action, Wait) or not self.policy.bind]
+        last = self.memory.newest(asked) if asked else {}
+        said = [action for action in actions if _said(last.get(action.cluster), action)]
+        # The parts of a cluster that are only written down stand in the log together.
+        whole = set() if self.policy.bind else {action.cluster for action in said}
+        return (action for action in actions if action not in said and action.cluster not in whole)
 
     def _do(self, actions: Sequence[Action]) -> Iterator[tuple[int, str]]:
         """Do the actions; yields the index of each and what became of it."""
@@ -191,6 +195,8 @@ class Route:
                     pass
                 case Wait():
                     yield index, "applied"
+                case Release() if not self.policy.bind:
+                    yield index, "tagged"
                 case Release():
                     yield index, _outcome(self.pool.release(action.cluster, action.words))
                 case _:
@@ -206,5 +212,15 @@ def words_of(action: Action) -> str:
     return f"{action.count} job(s) {action.decision.words}" if isinstance(action, Place) else action.words
 
 
-def _said(last: DecisionRecord | None, wait: Wait) -> bool:
-    return last is not None and last.kind == "wait" and last.words == wait.words
+def _said(last: DecisionRecord | None, action: Action) -> bool:
+    """Whether the last decision on a cluster says the same, and nothing came of it."""
+    if last is None:
+        return False
+    if isinstance(action, Wait):
+        return last.kind == "wait" and last.words == action.words
+    if last.outcome != "tagged":
+        return False
+    if isinstance(action, Release):
+        return last.kind == "release"
+    made = action.decision
+    return (last.epoch, last.sites, last.came_from) == (made.epoch, made.sites, made.came_from)

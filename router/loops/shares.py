@@ -132,8 +132,8 @@ def _set(changes: Sequence[tuple[str, str, float]], running: RunningNegotiator) 
         found = getattr(holds.get(name), kind, None)
         if found != value:
             raise RouterError(
-                f"the {kind} of {name} is {found or 'unset'}, not {value:g}: the negotiator takes it from administrators alone, "
-                "and refuses others in silence. Apply the policy as one (ALLOW_ADMINISTRATOR)."
+                f"the {kind} of {name} is {found or 'unset'}, not {value:g}: the negotiator takes it from "
+                "administrators alone, and refuses others in silence. Apply the policy as one (ALLOW_ADMINISTRATOR)."
             )
 
 

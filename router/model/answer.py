@@ -7,6 +7,7 @@ from router.model.action import Advice, Choice
 from router.model.files import Dataset
 from router.model.job import SUBMITTED_HELD, EndedJob, JobGroup, JobState
 from router.model.payload import Payload
+from router.model.policy import POLICIES
 from router.model.record import DecisionRecord
 from router.model.task import MERGE_BATCH, Batch, Shape, Task
 
@@ -84,7 +85,9 @@ class BatchWhy:
     choice: Choice
     history: tuple[DecisionRecord, ...]
     advice: tuple[Advice, ...] = ()
-    """What would have to change for its idle jobs to start sooner."""
+    """What would have to change for its idle jobs to start sooner; only the default policy estimates that."""
+    policy: str = POLICIES[0]
+    """Which policy chooses the sites."""
 
 
 def task_status(

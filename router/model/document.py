@@ -112,6 +112,13 @@ class Section:
         found = [(self._checked(key, name, check_name), inner.text(name, "", check)) for name in inner._values]
         return tuple(sorted((name, value) for name, value in found if name))
 
+    def lists(self, key: str, check: Callable[[str], str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """A mapping of texts to lists of texts, sorted by name, empty when not given."""
+        if (inner := self.section(key)) is None:
+            return ()
+        found = [(self._checked(key, name, check), inner.texts(name, check)) for name in inner._values]
+        return tuple(sorted((name, values) for name, values in found if name))
+
     def integer(self, key: str, default: int, at_least: int = 0, at_most: int = 10**12) -> int:
         """A whole number within bounds."""
         value = self._scalar(key, required=False)

@@ -57,6 +57,10 @@ class Payload:
     block: tuple[str, ...] = ()
     group: str = ""
     """Accounting group; empty: the user's own."""
+    priority: int = 0
+    """Among the user's own tasks, -1,000 to 1,000; the higher first."""
+    move: bool = True
+    """Whether jobs may be taken to other sites once they are placed."""
 
 
 def parse(text: str, source: str = "payload") -> Payload:
@@ -77,6 +81,8 @@ def parse(text: str, source: str = "payload") -> Payload:
         allow=tuple(sorted(sites.texts("allow", names.name))) if sites else (),
         block=tuple(sorted(sites.texts("block", names.name))) if sites else (),
         group=top.text("group", "", names.group),
+        priority=top.integer("priority", 0, at_least=-1000, at_most=1000),
+        move=top.flag("move", True),
     )
     _check_together(top, payload)
     top.finish()

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
+POLICIES = ("glideroute", "panda", "overflow", "replicas", "any", "random", "least-loaded", "flow")
+"""Ways to choose sites, by name; the first is the default."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerPolicy:
     """The broker's thresholds."""
 
+    name: str = POLICIES[0]
+    """Which way to choose sites."""
     bind: bool = True
     """False: decisions are only written into the log and counted, and no job is touched (mode `tag`)."""
     max_sites: int = 8
@@ -43,6 +48,10 @@ class BrokerPolicy:
     """A waiting job is moved only for a gain of at least this much, in seconds …"""
     min_gain: float = 0.5
     """… and of at least this share of the time it would otherwise take, 0..1."""
+    panda_rebroker_s: float = 7200.0
+    """Policy `panda`: jobs that wait so long without a start are brokered again, in seconds; PanDA's own is 12 h."""
+    overflow: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Policy `overflow`: large sites, and the neighbours that help each; sorted."""
 
 
 @dataclass(frozen=True, slots=True)

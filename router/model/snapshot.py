@@ -1,37 +1,47 @@
-"""Worlds as JSON text, so that a decision can be taken again exactly: what a bug report needs.
+"""Worlds as JSON text, with the policy of then, so that a decision can be taken again exactly: what a bug report needs.
 
 The form follows the dataclasses: a value is a mapping of its fields; fields that are missing have their defaults, and
 unknown ones are refused.
 """
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from router.errors import UserError
+from router.model.policy import BrokerPolicy
 from router.model.world import World
 
 VERSION = 1
 
 
-def dump(world: World) -> str:
-    """A world as JSON."""
-    return json.dumps({"version": VERSION, "world": _plain(world)}, separators=(",", ":"))
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A world, and the policy that decided in it; None where it was saved without."""
+
+    world: World
+    policy: BrokerPolicy | None = None
 
 
-def load(text: str, source: str = "snapshot") -> World:
-    """The world in a JSON text. Raises UserError where it holds none."""
+def dump(world: World, policy: BrokerPolicy | None = None) -> str:
+    """A world and its policy as JSON."""
+    saved = {"version": VERSION, "world": _plain(world), "policy": _plain(policy)}
+    return json.dumps(saved, separators=(",", ":"))
+
+
+def load(text: str, source: str = "snapshot") -> Saved:
+    """What was saved in a JSON text. Raises UserError where it holds no world."""
     try:
         found = json.loads(text)
         if found["version"] != VERSION:
             raise ValueError(f"is of version {found['version']}, this glideroute reads {VERSION}")
-        world = _value(World, found["world"])
+        saved = _value(Saved, {key: value for key, value in found.items() if key != "version"})
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{source} is no saved world: {error}") from None
-    assert isinstance(world, World)  # noqa: S101 - _value makes what it is asked for
-    return world
+    assert isinstance(saved, Saved)  # noqa: S101 - _value makes what it is asked for
+    return saved
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,10 @@ from router.render.parts import MERGER, merge_jobs, parts
 from router.resources import folder
 
 WRAPPER = "run_job.py"
+LEVEL = 10_000
+"""Steps of JobPrio between two priorities of a user's tasks."""
+STEP = 100
+"""Jobs of a task for each of which JobPrio is one lower, so that a user's tasks take turns: PanDA's rule has 5."""
 MERGE_REQUESTS = Requests(cpus=1, memory_mb=1024, disk_mb=1024, walltime_s=3600)
 
 
@@ -32,6 +36,14 @@ class Description:
     allow: str = ""
     block: str = ""
     group: str = ""
+    priority: int = 0
+    """JobPrio of the first job; HTCondor orders the jobs of one user by it, and nobody else's."""
+    fixed: str = "False"
+
+    @property
+    def priority_step(self) -> int:
+        """Jobs for each of which JobPrio is one lower."""
+        return STEP
 
     @property
     def walltime_min(self) -> int:
@@ -63,6 +75,8 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         allow=",".join(payload.allow),
         block=",".join(payload.block),
         group=payload.group,
+        priority=payload.priority * LEVEL - int(batch.chunks[0].job) // STEP,
+        fixed=str(not payload.move),
     )
     items = tuple(_item(chunk.job, part.name) for part in parts(batch) for chunk in part.chunks)
     return Injection(batch.key, _render("analysis.jdl.j2", f"{task.id} {batch.key}", description), items)
@@ -81,6 +95,8 @@ def merge_injection(task: Task) -> Injection:
         allow=",".join(payload.allow),
         block=",".join(payload.block),
         group=payload.group,
+        priority=payload.priority * LEVEL + 1,
+        fixed=str(not payload.move),
     )
     items = tuple(_item(job, MERGE_BATCH) for job in merge_jobs(payload))
     return Injection(MERGE_BATCH, _render("merge.jdl.j2", f"{task.id} {MERGE_BATCH}", description), items)

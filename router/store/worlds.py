@@ -5,15 +5,16 @@ from pathlib import Path
 
 from router.errors import UserError
 from router.model import snapshot
+from router.model.policy import BrokerPolicy
 from router.model.world import World
 
 
 class Worlds:
     """A folder of compressed snapshots; the oldest make room."""
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        """Keep the last `keep` worlds in `folder`."""
-        self._folder, self._keep = folder, keep
+    def __init__(self, folder: Path, keep: int, policy: BrokerPolicy) -> None:
+        """Keep the last `keep` worlds in `folder`, with the policy that decides in them."""
+        self._folder, self._keep, self._policy = folder, keep, policy
 
     def save(self, world: World) -> None:
         """Write a world, whole or not at all."""
@@ -22,14 +23,14 @@ class Worlds:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{int(world.now * 1000):015d}.json.gz"
         part = path.with_suffix(".part")
-        part.write_bytes(gzip.compress(snapshot.dump(world).encode(), compresslevel=1))
+        part.write_bytes(gzip.compress(snapshot.dump(world, self._policy).encode(), compresslevel=1))
         part.rename(path)
         for old in sorted(self._folder.glob("*.json.gz"))[: -self._keep]:
             old.unlink(missing_ok=True)
 
 
-def read(path: Path) -> World:
-    """The world in a file, compressed or not. Raises UserError where it holds none."""
+def read(path: Path) -> snapshot.Saved:
+    """The world in a file, compressed or not, and its policy. Raises UserError where it holds none."""
     try:
         content = path.read_bytes()
         text = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content

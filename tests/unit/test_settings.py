@@ -66,6 +66,26 @@ def test_whole_settings_are_read_as_they_are_written():
     )
 
 
+def test_a_policy_is_chosen_by_name_with_the_lists_it_needs():
+    broker = read("broker: {policy: overflow, overflow: {T1_B: [], T1_A: [T2_A, T2_B]}, panda_rebroker: 12 h}").broker
+    assert (broker.name, broker.panda_rebroker_s) == ("overflow", 12 * 3600)
+    assert broker.overflow == (("T1_A", ("T2_A", "T2_B")), ("T1_B", ()))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{policy: pandas}", "broker.policy: must be one of glideroute, panda, .*did you mean 'panda'"),
+        ("{overflow: {T1: T2}}", "broker.overflow.T1: must be a list"),
+        ("{overflow: [T1]}", "broker.overflow: must be a mapping"),
+        ("{overflow: {T1: ['a b']}}", "broker.overflow.T1"),
+    ],
+)
+def test_a_policy_that_is_not_known_or_lacks_its_lists_is_told(text, told):
+    with pytest.raises(UserError, match=told):
+        read(f"broker: {text}")
+
+
 def test_without_a_file_everything_lies_below_home(tmp_path):
     settings = load(tmp_path)
     assert settings.database_url == f"sqlite:///{tmp_path}/glideroute.db"

@@ -14,6 +14,9 @@ from router import wiring
 from router.cli.main import COMMANDS, HELP, glideroute
 from router.errors import OutcomeUnknown, PermissionRefused, PoolUnreachable
 from router.model.files import Located
+from router.model.policy import BrokerPolicy
+from router.store.worlds import Worlds
+from router.testing.build import a_group, a_site, a_world, inputs_at
 
 
 @pytest.fixture
@@ -316,3 +319,29 @@ def test_settings_that_are_wrong_are_told_with_their_line(run, tmp_path):
     (tmp_path / "home" / "glideroute.yaml").write_text("site: {}\n")
     shown = run("router", "run", "--once")
     assert (shown.code, "line 1: site: is not a known key; did you mean 'sites'?" in shown.err) == (2, True)
+
+
+@pytest.fixture
+def saved(tmp_path) -> Path:
+    """A world with 30 jobs to place, saved while the policy was `overflow`."""
+    sites = [a_site(name, cores=16, idle_cores=16) for name in ("SITE_A", "SITE_B")]
+    world = a_world(*sites, jobs=(a_group(7, count=30),), inputs=((7, inputs_at("SITE_A", "SITE_B")),))
+    Worlds(tmp_path / "worlds", 1, BrokerPolicy(name="overflow")).save(world)
+    [path] = (tmp_path / "worlds").iterdir()
+    return path
+
+
+def test_a_saved_world_is_decided_again_as_it_was(run, saved):
+    [placed] = run("router", "replay", saved, "--json").json
+    assert placed["decision"]["words"] == "placed at SITE_A or SITE_B by overflow"
+    assert run("router", "replay", saved, "--json") == run("router", "replay", saved, "--json")
+    assert "by overflow" not in run("router", "replay", saved, "--settings").out
+
+
+def test_a_saved_world_is_decided_by_two_policies_side_by_side(run, saved):
+    shown = run("router", "replay", saved, "--policy", "panda")
+    assert "30 to SITE_A,SITE_B (placed)" in shown.out
+    assert "overflow: 1 action(s), panda: " in shown.out
+    found = run("router", "replay", saved, "--policy", "panda", "--json").json
+    assert [action["count"] for action in found["overflow"]] == [30]
+    assert sum(action["count"] for action in found["panda"]) == 30

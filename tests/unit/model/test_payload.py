@@ -171,3 +171,8 @@ def test_a_word_that_yaml_would_take_for_something_else_stays_the_word(word):
 )
 def test_a_value_that_could_become_a_submit_command_is_refused_with_its_field(line):
     assert f"line 3: {line.split(':')[0]}" in fault(f"{SHORT}{line}\n")
+
+
+def test_a_payload_says_which_of_its_users_tasks_goes_first_and_whether_its_jobs_may_be_moved():
+    found = payload.parse("name: a\nexecutable: a.sh\npriority: -5\nmove: false\n")
+    assert (found.priority, found.move) == (-5, False)

@@ -13,6 +13,7 @@ import pytest
 
 from router.errors import UserError
 from router.model.payload import Split
+from router.model.task import Batch, Chunk
 from router.render import jdl, parts
 from router.testing.build import a_batch, a_dataset, a_file, a_payload, a_task, an_output
 
@@ -212,3 +213,21 @@ def test_a_value_that_slipped_past_every_check_still_makes_no_description(task, 
     with pytest.raises(UserError):
         jdl.batch_injection(task, a_batch())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "priority", "expected"), [(0, 0, 0), (250, 0, -2), (250, 3, 29_998), (99, -1, -10_000)]
+)
+def test_the_jobs_of_a_task_come_later_the_more_of_it_go_before(first, priority, expected):
+    task = a_task(payload=a_payload(priority=priority))
+    batch = Batch("b1", tuple(Chunk(f"{number:04d}") for number in range(first, first + 2)))
+    assert f"\npriority = {expected} - $(Process) / 100\n" in jdl.batch_injection(task, batch).text
+
+
+def test_a_merge_job_goes_before_the_other_jobs_of_tasks_of_its_priority():
+    task = a_task(payload=a_payload(priority=3, outputs=(an_output(merge=True),)))
+    assert "\npriority = 30001 - $(Process) / 100\n" in jdl.merge_injection(task).text
+
+
+def test_jobs_that_may_not_be_moved_say_so():
+    assert "My.RouterFixed = True" in jdl.batch_injection(a_task(payload=a_payload(move=False)), a_batch()).text
