@@ -32,7 +32,12 @@ from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
 
-LASTING = frozenset({"not-allowed", "blocked", "cpus", "memory", "disk", "walltime", "no-size"})
+LASTING = frozenset(
+    {
+        *("not-allowed", "blocked", "cpus", "memory", "disk", "walltime", "no-size"),
+        *("gpus", "gpu-kind", "architecture", "os", "software", "container"),
+    }
+)
 """Refusals that waiting does not cure."""
 
 

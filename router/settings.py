@@ -8,6 +8,7 @@ from pathlib import Path
 from router.errors import UserError
 from router.model import document, names
 from router.model.files import StorageElement
+from router.model.payload import gpus
 from router.model.pilot import Entry, Software
 from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy
 
@@ -168,10 +169,19 @@ def _entry(name: str, site: str, section: document.Section) -> Entry:
         min_glideins=section.integer("min_glideins", default.min_glideins, at_most=1000),
         idle_s=section.seconds("idle", default.idle_s),
         grid_resource=section.text("grid_resource", "", names.plain),
-        software=Software(software.text("python", "", names.plain), software.texts("modules", names.plain))
-        if software
-        else Software(),
+        software=_software(software) if software else Software(),
+        gpus=gpus(section),
+        arch=section.text("arch", "", names.arch),
+        os=section.text("os", "", names.system),
         attributes=section.pairs("attributes", names.environment_name, names.plain),
+    )
+
+
+def _software(section: document.Section) -> Software:
+    return Software(
+        section.text("python", "", names.plain),
+        section.texts("modules", names.plain),
+        section.texts("tags", names.software),
     )
 
 

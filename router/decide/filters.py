@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from router.decide.columns import Booleans, ShapeColumns, SiteColumns, shape_columns, site_columns
+from router.decide.columns import EVERYWHERE, Booleans, ShapeColumns, SiteColumns, meets, shape_columns, site_columns
 from router.model.action import Refusal
+from router.model.node import Platform
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
 from router.model.task import Shape
@@ -38,6 +39,17 @@ class Filter:
 
 def _closed(_: Shape, site: Site) -> str:
     return f"is {site.status}" + (f": {site.status_reason}" if site.status_reason else "")
+
+
+def _there(site: Site, field: str) -> str:
+    return " or ".join(sorted({getattr(platform, field) or "unknown" for platform in site.platforms}))
+
+
+def _lacking(shape: Shape, site: Site) -> list[str]:
+    """What no kind of node there has; all that is asked for, where each has a part."""
+    there = {tag for platform in site.platforms for tag in platform.software}
+    wanted = shape.requests.platform.software
+    return [tag for tag in wanted if tag not in there] or list(wanted)
 
 
 STATUS = Filter(lambda site: f"site-{site.status}", lambda shape, site: site.online, _closed)
@@ -87,9 +99,51 @@ WALLTIME = Filter(
 )
 """One job wants more time than a glidein there lives."""
 
+GPUS = Filter(
+    "gpus",
+    lambda shape, site: shape.gpus <= site.gpus if shape.gpus.any() else EVERYWHERE,
+    lambda shape, site: f"asks for {shape.requests.gpus}, glideins there have {site.limits.gpus}",
+)
+"""One job wants more GPUs than a glidein there has."""
+
+GPU_KIND = Filter(
+    "gpu-kind",
+    lambda shape, site: shape.gpus_are(site),
+    lambda shape, site: f"asks for {shape.requests.gpus}, glideins there have {site.limits.gpus}",
+)
+"""The GPUs there have too little memory, or compute too little."""
+
+ARCH = Filter(
+    "architecture",
+    lambda shape, site: meets(shape.arch, site.platforms, Platform.runs) @ site.nodes,
+    lambda shape, site: f"asks for {shape.requests.platform.arch}, nodes there are {_there(site, 'arch')}",
+)
+"""The program is for another architecture, or for a higher level of it."""
+
+SYSTEM = Filter(
+    "os",
+    lambda shape, site: meets(shape.os, site.platforms, Platform.is_os) @ site.nodes,
+    lambda shape, site: f"asks for {shape.requests.platform.os}, nodes there have {_there(site, 'os')}",
+)
+"""The program is for another operating system."""
+
+SOFTWARE = Filter(
+    "software",
+    lambda shape, site: meets(shape.software, site.platforms, Platform.has) @ site.nodes,
+    lambda shape, site: f"asks for software that no node there has all of: {', '.join(_lacking(shape, site))}",
+)
+"""Something that the job builds on is not there."""
+
+CONTAINER = Filter(
+    "container",
+    lambda shape, site: meets(shape.images, site.platforms, Platform.opens) @ site.nodes,
+    lambda shape, site: f"runs no containers of the kind {', '.join(shape.requests.platform.images)}",
+)
+"""The job's container cannot be started there."""
+
 ONE_SIZE = Filter(
     "no-size",
-    lambda shape, site: site.offers.held(shape, len(site.names)) if site.offers else site.online | True,
+    lambda shape, site: site.offers.held(shape, len(site.names), site.platforms) if site.offers else EVERYWHERE,
     lambda shape, site: "has glideins with each of what it asks for, and none with all of it",
 )
 """A site has large glideins and long ones, and the job wants one that is both."""
@@ -112,7 +166,7 @@ VALIDATION = Filter(
 
 CROWDED = Filter(
     "source-crowded",
-    lambda shape, site: np.array([[True]]),
+    lambda shape, site: EVERYWHERE,
     lambda shape, site: "lacks the input, and the storage that has it feeds as many jobs elsewhere as it can",
     harmless=True,
 )
@@ -156,6 +210,12 @@ def filters(policy: BrokerPolicy) -> tuple[Filter, ...]:
         MEMORY,
         DISK,
         WALLTIME,
+        GPUS,
+        GPU_KIND,
+        ARCH,
+        SYSTEM,
+        SOFTWARE,
+        CONTAINER,
         ONE_SIZE,
         INPUT,
         VALIDATION,
@@ -169,7 +229,9 @@ def refused(shapes: ShapeColumns, sites: SiteColumns, asked: Sequence[Filter]) -
     """Number, from 1, of the first filter that refuses each pair; 0 where none does. A matrix (G, S) of bytes."""
     codes = np.zeros(shapes.local.shape, dtype=np.uint8)
     for number in range(len(asked), 0, -1):
-        np.copyto(codes, np.uint8(number), where=~asked[number - 1].passes(shapes, sites))
+        passed = asked[number - 1].passes(shapes, sites)
+        if not passed.all():
+            np.copyto(codes, np.uint8(number), where=~passed)
     return codes
 
 

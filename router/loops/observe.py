@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup
+from router.model.node import Gpus
 from router.model.pilot import MARGIN_S, Entry, ValidationFailure
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
@@ -148,9 +149,14 @@ def _offers(entries: Iterable[Entry], slots: Iterable[SlotGroup]) -> list[Limits
     lives a day.
     """
     lives = {entry.name: entry.walltime_s for entry in entries}
-    present = {slot.entry: slot for slot in slots}
-    sizes = [Limits(s.slot_cpus, s.memory_mb, s.disk_mb, lives.get(s.entry, DAY_S)) for s in present.values()]
-    sizes += [Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s) for e in entries if e.name not in present]
+    present = tuple(slots)
+    seen = {slot.entry for slot in present}
+    sizes = [
+        Limits(s.slot_cpus, s.memory_mb, s.disk_mb, lives.get(s.entry, DAY_S), s.gpus, s.platform) for s in present
+    ]
+    sizes += [
+        Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s, e.gpus, e.platform) for e in entries if e.name not in seen
+    ]
     # Jobs ask for whole minutes, so that what is left of a minute is of use to none.
     return [replace(size, walltime_s=max(0, size.walltime_s - MARGIN_S) // 60 * 60) for size in sizes]
 
@@ -163,6 +169,12 @@ def _most(sizes: Sequence[Limits]) -> Limits:
         max(size.memory_mb for size in sizes),
         max(size.disk_mb for size in sizes),
         max(size.walltime_s for size in sizes),
+        Gpus(
+            max(size.gpus.count for size in sizes),
+            max(size.gpus.memory_mb for size in sizes),
+            max(size.gpus.capability for size in sizes),
+        ),
+        sizes[0].platform,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from router.model import names
+from router.model.node import Gpus, Platform
 from router.model.payload import Requests
 
 MAX_WORDS = 1000
@@ -110,7 +111,7 @@ class EndedJob:
 
 @dataclass(frozen=True, slots=True)
 class SlotGroup:
-    """The slots of one site's glideins of one entry, added up."""
+    """The slots of one site's glideins of one entry and one kind of nodes, added up."""
 
     site: str
     entry: str
@@ -125,3 +126,6 @@ class SlotGroup:
     retiring: int = 0
     """Glideins that take no further jobs."""
     idle_glideins: int = 0
+    gpus: Gpus = Gpus()
+    """Of one glidein."""
+    platform: Platform = Platform()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from router.model.node import Gpus, Platform
 from router.model.pilot import ValidationFailure
 
 
@@ -47,12 +48,15 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most one job can get at a site: the largest slot any of its entries gives."""
+    """What one job can get of a glidein; of a site, the most of each that any of its glideins gives."""
 
     cpus: int = 0
     memory_mb: int = 0
     disk_mb: int = 0
     walltime_s: int = 0
+    gpus: Gpus = Gpus()
+    platform: Platform = Platform()
+    """Of a site with several kinds of nodes, that of one of them: see `Site.platforms`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +88,8 @@ class Site:
     """How long no glidein has been seen although jobs asked for them; 0 while there are some, or nobody asked."""
     failure: ValidationFailure | None = None
     """Set while glideins fail validation here and none works."""
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """The kinds of nodes there, in the order of the offers."""
+        return tuple(dict.fromkeys(offer.platform for offer in self.offers)) or (self.limits.platform,)

@@ -31,6 +31,7 @@ class Description:
     """Absolute path of the program HTCondor starts: a relative one would be looked for where the user is."""
     files: tuple[str, ...]
     requests: Requests
+    container: str = ""
     dataset: str = ""
     inputs: str = ""
     allow: str = ""
@@ -49,6 +50,16 @@ class Description:
     def walltime_min(self) -> int:
         """Whole minutes, rounded up."""
         return -(-self.requests.walltime_s // 60)
+
+    @property
+    def capability(self) -> str:
+        """The GPUs' capability as a ClassAd number."""
+        return f"{self.requests.gpus.capability:g}"
+
+    @property
+    def software(self) -> str:
+        """The tags as one list."""
+        return ",".join(self.requests.platform.software)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         wrapper=f"{task.directory}/code/{WRAPPER}",
         files=tuple(f"code/{name}" for name in (payload.executable, *payload.files)),
         requests=payload.requests,
+        container=payload.container,
         dataset=payload.dataset,
         inputs=",".join(sorted(batch.sites)),
         allow=",".join(payload.allow),

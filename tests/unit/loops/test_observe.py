@@ -1,9 +1,12 @@
 """From the sources to a world: what is counted where, and what is believed of whom."""
 
+from dataclasses import replace
+
 import pytest
 
 from router.loops.observe import EVENTS_FRESH_S, Declared, assemble, observe
 from router.model.job import JobState, SlotGroup
+from router.model.node import Gpus, Platform
 from router.model.pilot import MARGIN_S
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
@@ -37,6 +40,16 @@ def test_a_site_is_known_by_its_glideins_or_their_refusals_but_not_because_a_job
 def test_what_a_glidein_really_gives_counts_more_than_what_its_entry_promises():
     declared = (Declared("SITE_A", (an_entry("e1", cpus=8, disk_mb=60_000, walltime_s=3600), an_entry("e2", cpus=2))),)
     assert sites(declared, slots=(SLOT,))["SITE_A"].limits == Limits(8, 8000, 50_000, 86400 - MARGIN_S)
+
+
+def test_a_site_is_known_by_the_nodes_it_has_and_by_promises_where_it_has_none():
+    promised = an_entry("e2", gpus=Gpus(1, 9000), arch="x86_64-v3", os="el9")
+    old = replace(SLOT, platform=Platform("x86_64-v2", "el8"))
+    new = replace(SLOT, platform=Platform("x86_64-v3", "el8"), gpus=Gpus(2, 8000))
+    declared = (Declared("SITE_A", (an_entry("e1", os="el7"), promised)),)
+    site = sites(declared, slots=(old, new))["SITE_A"]
+    assert site.platforms == (old.platform, new.platform, promised.platform)
+    assert site.limits.gpus == Gpus(2, 9000)
 
 
 def test_idle_jobs_wait_at_each_of_their_sites_and_running_ones_run_at_one():
