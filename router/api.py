@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from router.decide.advise import advise
+from router.decide.bars import Bars
 from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.split import batches
@@ -34,7 +35,7 @@ from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
 
 LASTING = frozenset(
     {
-        *("not-allowed", "blocked", "cpus", "memory", "disk", "walltime", "no-size"),
+        *("not-allowed", "blocked", "share-closed", "cpus", "memory", "disk", "walltime", "no-size"),
         *("gpus", "gpu-kind", "architecture", "os", "software", "container"),
     }
 )
@@ -65,7 +66,8 @@ class Router:
         cut = batches(payload, dataset)
         world = self.world()
         choices = Choices(world, self.policy)
-        planned = tuple(_planned(payload, batch, choices) for batch in cut)
+        full = Bars.of(world, choices.brokerage).full.get(self.user, ())
+        planned = tuple(_planned(payload, batch, choices, full) for batch in cut)
         _refuse_impossible(planned)
         return Plan(payload, text, dataset, planned)
 
@@ -218,11 +220,12 @@ class Router:
         world = self.world()
         inputs = dict(world.inputs)
         choices = Choices(world, self.policy)
+        bars = Bars.of(world, choices.brokerage)
         found = []
         for batch, cluster in self._clusters(wanted):
             groups = tuple(group for group in world.jobs if group.cluster == cluster)
             history = tuple(self.memory.of_cluster(cluster))
-            shape = self._shape(wanted, groups, inputs.get(cluster, Inputs()))
+            shape = self._shape(wanted, groups, inputs.get(cluster, Inputs()), bars)
             idle = sum(group.count for group in groups if group.state is JobState.IDLE)
             advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
             choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
@@ -236,10 +239,9 @@ class Router:
         task = self.memory.task(wanted)
         return [(each.key, each.cluster) for each in self.memory.batches(task.id) if each.cluster is not None]
 
-    def _shape(self, wanted: str, groups: Sequence[JobGroup], inputs: Inputs) -> Shape:
+    def _shape(self, wanted: str, groups: Sequence[JobGroup], inputs: Inputs, bars: Bars) -> Shape:
         if groups:
-            first = groups[0]
-            return Shape(first.requests, inputs, first.allow, first.block, first.group, first.dataset)
+            return shape_of(groups[0], {groups[0].cluster: inputs}, bars)
         try:
             payload = self.memory.task(wanted).payload
         except NotFound:
@@ -296,9 +298,9 @@ class Router:
         return self.memory.dataset(name)
 
 
-def _planned(payload: Payload, batch: Batch, choices: Choices) -> PlannedBatch:
+def _planned(payload: Payload, batch: Batch, choices: Choices, full: tuple[str, ...]) -> PlannedBatch:
     inputs = replace(inputs_of(batch.chunks), jobs=len(batch.chunks))
-    shape = Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
+    shape = Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset, full=full)
     return PlannedBatch(batch, shape, choices.choose(shape), choices.sites_for(shape, len(batch.chunks)))
 
 

@@ -11,6 +11,7 @@ from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
 from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy
+from router.model.site import Access
 
 FILE = "glideroute.yaml"
 
@@ -44,6 +45,7 @@ class SiteSettings:
     name: str
     storage: StorageElement | None = None
     entries: tuple[Entry, ...] = ()
+    access: Access = Access()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,9 @@ def _site(name: str, section: document.Section) -> SiteSettings:
             storage.text("name", f"{name}_DISK", names.name), name, storage.text("prefix", check=names.plain)
         )
     entries = tuple(_entry(each, name, inner) for each, inner in section.named("entries", names.name))
-    return SiteSettings(name, element, entries)
+    groups = section.section("groups")
+    access = Access(groups.texts("allow", names.group), groups.texts("block", names.group)) if groups else Access()
+    return SiteSettings(name, element, entries, access)
 
 
 def _entry(name: str, site: str, section: document.Section) -> Entry:
@@ -213,6 +217,12 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         failure_window_s=section.seconds("failure_window", default.failure_window_s),
         validation_window_s=section.seconds("validation_window", default.validation_window_s),
         silent_limit_s=section.seconds("silent_limit", int(default.silent_limit_s)),
+        left_limit_s=section.seconds("left_limit", int(default.left_limit_s)),
+        wait_limit_s=section.seconds("wait_limit", int(default.wait_limit_s)),
+        overload_queue=section.integer("overload_queue", default.overload_queue),
+        overload_ratio=section.number("overload_ratio", default.overload_ratio),
+        user_wait_s=section.seconds("user_wait", int(default.user_wait_s)),
+        user_queue=section.integer("user_queue", default.user_queue, at_least=1),
         typical_run_s=section.seconds("typical_run", int(default.typical_run_s)),
         ramp_s=section.seconds("ramp", int(default.ramp_s)),
         remote_s=section.seconds("remote_cost", int(default.remote_s)),

@@ -144,7 +144,7 @@ def recorded_load(settings: Settings, hours: float) -> tuple[Submission, ...]:
 
 def declared(settings: Settings) -> tuple[Declared, ...]:
     """The sites as the loops see them."""
-    return tuple(Declared(site.name, site.entries) for site in settings.sites)
+    return tuple(Declared(site.name, site.entries, site.access) for site in settings.sites)
 
 
 def reports(task: Task) -> TaskDirectory:

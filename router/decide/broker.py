@@ -129,8 +129,6 @@ class Brokerage:
         self.policy = policy
         self.place = {site.name: number for number, site in enumerate(self.sites)}
         self._columns: SiteColumns = site_columns(self.sites, policy)
-        self._asked = filters(policy)
-        self.harmless = np.array([False, *(each.harmless for each in self._asked)])
         self._lost = lost_s(self._columns, policy)
         self.queued: Numbers = np.zeros((1, len(self.sites)), dtype=np.float32)
         self._reading: Numbers = np.zeros(len(self.sites), dtype=np.float32)
@@ -144,6 +142,11 @@ class Brokerage:
                         self._note_reading(self.sites[site].name, share / group.requests.cpus, read)
             elif group.state is JobState.RUNNING and (read := known.get(group.cluster)):
                 self._note_reading(group.site, group.count, read)
+
+        waits = wait_s(self._columns, self.queued, policy)[0].tolist()
+        self._asked = filters(policy, dict(zip(self._columns.names, waits, strict=True)))
+        self.harmless = np.array([False, *(each.harmless for each in self._asked)])
+        self.newcomers = np.array([False, *(each.newcomers for each in self._asked)])
 
     @classmethod
     def of(cls, world: World, policy: BrokerPolicy) -> "Brokerage":

@@ -6,14 +6,14 @@ A table of shapes has its columns upright (G, 1), one of sites lying (1, S); an 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router.model.node import Platform
 from router.model.policy import BrokerPolicy
-from router.model.site import Site, SiteStatus
+from router.model.site import Access, Site, SiteStatus
 from router.model.task import Shape
 
 FEW_READERS = 4
@@ -25,6 +25,8 @@ STALL_SHARE = 0.1
 
 Booleans = NDArray[np.bool_]
 Numbers = NDArray[np.float32]
+
+T = TypeVar("T")
 
 EVERYWHERE: Booleans = np.array([[True]])
 """Every pair passes."""
@@ -49,6 +51,10 @@ class SiteColumns:
     """(P, S): which kinds of nodes a site has."""
     offers: "OfferColumns | None"
     """Sites whose glideins are of several sizes; None where no site has such."""
+    access: tuple[Access, ...]
+    """The rules of whose jobs are taken that there are anywhere: A of them."""
+    rules: Booleans
+    """(A, S): which of them a site has."""
     valid: Booleans
     """No glidein refuses its node, or some work."""
     silent_s: Numbers
@@ -64,6 +70,9 @@ class SiteColumns:
     """Cores that a job would get at once: idle ones, or all that come with the first glideins where there are none."""
     rate: Numbers
     """Cores that become free for a job per second."""
+    waiting: Numbers
+    """Idle jobs, each counted at every site of its set."""
+    running: Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,11 @@ class ShapeColumns:
     """Input of one job, in MB (10^6 bytes)."""
     allowed: Booleans
     blocked: Booleans
+    group: np.ndarray
+    """Of text."""
+    left: Booleans
+    """Sites that they left lately; of (G, 1) where none did, as is the next."""
+    full: Booleans
     local: Numbers
     """Share of the input that lies at each site, 0..1."""
 
@@ -141,12 +155,12 @@ class ShapeColumns:
         )
 
 
-def meets(wishes: np.ndarray, platforms: Sequence[Platform], has: Callable[[Platform, Any], bool]) -> Booleans:
-    """Which kinds of nodes have what is asked: (G, P), or (1, P) where all wishes are alike. Few are distinct."""
+def meets(wishes: np.ndarray, kinds: Sequence[T], has: Callable[[T, Any], bool]) -> Booleans:
+    """Which kinds have what is asked: (G, K), or (1, K) where all wishes are alike. Few are distinct."""
     column = wishes[:, 0].tolist()
-    rows = {wish: [has(platform, wish) for platform in platforms] for wish in set(column)}
+    rows = {wish: [has(kind, wish) for kind in kinds] for wish in set(column)}
     found = list(rows.values()) if len(rows) == 1 else [rows[wish] for wish in column]
-    return np.array(found, dtype=bool).reshape(len(found), len(platforms))
+    return np.array(found, dtype=bool).reshape(len(found), len(kinds))
 
 
 def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
@@ -159,6 +173,7 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         return np.array([values], dtype=bool)
 
     platforms = tuple(dict.fromkeys(platform for site in sites for platform in site.platforms))
+    access = tuple(dict.fromkeys(site.access for site in sites))
     return SiteColumns(
         names=tuple(site.name for site in sites),
         online=flags([site.status is SiteStatus.ONLINE for site in sites]),
@@ -170,8 +185,10 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         gpu_memory_mb=column([site.limits.gpus.memory_mb for site in sites]),
         gpu_capability=column([site.limits.gpus.capability for site in sites]),
         platforms=platforms,
-        nodes=_nodes(sites, platforms),
+        nodes=_having(sites, platforms, lambda site: site.platforms),
         offers=_offers(sites, platforms),
+        access=access,
+        rules=_having(sites, access, lambda site: (site.access,)),
         valid=flags([site.failure is None for site in sites]),
         silent_s=column([site.silent_s for site in sites]),
         ended=column([site.outcomes.succeeded + site.outcomes.failed for site in sites]),
@@ -181,14 +198,17 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         readers=column([max(FEW_READERS, policy.remote_readers * max(site.cores, site.max_cores)) for site in sites]),
         ready=column([_ready(site, policy) for site in sites]),
         rate=column([_rate(site, policy) for site in sites]),
+        waiting=column([site.waiting_jobs for site in sites]),
+        running=column([site.running_jobs for site in sites]),
     )
 
 
-def _nodes(sites: Sequence[Site], platforms: Sequence[Platform]) -> Booleans:
-    found = np.zeros((len(platforms), len(sites)), dtype=bool)
-    row = {platform: number for number, platform in enumerate(platforms)}
+def _having(sites: Sequence[Site], kinds: Sequence[T], of: Callable[[Site], Sequence[T]]) -> Booleans:
+    """(K, S): which kinds a site has."""
+    found = np.zeros((len(kinds), len(sites)), dtype=bool)
+    row = {kind: number for number, kind in enumerate(kinds)}
     for column, site in enumerate(sites):
-        found[[row[platform] for platform in site.platforms], column] = True
+        found[[row[kind] for kind in of(site)], column] = True
     return found
 
 
@@ -265,6 +285,9 @@ def shape_columns(shapes: Sequence[Shape], names: Sequence[str]) -> ShapeColumns
         mb=_upright(shapes, lambda shape: shape.inputs.size / max(1, shape.inputs.jobs) / 1e6),
         allowed=_membership([shape.allow for shape in shapes], place, empty=True),
         blocked=_membership([shape.block for shape in shapes], place, empty=False),
+        group=_wishes([shape.group for shape in shapes]),
+        left=_seldom([shape.left for shape in shapes], place),
+        full=_seldom([shape.full for shape in shapes], place),
         local=local,
     )
 
@@ -278,6 +301,11 @@ def _wishes(values: Sequence[object]) -> np.ndarray:
     for row, value in enumerate(values):
         found[row, 0] = value
     return found
+
+
+def _seldom(lists: Sequence[tuple[str, ...]], place: dict[str, int]) -> Booleans:
+    """As _membership, for lists that are mostly empty."""
+    return _membership(lists, place, empty=False) if any(lists) else np.zeros((len(lists), 1), dtype=bool)
 
 
 def _membership(lists: Sequence[tuple[str, ...]], place: dict[str, int], *, empty: bool) -> Booleans:

@@ -5,7 +5,7 @@ not. It sees shapes and sites and nothing else: no clock, no settings, no pool. 
 function that takes it. Words are made only when somebody asks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from router.decide.columns import EVERYWHERE, Booleans, ShapeColumns, SiteColumn
 from router.model.action import Refusal
 from router.model.node import Platform
 from router.model.policy import BrokerPolicy
-from router.model.site import Site
+from router.model.site import Access, Site
 from router.model.task import Shape
 
 
@@ -27,6 +27,10 @@ class Filter:
     words: Callable[[Shape, Site], str]
     harmless: bool = False
     """Nothing starts at such a site anyway: jobs that may run elsewhere as well need not be taken away from it."""
+    soft: bool = False
+    """Refuses a site only where another one fits."""
+    newcomers: bool = False
+    """Is not asked of jobs that have the site already."""
 
     def refusal(self, shape: Shape, site: Site) -> Refusal:
         """What to tell of a pair that does not pass."""
@@ -35,6 +39,10 @@ class Filter:
     def tag_at(self, site: Site) -> str:
         """The tag of a refusal at a site."""
         return self.tag if isinstance(self.tag, str) else self.tag(site)
+
+
+CLOSED = "site-"
+"""Begins the tag of a site that an operator closed."""
 
 
 def _closed(_: Shape, site: Site) -> str:
@@ -52,7 +60,7 @@ def _lacking(shape: Shape, site: Site) -> list[str]:
     return [tag for tag in wanted if tag not in there] or list(wanted)
 
 
-STATUS = Filter(lambda site: f"site-{site.status}", lambda shape, site: site.online, _closed)
+STATUS = Filter(lambda site: f"{CLOSED}{site.status}", lambda shape, site: site.online, _closed)
 """Operators have closed the site."""
 
 ALLOWED = Filter(
@@ -169,8 +177,79 @@ CROWDED = Filter(
     lambda shape, site: EVERYWHERE,
     lambda shape, site: "lacks the input, and the storage that has it feeds as many jobs elsewhere as it can",
     harmless=True,
+    newcomers=True,
 )
 """The input would be read from elsewhere, and too many do. Brokerage asks it itself: it knows who reads from where."""
+
+
+def _taken(_: Shape, site: Site) -> str:
+    only = f"takes only jobs of {', '.join(site.access.allow)}" if site.access.allow else ""
+    never = f"takes no jobs of {', '.join(site.access.block)}" if site.access.block else ""
+    return " and ".join(part for part in (only, never) if part)
+
+
+SHARE = Filter(
+    "share-closed",
+    lambda shape, site: meets(shape.group, site.access, Access.admits) @ site.rules,
+    lambda shape, site: f"{_taken(shape, site)}; the payload's group is {shape.group or 'none'}",
+)
+"""The site is closed to jobs of that accounting group."""
+
+
+def left(limit_s: float) -> Filter:
+    """The jobs were moved away from there within `limit_s` seconds; what drove them away may come back."""
+    return Filter(
+        "recently-left",
+        lambda shape, site: ~shape.left,
+        lambda shape, site: f"the jobs were moved away from there within {limit_s / 3600:g} h",
+        soft=True,
+        newcomers=True,
+    )
+
+
+def slow(limit_s: float, waits: Mapping[str, float]) -> Filter:
+    """Cores are free there for a next job only after `limit_s` seconds; `waits` says when, by site."""
+    return Filter(
+        "long-wait",
+        lambda shape, site: np.array([[waits.get(name, 0.0) <= limit_s for name in site.names]]),
+        lambda shape, site: f"has work for {waits[site.name] / 3600:.0f} h, over the limit of {limit_s / 3600:g} h",
+        soft=True,
+        newcomers=True,
+    )
+
+
+def overloaded(queue: int, ratio: float) -> Filter:
+    """More than `queue` jobs wait there, and `ratio` times more for one that runs than on average.
+
+    PanDA's rule (AtlasAnalJobBroker, criteria -overloaded) has 20 and 1.2, and knows no expected wait.
+    """
+
+    def passes(shape: ShapeColumns, site: SiteColumns) -> Booleans:
+        mean = site.waiting.sum() / max(float(site.running.sum()), 1.0)
+        limit = ratio * max(mean, 1.0) * site.running
+        found: Booleans = (site.waiting <= queue) | (site.running == 0) | (site.waiting <= limit)
+        return found
+
+    return Filter(
+        "overloaded",
+        passes,
+        lambda shape, site: (
+            f"has {site.waiting_jobs:,} idle jobs for {site.running_jobs:,} that run, over {ratio:g} times the mean"
+        ),
+        soft=True,
+        newcomers=True,
+    )
+
+
+def crowded_by_user(limit_s: float, queue: int) -> Filter:
+    """The owner has over `queue` idle jobs there, and cores are free for a next one only after `limit_s` seconds."""
+    return Filter(
+        "user-queue",
+        lambda shape, site: ~shape.full,
+        lambda shape, site: f"has work for over {limit_s / 3600:g} h, with over {queue:,} idle jobs of the same user",
+        soft=True,
+        newcomers=True,
+    )
 
 
 def silent(limit_s: float) -> Filter:
@@ -200,12 +279,16 @@ def _most_often(site: Site) -> str:
     return f", most often {causes[0][0]}" if causes else ""
 
 
-def filters(policy: BrokerPolicy) -> tuple[Filter, ...]:
-    """All filters in the order they are asked; the first refusal is the one told."""
+def filters(policy: BrokerPolicy, waits: Mapping[str, float] | None = None) -> tuple[Filter, ...]:
+    """All filters in the order they are asked; the first refusal is the one told.
+
+    `waits` says of sites after how many seconds a core is free for a next job.
+    """
     return (
         STATUS,
         ALLOWED,
         BLOCKED,
+        SHARE,
         CPUS,
         MEMORY,
         DISK,
@@ -221,17 +304,28 @@ def filters(policy: BrokerPolicy) -> tuple[Filter, ...]:
         VALIDATION,
         silent(policy.silent_limit_s),
         failing(policy.failure_rate, policy.failure_sample),
+        left(policy.left_limit_s),
+        slow(policy.wait_limit_s, waits or {}),
+        overloaded(policy.overload_queue, policy.overload_ratio),
+        crowded_by_user(policy.user_wait_s, policy.user_queue),
         CROWDED,
     )
 
 
 def refused(shapes: ShapeColumns, sites: SiteColumns, asked: Sequence[Filter]) -> np.ndarray:
-    """Number, from 1, of the first filter that refuses each pair; 0 where none does. A matrix (G, S) of bytes."""
+    """Number, from 1, of the first filter that refuses each pair; 0 where none does. A matrix (G, S) of bytes.
+
+    Soft ones are asked of what is left by the others.
+    """
     codes = np.zeros(shapes.local.shape, dtype=np.uint8)
     for number in range(len(asked), 0, -1):
-        passed = asked[number - 1].passes(shapes, sites)
-        if not passed.all():
+        each = asked[number - 1]
+        if not each.soft and not (passed := each.passes(shapes, sites)).all():
             np.copyto(codes, np.uint8(number), where=~passed)
+    for number, each in enumerate(asked, 1):
+        if each.soft and not (passed := each.passes(shapes, sites)).all():
+            fit = codes == 0
+            codes[fit & ~passed & (fit & passed).any(axis=1, keepdims=True)] = number
     return codes
 
 

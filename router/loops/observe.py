@@ -9,7 +9,7 @@ from router.model.node import Gpus
 from router.model.pilot import MARGIN_S, Entry, ValidationFailure
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
-from router.model.site import Limits, Outcomes, Pace, Site, SiteStatus
+from router.model.site import Access, Limits, Outcomes, Pace, Site, SiteStatus
 from router.model.task import Inputs
 from router.model.world import World
 from router.ports import Memory
@@ -25,6 +25,7 @@ class Declared:
 
     name: str
     entries: tuple[Entry, ...] = ()
+    access: Access = Access()
 
 
 @dataclass(slots=True)
@@ -96,11 +97,13 @@ def assemble(
     for failure in sorted(failures, key=lambda each: each.at):
         newest[failure.site] = failure
     entries = {site.name: site.entries for site in declared}
+    access = {site.name: site.access for site in declared if site.access != Access()}
     seen = {name for name, load in loads.items() if load.slots}
-    return tuple(
+    found = (
         _site(name, entries.get(name, ()), loads.get(name, _Load()), states.get(name), outcomes, newest.get(name))
         for name in sorted({*entries, *seen, *newest})
     )
+    return tuple(replace(site, access=access[site.name]) if site.name in access else site for site in found)
 
 
 def _loads(jobs: Iterable[JobGroup], slots: Iterable[SlotGroup]) -> dict[str, _Load]:

@@ -46,6 +46,8 @@ class Decision:
     words: str
     at: int
     """Seconds since the epoch."""
+    left: tuple[tuple[str, int], ...] = ()
+    """Sites that it was moved away from lately, and when, in seconds since the epoch; sorted."""
 
     @property
     def carried(self) -> "Decision":

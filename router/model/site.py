@@ -60,6 +60,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Whose jobs a site takes, by accounting group; a group stands for all below it."""
+
+    allow: tuple[str, ...] = ()
+    """Empty: all."""
+    block: tuple[str, ...] = ()
+
+    def admits(self, group: str) -> bool:
+        """Whether jobs of `group` are taken; it is empty for those of no group."""
+        return not _below(group, self.block) and (not self.allow or _below(group, self.allow))
+
+
+def _below(group: str, groups: tuple[str, ...]) -> bool:
+    return any(f"{group}.".startswith(f"{each}.") for each in groups)
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """All that a decision may know of one site."""
 
@@ -71,6 +88,7 @@ class Site:
     status: SiteStatus = SiteStatus.ONLINE
     status_reason: str = ""
     """Why an operator changed the status, in the operator's words."""
+    access: Access = Access()
     cores: int = 0
     """Cores of the glideins that are there."""
     max_cores: int = 0

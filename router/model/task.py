@@ -34,6 +34,10 @@ class Shape:
     block: tuple[str, ...] = ()
     group: str = ""
     dataset: str = ""
+    left: tuple[str, ...] = ()
+    """Sites that jobs of it were moved away from lately."""
+    full: tuple[str, ...] = ()
+    """Loaded sites where the owner has many idle jobs already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ STATES = {
     7: JobState.RUNNING,  # suspended
 }
 
+EPOCH = re.compile(r"[0-9]{1,12}")
+
 IMAGES = {"docker": "HasDockerURL", "sif": "HasSIF", "directory": "HasSandboxImage"}
 """What a machine ad says where a kind of container image can be run; the starter found HasContainer true as well."""
 
@@ -179,7 +181,15 @@ def decision(value: object) -> Decision | None:
         tag=text(value, "Tag"),
         words=text(value, "Words"),
         at=number(value, "At"),
+        left=left(value.get("Left")),
     )
+
+
+def left(value: object) -> tuple[tuple[str, int], ...]:
+    """Sites and when jobs left them, from a list like `NORTH@1700000000,SOUTH@1700000600`; sorted."""
+    parts = (part.strip().rpartition("@") for part in value.split(",")) if isinstance(value, str) else ()
+    found = {site: int(at) for site, _, at in parts if names.NAME.fullmatch(site) and EPOCH.fullmatch(at)}
+    return tuple(sorted(found.items()))
 
 
 def is_own(value: object) -> bool:
@@ -189,10 +199,11 @@ def is_own(value: object) -> bool:
 
 def decision_text(made: Decision, own: bool = False) -> str:
     """A decision as ClassAd text for the attribute RouterDecision; `made` is as an ad can carry it."""
+    left = f"; Left = {quoted(','.join(f'{site}@{at}' for site, at in made.left))}" if made.left else ""
     return (
         f"[ Epoch = {made.epoch}; Moves = {made.moves}; Sites = {site_list(made.sites)}; "
         f"CameFrom = {site_list(made.came_from)}; Tag = {quoted(made.tag)}; Words = {quoted(made.words)}; "
-        f"At = {made.at}{'; Own = true' if own else ''} ]"
+        f"At = {made.at}{left}{'; Own = true' if own else ''} ]"
     )
 
 

@@ -6,7 +6,9 @@ import pytest
 
 from router.errors import UserError
 from router.model.files import StorageElement
+from router.model.node import Gpus
 from router.model.pilot import Entry, Software
+from router.model.site import Access
 from router.settings import FILE, Settings, home_from_environment, load, parse
 
 WHOLE = """\
@@ -29,8 +31,14 @@ sites:
         min_glideins: 1
         idle: 10 min
         grid_resource: batch slurm
-        software: {python: /usr/bin/python3, modules: [uproot, hist]}
+        software: {python: /usr/bin/python3, modules: [uproot, hist], tags: [root-6.30, /cvmfs/a.b.ch]}
+        gpus: 2
+        gpu_memory: 16 GB
+        gpu_capability: 7.5
+        arch: x86_64-v3
+        os: el9
         attributes: {GLIDEIN_Country: CH, GLIDEIN_Start: "TARGET.RequestCpus >= 4"}
+    groups: {allow: [higgs], block: [higgs.zz]}
   SITE_B: {}
 """
 
@@ -47,7 +55,8 @@ def test_whole_settings_are_read_as_they_are_written():
     assert (settings.broker.max_sites, settings.broker.failure_sample) == (2, 5)
     site, other = settings.sites
     assert site.storage == StorageElement("SITE_A_DISK", "SITE_A", "root://se.example.org//store")
-    assert (other.name, other.storage, other.entries) == ("SITE_B", None, ())
+    assert site.access == Access(("higgs",), ("higgs.zz",))
+    assert (other.name, other.storage, other.entries, other.access) == ("SITE_B", None, (), Access())
     assert settings.entries == (
         Entry(
             "a_slurm",
@@ -60,7 +69,10 @@ def test_whole_settings_are_read_as_they_are_written():
             min_glideins=1,
             idle_s=600,
             grid_resource="batch slurm",
-            software=Software("/usr/bin/python3", ("uproot", "hist")),
+            software=Software("/usr/bin/python3", ("uproot", "hist"), ("root-6.30", "/cvmfs/a.b.ch")),
+            gpus=Gpus(2, 16_384, 7.5),
+            arch="x86_64-v3",
+            os="el9",
             attributes=(("GLIDEIN_Country", "CH"), ("GLIDEIN_Start", "TARGET.RequestCpus >= 4")),
         ),
     )

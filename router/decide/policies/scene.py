@@ -86,7 +86,7 @@ class Scene:
         self.names = tuple(site.name for site in self.sites)
         self.place = {name: number for number, name in enumerate(self.names)}
         self.columns = site_columns(self.sites, policy)
-        self.asked = tuple(each for each in filters(policy) if each.tag not in OWN_JUDGEMENT)
+        self.asked = tuple(each for each in filters(policy) if each.tag not in OWN_JUDGEMENT and not each.soft)
         self._harmless = np.array([False, *(each.harmless for each in self.asked)])
 
     def cases(self) -> list[Case]:

@@ -10,7 +10,7 @@ from router.model.node import Gpus, Platform
 from router.model.pilot import MARGIN_S
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
-from router.model.site import Limits, Outcomes, SiteStatus
+from router.model.site import Access, Limits, Outcomes, SiteStatus
 from router.model.task import Inputs
 from router.testing.build import a_batch, a_failure, a_file, a_group, an_ended_job, an_entry, inputs_at
 from router.testing.events import FakeEventLog
@@ -50,6 +50,12 @@ def test_a_site_is_known_by_the_nodes_it_has_and_by_promises_where_it_has_none()
     site = sites(declared, slots=(old, new))["SITE_A"]
     assert site.platforms == (old.platform, new.platform, promised.platform)
     assert site.limits.gpus == Gpus(2, 9000)
+
+
+def test_a_site_takes_the_groups_that_its_declaration_says():
+    only = Access(allow=("higgs",))
+    found = sites((Declared("SITE_A", access=only), Declared("SITE_B")))
+    assert (found["SITE_A"].access, found["SITE_B"].access) == (only, Access())
 
 
 def test_idle_jobs_wait_at_each_of_their_sites_and_running_ones_run_at_one():

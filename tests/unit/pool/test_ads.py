@@ -197,6 +197,21 @@ def test_a_decision_with_missing_fields_has_their_defaults():
     assert ads.decision({"Epoch": 3, "Sites": 7}) == Decision(3, 0, (), (), "", "", 0)
 
 
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ("B@2,A@1", (("A", 1), ("B", 2))),
+        ("A@1,A@5", (("A", 5),)),
+        ("A,@1,A@x,A@-1,a b@1, C@7 ", (("C", 7),)),
+        ("", ()),
+        (7, ()),
+        (None, ()),
+    ],
+)
+def test_the_sites_that_a_job_left_are_names_with_times(value, left):
+    assert ads.decision({"Epoch": 1, "Left": value}).left == left
+
+
 @given(st.text(max_size=1100), st.integers(min_value=0, max_value=2**31), st.sampled_from(["", "validation"]))
 def test_any_words_make_a_decision_of_one_line_without_a_backslash(words, epoch, tag):
     text = ads.decision_text(a_decision("SITE_A", words=words, epoch=epoch, tag=tag).carried)
