@@ -14,7 +14,7 @@ from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.split import batches
 from router.errors import NotFound, NothingFits, OutcomeUnknown, RouterError, UserError
-from router.loops.observe import Declared, observe
+from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import names
 from router.model import payload as payloads
@@ -66,8 +66,9 @@ class Router:
         cut = batches(payload, dataset)
         world = self.world()
         choices = Choices(world, self.policy)
-        full = Bars.of(world, choices.brokerage).full.get(self.user, ())
-        planned = tuple(_planned(payload, batch, choices, full) for batch in cut)
+        bars, tape = Bars.of(world, choices.brokerage), tape_of(self.sites)
+        shapes = [bars.on(_shape_of(payload, _inputs(batch, tape)), self.user) for batch in cut]
+        planned = tuple(_planned(batch, shape, choices) for batch, shape in zip(cut, shapes, strict=True))
         _refuse_impossible(planned)
         return Plan(payload, text, dataset, planned)
 
@@ -161,7 +162,7 @@ class Router:
         """Where the jobs that `condor_submit -dry-run` prints could run: how many, their set, and the verdicts."""
         world = self.world()
         groups = self.pool.described(text)
-        known = dict(read_inputs(groups, self.memory))
+        known = dict(read_inputs(groups, self.memory, tape_of(self.sites)))
         choices = Choices(world, self.policy)
         shapes = [shape_of(group, known) for group in groups]
         return [
@@ -246,7 +247,7 @@ class Router:
             payload = self.memory.task(wanted).payload
         except NotFound:
             return Shape(inputs=inputs)
-        return Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
+        return _shape_of(payload, inputs)
 
     def log(self, wanted: str, job: str, stream: str) -> str:
         """What a job of a task wrote to `out` or `err`. Raises NotFound while there is nothing."""
@@ -298,9 +299,23 @@ class Router:
         return self.memory.dataset(name)
 
 
-def _planned(payload: Payload, batch: Batch, choices: Choices, full: tuple[str, ...]) -> PlannedBatch:
-    inputs = replace(inputs_of(batch.chunks), jobs=len(batch.chunks))
-    shape = Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset, full=full)
+def _shape_of(payload: Payload, inputs: Inputs) -> Shape:
+    return Shape(
+        requests=payload.requests,
+        inputs=inputs,
+        allow=payload.allow,
+        block=payload.block,
+        group=payload.group,
+        dataset=payload.dataset,
+        writes=bool(payload.outputs),
+    )
+
+
+def _inputs(batch: Batch, tape: frozenset[str]) -> Inputs:
+    return replace(inputs_of(batch.chunks), jobs=len(batch.chunks)).off(tape)
+
+
+def _planned(batch: Batch, shape: Shape, choices: Choices) -> PlannedBatch:
     return PlannedBatch(batch, shape, choices.choose(shape), choices.sites_for(shape, len(batch.chunks)))
 
 

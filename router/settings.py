@@ -11,7 +11,7 @@ from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
 from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy
-from router.model.site import Access
+from router.model.site import Access, Storage
 
 FILE = "glideroute.yaml"
 
@@ -46,6 +46,8 @@ class SiteSettings:
     storage: StorageElement | None = None
     entries: tuple[Entry, ...] = ()
     access: Access = Access()
+    limits: Storage = Storage(present=False)
+    """What the storage is good for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +150,21 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
 
 def _site(name: str, section: document.Section) -> SiteSettings:
     storage = section.section("storage")
-    element = None
+    element, limits = None, Storage(present=False)
     if storage:
+        limits = Storage(
+            tape=storage.choice("kind", ("disk", "tape"), "disk") == "tape",
+            space_mb=storage.size_mb("space", 0),
+            reserve_mb=storage.size_mb("reserve", 0),
+            quota_mb=storage.size_mb("quota", 0),
+        )
         element = StorageElement(
             storage.text("name", f"{name}_DISK", names.name), name, storage.text("prefix", check=names.plain)
         )
     entries = tuple(_entry(each, name, inner) for each, inner in section.named("entries", names.name))
     groups = section.section("groups")
     access = Access(groups.texts("allow", names.group), groups.texts("block", names.group)) if groups else Access()
-    return SiteSettings(name, element, entries, access)
+    return SiteSettings(name, element, entries, access, limits)
 
 
 def _entry(name: str, site: str, section: document.Section) -> Entry:

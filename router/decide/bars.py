@@ -1,13 +1,14 @@
 """What keeps a group's jobs from a site for a while: that they left it lately, or that their owner has many there."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.decide.broker import Brokerage
 from router.decide.filters import CLOSED
 from router.model.action import Choice
 from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
+from router.model.task import Shape
 from router.model.world import World
 
 Left = tuple[tuple[str, int], ...]
@@ -22,19 +23,32 @@ class Bars:
     """Sites that were left after this keep the jobs away, in seconds since the epoch."""
     full: Mapping[str, tuple[str, ...]]
     """By owner, the loaded sites where the owner has many idle jobs already."""
+    over: Mapping[str, tuple[str, ...]]
+    """By owner, the sites where the owner has used up the quota for outputs."""
 
     @classmethod
-    def of(cls, world: World, brokerage: Brokerage) -> "Bars":
-        """The bars in a world."""
-        return cls(world.now - brokerage.policy.left_limit_s, full_for(world.jobs, brokerage))
+    def of(cls, world: World, brokerage: Brokerage | None = None) -> "Bars":
+        """The bars in a world; without a brokerage only those that are no opinion of it."""
+        over: dict[str, tuple[str, ...]] = {}
+        for site in sorted(world.sites, key=lambda each: each.name):
+            for owner in site.storage.over:
+                over[owner] = (*over.get(owner, ()), site.name)
+        if brokerage is None:
+            return cls(world.now, {}, over)
+        return cls(world.now - brokerage.policy.left_limit_s, full_for(world.jobs, brokerage), over)
 
     def left(self, group: JobGroup) -> tuple[str, ...]:
         """The sites that a group's jobs were moved away from lately, sorted."""
         last = group.decision
         return tuple(sorted(site for site, at in last.left if at > self.since)) if last and last.left else ()
 
+    def on(self, shape: Shape, owner: str) -> Shape:
+        """A shape with what keeps its owner's jobs away."""
+        over = self.over.get(owner, ()) if shape.writes else ()
+        return replace(shape, full=self.full.get(owner, ()), over=over)
 
-NO_BARS = Bars(0.0, {})
+
+NO_BARS = Bars(0.0, {}, {})
 
 
 def left_after(group: JobGroup, sites: tuple[str, ...], choice: Choice, now: int, policy: BrokerPolicy) -> Left:

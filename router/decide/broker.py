@@ -12,7 +12,8 @@ import numpy as np
 
 from router.decide.columns import Numbers, ShapeColumns, SiteColumns, shape_columns, site_columns
 from router.decide.estimate import NEVER, lost_s, read_s, wait_s
-from router.decide.filters import Filter, filters, refused
+from router.decide.filter import Filter
+from router.decide.filters import filters, refused
 from router.model.action import Choice, Verdict
 from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from router.model.node import Platform
 from router.model.policy import BrokerPolicy
 from router.model.site import Access, Site, SiteStatus
-from router.model.task import Shape
+from router.model.task import Inputs, Shape
 
 FEW_READERS = 4
 """Jobs elsewhere that any storage feeds."""
@@ -68,6 +68,10 @@ class SiteColumns:
     """Jobs elsewhere that its storage can feed at full speed."""
     ready: Numbers
     """Cores that a job would get at once: idle ones, or all that come with the first glideins where there are none."""
+    keeps: Booleans
+    """It has storage for outputs, on disk."""
+    room: Booleans
+    """That storage has room."""
     rate: Numbers
     """Cores that become free for a job per second."""
     waiting: Numbers
@@ -134,6 +138,13 @@ class ShapeColumns:
     left: Booleans
     """Sites that they left lately; of (G, 1) where none did, as is the next."""
     full: Booleans
+    over: Booleans
+    writes: Booleans
+    """(G, 1)"""
+    parts: np.ndarray
+    """Of tuples, one for each part of the input that lies apart: the numbers of the sites that hold it."""
+    tape: Booleans
+    """(G, 1): nothing of the input lies on disk, and some on tape."""
     local: Numbers
     """Share of the input that lies at each site, 0..1."""
 
@@ -194,9 +205,11 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         ended=column([site.outcomes.succeeded + site.outcomes.failed for site in sites]),
         failure_rate=column([site.outcomes.failure_rate for site in sites]),
         cores=column([site.cores for site in sites]),
-        storage=flags([site.status is not SiteStatus.OFFLINE and not is_stalled(site) for site in sites]),
+        storage=flags([_serves(site) for site in sites]),
         readers=column([max(FEW_READERS, policy.remote_readers * max(site.cores, site.max_cores)) for site in sites]),
         ready=column([_ready(site, policy) for site in sites]),
+        keeps=flags([site.storage.present and not site.storage.tape for site in sites]),
+        room=flags([site.storage.takes_outputs for site in sites]),
         rate=column([_rate(site, policy) for site in sites]),
         waiting=column([site.waiting_jobs for site in sites]),
         running=column([site.running_jobs for site in sites]),
@@ -236,6 +249,11 @@ def _ready(site: Site, policy: BrokerPolicy) -> int:
     if site.cores:
         return site.idle_cores
     return max(site.max_cores, site.limits.cpus) if site.silent_s <= policy.ramp_s else 0
+
+
+def _serves(site: Site) -> bool:
+    """Whether jobs elsewhere can read from its storage."""
+    return site.status is not SiteStatus.OFFLINE and not site.storage.tape and not is_stalled(site)
 
 
 def is_stalled(site: Site) -> bool:
@@ -288,6 +306,10 @@ def shape_columns(shapes: Sequence[Shape], names: Sequence[str]) -> ShapeColumns
         group=_wishes([shape.group for shape in shapes]),
         left=_seldom([shape.left for shape in shapes], place),
         full=_seldom([shape.full for shape in shapes], place),
+        over=_seldom([shape.over for shape in shapes], place),
+        writes=np.array([[shape.writes] for shape in shapes], dtype=bool).reshape(-1, 1),
+        parts=_wishes([_parts(shape.inputs, place) for shape in shapes]),
+        tape=np.array([[_on_tape(shape.inputs)] for shape in shapes], dtype=bool).reshape(-1, 1),
         local=local,
     )
 
@@ -301,6 +323,14 @@ def _wishes(values: Sequence[object]) -> np.ndarray:
     for row, value in enumerate(values):
         found[row, 0] = value
     return found
+
+
+def _parts(inputs: Inputs, place: dict[str, int]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(place[site] for site in part if site in place) for part in inputs.sets)
+
+
+def _on_tape(inputs: Inputs) -> bool:
+    return bool(inputs.on_tape) and not inputs.at_sites
 
 
 def _seldom(lists: Sequence[tuple[str, ...]], place: dict[str, int]) -> Booleans:

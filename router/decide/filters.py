@@ -5,41 +5,19 @@ not. It sees shapes and sites and nothing else: no clock, no settings, no pool. 
 function that takes it. Words are made only when somebody asks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from router.decide.columns import EVERYWHERE, Booleans, ShapeColumns, SiteColumns, meets, shape_columns, site_columns
+from router.decide.columns import EVERYWHERE, ShapeColumns, SiteColumns, shape_columns, site_columns
+from router.decide.data_filters import FULL, NO_STORAGE, PARTS, QUOTA, TAPE
+from router.decide.filter import Filter
+from router.decide.load_filters import SHARE, crowded_by_user, left, overloaded, slow
+from router.decide.node_filters import ARCH, CONTAINER, GPU_KIND, GPUS, SOFTWARE, SYSTEM
 from router.model.action import Refusal
-from router.model.node import Platform
 from router.model.policy import BrokerPolicy
-from router.model.site import Access, Site
+from router.model.site import Site
 from router.model.task import Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One reason."""
-
-    tag: str | Callable[[Site], str]
-    passes: Callable[[ShapeColumns, SiteColumns], Booleans]
-    words: Callable[[Shape, Site], str]
-    harmless: bool = False
-    """Nothing starts at such a site anyway: jobs that may run elsewhere as well need not be taken away from it."""
-    soft: bool = False
-    """Refuses a site only where another one fits."""
-    newcomers: bool = False
-    """Is not asked of jobs that have the site already."""
-
-    def refusal(self, shape: Shape, site: Site) -> Refusal:
-        """What to tell of a pair that does not pass."""
-        return Refusal(self.tag_at(site), self.words(shape, site))
-
-    def tag_at(self, site: Site) -> str:
-        """The tag of a refusal at a site."""
-        return self.tag if isinstance(self.tag, str) else self.tag(site)
-
 
 CLOSED = "site-"
 """Begins the tag of a site that an operator closed."""
@@ -47,17 +25,6 @@ CLOSED = "site-"
 
 def _closed(_: Shape, site: Site) -> str:
     return f"is {site.status}" + (f": {site.status_reason}" if site.status_reason else "")
-
-
-def _there(site: Site, field: str) -> str:
-    return " or ".join(sorted({getattr(platform, field) or "unknown" for platform in site.platforms}))
-
-
-def _lacking(shape: Shape, site: Site) -> list[str]:
-    """What no kind of node there has; all that is asked for, where each has a part."""
-    there = {tag for platform in site.platforms for tag in platform.software}
-    wanted = shape.requests.platform.software
-    return [tag for tag in wanted if tag not in there] or list(wanted)
 
 
 STATUS = Filter(lambda site: f"{CLOSED}{site.status}", lambda shape, site: site.online, _closed)
@@ -107,48 +74,6 @@ WALLTIME = Filter(
 )
 """One job wants more time than a glidein there lives."""
 
-GPUS = Filter(
-    "gpus",
-    lambda shape, site: shape.gpus <= site.gpus if shape.gpus.any() else EVERYWHERE,
-    lambda shape, site: f"asks for {shape.requests.gpus}, glideins there have {site.limits.gpus}",
-)
-"""One job wants more GPUs than a glidein there has."""
-
-GPU_KIND = Filter(
-    "gpu-kind",
-    lambda shape, site: shape.gpus_are(site),
-    lambda shape, site: f"asks for {shape.requests.gpus}, glideins there have {site.limits.gpus}",
-)
-"""The GPUs there have too little memory, or compute too little."""
-
-ARCH = Filter(
-    "architecture",
-    lambda shape, site: meets(shape.arch, site.platforms, Platform.runs) @ site.nodes,
-    lambda shape, site: f"asks for {shape.requests.platform.arch}, nodes there are {_there(site, 'arch')}",
-)
-"""The program is for another architecture, or for a higher level of it."""
-
-SYSTEM = Filter(
-    "os",
-    lambda shape, site: meets(shape.os, site.platforms, Platform.is_os) @ site.nodes,
-    lambda shape, site: f"asks for {shape.requests.platform.os}, nodes there have {_there(site, 'os')}",
-)
-"""The program is for another operating system."""
-
-SOFTWARE = Filter(
-    "software",
-    lambda shape, site: meets(shape.software, site.platforms, Platform.has) @ site.nodes,
-    lambda shape, site: f"asks for software that no node there has all of: {', '.join(_lacking(shape, site))}",
-)
-"""Something that the job builds on is not there."""
-
-CONTAINER = Filter(
-    "container",
-    lambda shape, site: meets(shape.images, site.platforms, Platform.opens) @ site.nodes,
-    lambda shape, site: f"runs no containers of the kind {', '.join(shape.requests.platform.images)}",
-)
-"""The job's container cannot be started there."""
-
 ONE_SIZE = Filter(
     "no-size",
     lambda shape, site: site.offers.held(shape, len(site.names), site.platforms) if site.offers else EVERYWHERE,
@@ -180,76 +105,6 @@ CROWDED = Filter(
     newcomers=True,
 )
 """The input would be read from elsewhere, and too many do. Brokerage asks it itself: it knows who reads from where."""
-
-
-def _taken(_: Shape, site: Site) -> str:
-    only = f"takes only jobs of {', '.join(site.access.allow)}" if site.access.allow else ""
-    never = f"takes no jobs of {', '.join(site.access.block)}" if site.access.block else ""
-    return " and ".join(part for part in (only, never) if part)
-
-
-SHARE = Filter(
-    "share-closed",
-    lambda shape, site: meets(shape.group, site.access, Access.admits) @ site.rules,
-    lambda shape, site: f"{_taken(shape, site)}; the payload's group is {shape.group or 'none'}",
-)
-"""The site is closed to jobs of that accounting group."""
-
-
-def left(limit_s: float) -> Filter:
-    """The jobs were moved away from there within `limit_s` seconds; what drove them away may come back."""
-    return Filter(
-        "recently-left",
-        lambda shape, site: ~shape.left,
-        lambda shape, site: f"the jobs were moved away from there within {limit_s / 3600:g} h",
-        soft=True,
-        newcomers=True,
-    )
-
-
-def slow(limit_s: float, waits: Mapping[str, float]) -> Filter:
-    """Cores are free there for a next job only after `limit_s` seconds; `waits` says when, by site."""
-    return Filter(
-        "long-wait",
-        lambda shape, site: np.array([[waits.get(name, 0.0) <= limit_s for name in site.names]]),
-        lambda shape, site: f"has work for {waits[site.name] / 3600:.0f} h, over the limit of {limit_s / 3600:g} h",
-        soft=True,
-        newcomers=True,
-    )
-
-
-def overloaded(queue: int, ratio: float) -> Filter:
-    """More than `queue` jobs wait there, and `ratio` times more for one that runs than on average.
-
-    PanDA's rule (AtlasAnalJobBroker, criteria -overloaded) has 20 and 1.2, and knows no expected wait.
-    """
-
-    def passes(shape: ShapeColumns, site: SiteColumns) -> Booleans:
-        mean = site.waiting.sum() / max(float(site.running.sum()), 1.0)
-        limit = ratio * max(mean, 1.0) * site.running
-        found: Booleans = (site.waiting <= queue) | (site.running == 0) | (site.waiting <= limit)
-        return found
-
-    return Filter(
-        "overloaded",
-        passes,
-        lambda shape, site: (
-            f"has {site.waiting_jobs:,} idle jobs for {site.running_jobs:,} that run, over {ratio:g} times the mean"
-        ),
-        soft=True,
-        newcomers=True,
-    )
-
-
-def crowded_by_user(limit_s: float, queue: int) -> Filter:
-    """The owner has over `queue` idle jobs there, and cores are free for a next one only after `limit_s` seconds."""
-    return Filter(
-        "user-queue",
-        lambda shape, site: ~shape.full,
-        lambda shape, site: f"has work for over {limit_s / 3600:g} h, with over {queue:,} idle jobs of the same user",
-        soft=True,
-        newcomers=True,
-    )
 
 
 def silent(limit_s: float) -> Filter:
@@ -300,7 +155,12 @@ def filters(policy: BrokerPolicy, waits: Mapping[str, float] | None = None) -> t
         SOFTWARE,
         CONTAINER,
         ONE_SIZE,
+        NO_STORAGE,
+        FULL,
+        QUOTA,
+        TAPE,
         INPUT,
+        PARTS,
         VALIDATION,
         silent(policy.silent_limit_s),
         failing(policy.failure_rate, policy.failure_sample),

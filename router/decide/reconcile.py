@@ -68,9 +68,17 @@ def _order(decision: Decision) -> tuple[int, int]:
 
 def shape_of(group: JobGroup, inputs: dict[int, Inputs], bars: Bars = NO_BARS) -> Shape:
     """The shape of a group's jobs, given what each cluster reads, and what keeps jobs from sites for a while."""
-    read, left = inputs.get(group.cluster, Inputs()), bars.left(group)
     return Shape(
-        group.requests, read, group.allow, group.block, group.group, group.dataset, left, bars.full.get(group.owner, ())
+        requests=group.requests,
+        inputs=inputs.get(group.cluster, Inputs()),
+        allow=group.allow,
+        block=group.block,
+        group=group.group,
+        dataset=group.dataset,
+        left=bars.left(group),
+        writes=group.writes,
+        over=bars.over.get(group.owner, ()) if group.writes else (),
+        full=bars.full.get(group.owner, ()),
     )
 
 

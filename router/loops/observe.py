@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup
 from router.model.node import Gpus
 from router.model.pilot import MARGIN_S, Entry, ValidationFailure
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
-from router.model.site import Access, Limits, Outcomes, Pace, Site, SiteStatus
+from router.model.site import Access, Limits, Outcomes, Pace, Site, SiteStatus, Storage
 from router.model.task import Inputs
 from router.model.world import World
 from router.ports import Memory
@@ -26,6 +26,7 @@ class Declared:
     name: str
     entries: tuple[Entry, ...] = ()
     access: Access = Access()
+    storage: Storage = Storage()
 
 
 @dataclass(slots=True)
@@ -62,7 +63,24 @@ def observe(pool: Sight, memory: Memory, declared: Sequence[Declared], policy: B
     paces = memory.paces(now - policy.failure_window_s, now)
     silences = memory.silences(now)
     sites = tuple(_watched(site, paces.get(site.name), silences.get(site.name, 0.0)) for site in sites)
-    return World(now, sites, jobs, tuple(inputs(jobs, memory)), progress=memory.progress())
+    sites = _filled(sites, memory)
+    return World(now, sites, jobs, tuple(inputs(jobs, memory, tape_of(declared))), progress=memory.progress())
+
+
+def tape_of(declared: Iterable[Declared]) -> frozenset[str]:
+    """The sites whose storage is tape."""
+    return frozenset(site.name for site in declared if site.storage.tape)
+
+
+def _filled(sites: tuple[Site, ...], memory: Memory) -> tuple[Site, ...]:
+    """Sites with what lies at their storage; the catalogue is asked only where that matters."""
+    if not any(site.storage.limited for site in sites):
+        return sites
+    stored = memory.stored()
+    return tuple(
+        replace(site, storage=site.storage.filled(stored.get(site.name, {}))) if site.storage.limited else site
+        for site in sites
+    )
 
 
 def _outcomes(memory: Memory, jobs: Iterable[JobGroup], since: float, now: float) -> Mapping[str, Outcomes]:
@@ -97,13 +115,17 @@ def assemble(
     for failure in sorted(failures, key=lambda each: each.at):
         newest[failure.site] = failure
     entries = {site.name: site.entries for site in declared}
-    access = {site.name: site.access for site in declared if site.access != Access()}
+    own: dict[str, dict[str, Any]] = {
+        site.name: {"access": site.access, "storage": site.storage}
+        for site in declared
+        if (site.access, site.storage) != (Access(), Storage())
+    }
     seen = {name for name, load in loads.items() if load.slots}
     found = (
         _site(name, entries.get(name, ()), loads.get(name, _Load()), states.get(name), outcomes, newest.get(name))
         for name in sorted({*entries, *seen, *newest})
     )
-    return tuple(replace(site, access=access[site.name]) if site.name in access else site for site in found)
+    return tuple(replace(site, **own[site.name]) if site.name in own else site for site in found)
 
 
 def _loads(jobs: Iterable[JobGroup], slots: Iterable[SlotGroup]) -> dict[str, _Load]:
@@ -181,7 +203,9 @@ def _most(sizes: Sequence[Limits]) -> Limits:
     )
 
 
-def inputs(jobs: Sequence[JobGroup], memory: Memory) -> Iterable[tuple[int, Inputs]]:
+def inputs(
+    jobs: Sequence[JobGroup], memory: Memory, tape: frozenset[str] = frozenset()
+) -> Iterable[tuple[int, Inputs]]:
     """What each cluster reads: the batch's files, or its dataset's, or what its ad said when it was submitted."""
     batches = {(group.task, group.batch) for group in jobs if group.task}
     known = memory.inputs(batches)
@@ -189,6 +213,6 @@ def inputs(jobs: Sequence[JobGroup], memory: Memory) -> Iterable[tuple[int, Inpu
     datasets = memory.dataset_inputs(loose)
     for cluster, group in {group.cluster: group for group in jobs}.items():
         if found := known.get((group.task, group.batch)) or datasets.get(group.dataset):
-            yield cluster, found
+            yield cluster, found.off(tape)
         elif group.held_by:
-            yield cluster, Inputs(1, tuple((site, 1) for site in group.held_by))
+            yield cluster, Inputs(1, tuple((site, 1) for site in group.held_by)).off(tape)

@@ -87,6 +87,8 @@ class JobGroup:
     hold_subcode: int = 0
     oldest: int = 0
     """When the first of them was submitted, seconds since the epoch."""
+    writes: bool = False
+    """Whether they leave outputs at the site where they run."""
     fixed: bool = False
     """The user asked that glideroute never moves them."""
 

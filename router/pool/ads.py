@@ -52,6 +52,7 @@ JOB = (
     "ContainerImage",
     "RouterDataset",
     "RouterInputs",
+    "RouterOutputs",
     "RouterAllowSites",
     "RouterBlockSites",
     "RouterFixed",
@@ -262,6 +263,7 @@ def job_group(row: Row) -> JobGroup:
         hold_subcode=number(row, "HoldReasonSubCode"),
         oldest=number(row, "QDate"),
         fixed=row.get("RouterFixed") is True,
+        writes=row.get("RouterOutputs") is True,
     )
 
 

@@ -34,6 +34,8 @@ class Description:
     container: str = ""
     dataset: str = ""
     inputs: str = ""
+    writes: bool = False
+    """Whether its jobs leave outputs at a site's storage."""
     allow: str = ""
     block: str = ""
     group: str = ""
@@ -84,6 +86,7 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         container=payload.container,
         dataset=payload.dataset,
         inputs=",".join(sorted(batch.sites)),
+        writes=bool(payload.outputs),
         allow=",".join(payload.allow),
         block=",".join(payload.block),
         group=payload.group,
@@ -104,6 +107,7 @@ def merge_injection(task: Task) -> Injection:
         wrapper=f"{task.directory}/code/{WRAPPER}",
         files=(f"code/{MERGER}",),
         requests=MERGE_REQUESTS,
+        writes=True,
         allow=",".join(payload.allow),
         block=",".join(payload.block),
         group=payload.group,

@@ -104,6 +104,7 @@ def _group(values: Mapping[str, str]) -> JobGroup:
         group=values.get("acctgroup", "").strip('"'),
         hold_code=SUBMITTED_ON_HOLD if held else 0,
         fixed=values.get("routerfixed", "").lower() == "true",
+        writes=values.get("routeroutputs", "").lower() == "true",
     )
 
 

@@ -122,6 +122,7 @@ def test_a_batch_is_in_the_queue_as_it_was_described(mine):
         allow=("SITE_A", "SITE_B"),
         block=("SITE_C",),
         group="higgs.zz",
+        writes=True,
     )
 
 

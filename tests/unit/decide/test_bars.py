@@ -2,14 +2,14 @@
 
 import pytest
 
-from router.decide.bars import NO_BARS, full_for
+from router.decide.bars import NO_BARS, Bars, full_for
 from router.decide.broker import Brokerage
-from router.decide.reconcile import decide
+from router.decide.reconcile import decide, shape_of
 from router.model.action import Place
 from router.model.job import JobState
 from router.model.policy import BrokerPolicy
-from router.model.site import SiteStatus
-from router.testing.build import a_decision, a_failure, a_group, a_site, a_world, inputs_at
+from router.model.site import SiteStatus, Storage
+from router.testing.build import a_decision, a_failure, a_group, a_shape, a_site, a_world, inputs_at
 from router.testing.clock import NOON
 
 POLICY = BrokerPolicy(left_limit_s=3600.0, user_wait_s=3600.0, user_queue=10)
@@ -85,3 +85,12 @@ def test_jobs_that_wait_at_an_overloaded_site_stay_there():
         list(decide(a_world(busy, a_site("SITE_B", running_jobs=1000, failure=a_failure()), jobs=(group,)), POLICY))
         == []
     )
+
+
+def test_a_quota_keeps_away_only_the_owner_and_only_jobs_that_write():
+    full = a_site("SITE_A", storage=Storage(quota_mb=1).filled({"alice": 2**20}))
+    bars = Bars.of(a_world(full), Brokerage([full], POLICY))
+    assert shape_of(a_group(writes=True), {}, bars).over == ("SITE_A",)
+    assert shape_of(a_group(), {}, bars).over == ()
+    assert shape_of(a_group(writes=True, owner="bob"), {}, bars).over == ()
+    assert bars.on(a_shape(writes=True), "alice").over == ("SITE_A",)

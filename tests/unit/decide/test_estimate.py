@@ -10,7 +10,7 @@ from router.model.policy import BrokerPolicy
 from router.model.task import Inputs
 from router.testing.build import a_group, a_shape, a_site, inputs_at
 
-POLICY = BrokerPolicy(ramp_s=600, typical_run_s=3600, failure_sample=10, wait_limit_s=1e9)
+POLICY = BrokerPolicy(ramp_s=600, typical_run_s=3600, failure_sample=10)
 GB = 10**9
 ELSEWHERE = tuple(a_site(name, cores=8, idle_cores=8) for name in ("SITE_B", "SITE_C"))
 

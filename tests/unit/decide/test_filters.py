@@ -8,23 +8,14 @@ from hypothesis import strategies as st
 from worlds import shapes, some_sites
 
 from router.decide.columns import shape_columns, site_columns
-from router.decide.filters import (
-    CROWDED,
-    SHARE,
-    STATUS,
-    crowded_by_user,
-    filters,
-    first_refusal,
-    left,
-    overloaded,
-    refused,
-    slow,
-)
+from router.decide.filters import CROWDED, STATUS, filters, first_refusal, refused
+from router.decide.load_filters import SHARE, crowded_by_user, left, overloaded, slow
 from router.model.action import Refusal
 from router.model.node import Gpus, Platform
 from router.model.policy import BrokerPolicy
-from router.model.site import Access, Limits, SiteStatus
-from router.testing.build import a_failure, a_shape, a_site, inputs_at
+from router.model.site import Access, Limits, SiteStatus, Storage
+from router.model.task import Inputs
+from router.testing.build import a_failure, a_shape, a_site
 
 POLICY = BrokerPolicy(failure_rate=0.3, failure_sample=10)
 
@@ -146,10 +137,12 @@ def test_a_job_that_no_single_kind_of_node_suits_is_refused():
 def test_every_filter_has_a_tag_of_its_own():
     impossible = {"cpus": 9, "memory_mb": 9, "disk_mb": 9, "walltime_s": 9, "gpus": Gpus(2, 9)}
     platform = Platform("aarch64", "el9", ("a",), ("sif",))
-    barred = {"allow": ("X",), "block": ("SITE_A",), "left": ("SITE_A",), "full": ("SITE_A",)}
-    shape = a_shape(**impossible, **barred, platform=platform, inputs=inputs_at("NOWHERE"))
+    barred = {"allow": ("X",), "block": ("SITE_A",), "left": ("SITE_A",), "full": ("SITE_A",), "over": ("SITE_A",)}
+    read = Inputs(1000, (), sets=(("X",), ("Y",)), on_tape=("X",))
+    shape = a_shape(**impossible, **barred, writes=True, platform=platform, inputs=read)
     poor = {"cpus": 1, "memory_mb": 1, "disk_mb": 1, "walltime_s": 1, "failed": 100}
     poor |= {"access": Access(allow=("higgs",)), "waiting_jobs": 1000, "running_jobs": 1}
+    poor["storage"] = Storage(present=False, space_mb=10, used_mb=10, reserve_mb=1)
     sizes = (Limits(1, 1, 0, 1, platform=Platform("x86_64")), Limits(1, 0, 1, 1, platform=Platform("x86_64")))
     site = a_site(status=SiteStatus.OFFLINE, **poor, failure=a_failure(), silent_s=1e6, offers=sizes)
     other = a_site("SITE_B", running_jobs=1000)  # soft ones need another site that fits

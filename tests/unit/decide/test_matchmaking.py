@@ -11,21 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matching import HAS_IMAGE, NAMES, WITHIN_LIMITS, Pair, ad, job_ad, job_row, platform_row, slot_ad, slot_row, start
 
-from router.decide.filters import (
-    ALLOWED,
-    ARCH,
-    BLOCKED,
-    CONTAINER,
-    CPUS,
-    DISK,
-    GPU_KIND,
-    GPUS,
-    MEMORY,
-    SOFTWARE,
-    SYSTEM,
-    WALLTIME,
-    first_refusal,
-)
+from router.decide.filters import ALLOWED, BLOCKED, CPUS, DISK, MEMORY, WALLTIME, first_refusal
+from router.decide.node_filters import ARCH, CONTAINER, GPU_KIND, GPUS, SOFTWARE, SYSTEM
 from router.decide.reconcile import shape_of
 from router.loops.observe import Declared, assemble
 from router.model.node import Gpus, Platform

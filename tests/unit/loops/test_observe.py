@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from router.loops.observe import EVENTS_FRESH_S, Declared, assemble, observe
+from router.loops.observe import EVENTS_FRESH_S, Declared, assemble, observe, tape_of
 from router.model.job import JobState, SlotGroup
 from router.model.node import Gpus, Platform
 from router.model.pilot import MARGIN_S
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
-from router.model.site import Access, Limits, Outcomes, SiteStatus
+from router.model.site import Access, Limits, Outcomes, SiteStatus, Storage
 from router.model.task import Inputs
 from router.testing.build import a_batch, a_failure, a_file, a_group, an_ended_job, an_entry, inputs_at
 from router.testing.events import FakeEventLog
+from router.testing.pool import FakePool
 
 ONE_SITE = (Declared("SITE_A"),)
 SLOT = SlotGroup("SITE_A", "e1", 2, 16, 5, 8000, 50_000, 8, 11)
@@ -56,6 +57,20 @@ def test_a_site_takes_the_groups_that_its_declaration_says():
     only = Access(allow=("higgs",))
     found = sites((Declared("SITE_A", access=only), Declared("SITE_B")))
     assert (found["SITE_A"].access, found["SITE_B"].access) == (only, Access())
+
+
+def test_the_catalogue_is_asked_what_lies_where_space_or_quota_are_limited(store):
+    store.register([a_file("/user/alice/a", "SITE_A", "SITE_B", size=3 * 2**20)], "alice", 1.0)
+    store.register([a_file("/user/bob/b", "SITE_A", size=2**20)], "bob", 1.0)
+    assert store.stored() == {"SITE_A": {"alice": 3 * 2**20, "bob": 2**20}, "SITE_B": {"alice": 3 * 2**20}}
+    declared = (Declared("SITE_A", storage=Storage(space_mb=5, quota_mb=2)), Declared("SITE_B"))
+    found = {site.name: site.storage for site in observe(FakePool(), store, declared, BrokerPolicy(), 10.0).sites}
+    assert found["SITE_A"] == Storage(space_mb=5, quota_mb=2, used_mb=4, over=("alice",))
+    assert found["SITE_B"] == Storage()
+
+
+def test_what_lies_at_a_tape_site_is_on_tape():
+    assert tape_of((Declared("A", storage=Storage(tape=True)), Declared("B"))) == {"A"}
 
 
 def test_idle_jobs_wait_at_each_of_their_sites_and_running_ones_run_at_one():
