@@ -41,9 +41,9 @@ class Platform:
     """What a job needs of a node, or what a node is and has."""
 
     arch: str = ""
-    """`x86_64`, with `-v2` to `-v4` for its levels, or `aarch64`, …; empty: not asked for, or not known."""
+    """`x86_64`, with `-v2` to `-v4` for its levels, or `aarch64`, …; empty: not asked for, or not declared."""
     os: str = ""
-    """The system and its version, such as `el9` or `debian12`; empty: not asked for, or not known."""
+    """The system and its version, such as `el9` or `debian12`; empty: not asked for, or not declared."""
     software: tuple[str, ...] = ()
     """Tags, sorted: names, and paths such as those of CVMFS repositories."""
     images: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Platform:
     def runs(self, arch: str) -> bool:
         """Whether programs for `arch` run here: the same architecture, of at least that level.
 
-        A node of which nobody has said what it is may be of any.
+        Nodes of which nobody has said what they are may be of any.
         """
         if arch in ("", ANY_ARCH) or not self.arch:
             return True
@@ -60,8 +60,8 @@ class Platform:
         return own == family and own_level >= level
 
     def is_os(self, system: str) -> bool:
-        """Whether this is the system asked for."""
-        return system in ("", self.os)
+        """Whether this is the system asked for, or may be."""
+        return not self.os or system in ("", self.os)
 
     def has(self, software: tuple[str, ...]) -> bool:
         """Whether all of `software` is here."""
@@ -76,6 +76,10 @@ class Platform:
         return (
             self.runs(wanted.arch) and self.is_os(wanted.os) and self.has(wanted.software) and self.opens(wanted.images)
         )
+
+
+UNKNOWN = "unknown"
+"""Of a node that is there and does not say what it is: nothing that jobs could ask for."""
 
 
 def image_kind(image: str) -> str:

@@ -30,7 +30,7 @@ class BrokerPolicy:
     """A site that has shown no glidein for this long although asked gets nothing new, in seconds; PanDA's 3 h."""
     left_limit_s: float = 6 * 3600.0
     """A job that was moved away from a site does not go back for this long, in seconds; PanDA's 6 h."""
-    wait_limit_s: float = 7 * 86400.0
+    wait_limit_s: float = 30 * 86400.0
     """A site where a core is free only after this long gets nothing further, in seconds."""
     overload_queue: int = 20
     """Sites with at most this many idle jobs are never overloaded; PanDA's number."""

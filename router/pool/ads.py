@@ -10,7 +10,7 @@ from typing import Any
 
 from router.model import names
 from router.model.job import Decision, EndedJob, JobGroup, JobState, SlotGroup
-from router.model.node import Gpus, Platform, image_kind, system_of
+from router.model.node import UNKNOWN, Gpus, Platform, image_kind, system_of
 from router.model.payload import Requests
 from router.model.pilot import ValidationFailure
 from router.render.encode import quoted
@@ -315,8 +315,8 @@ def slot_groups(rows: list[dict[str, Any]]) -> tuple[SlotGroup, ...]:
 def _platform(row: Row) -> Platform:
     arch, level = checked(row, "Arch", names.arch), checked(row, "Microarch", names.arch)
     return Platform(
-        arch=level if level.partition("-")[0] == arch else arch,
-        os=checked({"": system_of(text(row, "OpSysName"), number(row, "OpSysMajorVer"))}, "", names.system),
+        arch=(level if level.partition("-")[0] == arch else arch) or UNKNOWN,
+        os=checked({"": system_of(text(row, "OpSysName"), number(row, "OpSysMajorVer"))}, "", names.system) or UNKNOWN,
         software=tags(row, "ROUTER_SOFTWARE"),
         images=tuple(kind for kind, name in sorted(IMAGES.items()) if row.get(name) is True),
     )

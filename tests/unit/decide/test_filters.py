@@ -54,7 +54,12 @@ POLICY = BrokerPolicy(failure_rate=0.3, failure_sample=10)
             "architecture",
             "asks for x86_64-v3, nodes there are x86_64-v2",
         ),
-        (a_shape(platform=Platform(os="el9")), a_site(), "os", "asks for el9, nodes there have unknown"),
+        (
+            a_shape(platform=Platform(os="el9")),
+            a_site(platform=Platform(os="unknown")),
+            "os",
+            "asks for el9, nodes there have unknown",
+        ),
         (
             a_shape(platform=Platform(software=("root-6.30", "uproot"))),
             a_site(platform=Platform(software=("uproot",))),
@@ -96,7 +101,7 @@ def test_a_site_is_refused_in_words_a_user_can_read(shape, site, tag, words):
         (a_shape(gpus=Gpus(2, 8192, 7.5)), a_site(gpus=Gpus(2, 8192, 7.5))),
         (a_shape(), a_site(gpus=Gpus(4, 8192, 7.5))),
         (a_shape(platform=Platform("x86_64-v2")), a_site(platform=Platform("x86_64-v3"))),
-        (a_shape(platform=Platform("x86_64-v2")), a_site()),
+        (a_shape(platform=Platform("x86_64-v2", "el9")), a_site()),
         (a_shape(platform=Platform("any", "el9", ("b",))), a_site(platform=Platform("aarch64", "el9", ("a", "b")))),
         (a_shape(), a_site(succeeded=5, failed=4)),
         (a_shape(), a_site(succeeded=7, failed=3)),
@@ -143,10 +148,13 @@ def test_every_filter_has_a_tag_of_its_own():
     poor = {"cpus": 1, "memory_mb": 1, "disk_mb": 1, "walltime_s": 1, "failed": 100}
     poor |= {"access": Access(allow=("higgs",)), "waiting_jobs": 1000, "running_jobs": 1}
     poor["storage"] = Storage(present=False, space_mb=10, used_mb=10, reserve_mb=1)
-    sizes = (Limits(1, 1, 0, 1, platform=Platform("x86_64")), Limits(1, 0, 1, 1, platform=Platform("x86_64")))
+    sizes = (
+        Limits(1, 1, 0, 1, platform=Platform("x86_64", "el8")),
+        Limits(1, 0, 1, 1, platform=Platform("x86_64", "el8")),
+    )
     site = a_site(status=SiteStatus.OFFLINE, **poor, failure=a_failure(), silent_s=1e6, offers=sizes)
     other = a_site("SITE_B", running_jobs=1000)  # soft ones need another site that fits
-    alone = [each for each in filters(POLICY, {"SITE_A": 1e6}) if each is not CROWDED]  # only brokerage knows who reads
+    alone = [each for each in filters(POLICY, {"SITE_A": 1e7}) if each is not CROWDED]  # only brokerage knows who reads
     refusals = [refusal_beside(shape, site, other, each) for each in alone]
     tags = [refusal.tag for refusal in refusals if refusal]
     assert len(set(tags)) == len(alone) >= 20
@@ -246,3 +254,13 @@ def test_asking_for_many_shapes_at_once_is_asking_for_each(shapes, found):
     for row, shape in enumerate(shapes):
         alone = refused(shape_columns([shape], sites.names), sites, asked)
         assert together[row].tolist() == alone[0].tolist()
+
+
+@given(st.lists(shapes(), min_size=1, max_size=4), some_sites())
+def test_soft_reasons_leave_every_job_a_site_that_had_one(shapes, found):
+    asked, sites = filters(POLICY, {site.name: site.waiting_jobs * 1e7 for site in found}), site_columns(found, POLICY)
+    columns = shape_columns(shapes, sites.names)
+    hard = refused(columns, sites, [each for each in asked if not each.soft])
+    both = refused(columns, sites, asked)
+    assert ((both == 0).any(axis=1) == (hard == 0).any(axis=1)).all()
+    assert (hard == 0)[both == 0].all()

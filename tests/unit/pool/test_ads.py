@@ -142,7 +142,10 @@ def test_slots_are_added_up_by_site_and_entry():
         {**row, "Cpus": 8, "NumDynamicSlots": 0, "GLIDEIN_ToRetire": 99},
         {**row, "SlotType": "Dynamic"},
     ]
-    assert ads.slot_groups(rows) == (SlotGroup("SITE_A", "e1", 3, 24, 13, 3000, 2, 8, 3, retiring=1, idle_glideins=1),)
+    unknown = Platform("unknown", "unknown")
+    assert ads.slot_groups(rows) == (
+        SlotGroup("SITE_A", "e1", 3, 24, 13, 3000, 2, 8, 3, retiring=1, idle_glideins=1, platform=unknown),
+    )
 
 
 def test_each_kind_of_node_of_an_entry_is_told_apart():
@@ -152,14 +155,20 @@ def test_each_kind_of_node_of_an_entry_is_told_apart():
         **{"TotalSlotGPUs": 2, "GPUs_GlobalMemoryMb": 8000, "GPUs_Capability": 7.5, "HasSIF": True},
     }
     old, new = ads.slot_groups([row, {**row, **newer}, {**row, **newer}])
-    assert (old.glideins, old.platform, old.gpus) == (1, Platform("x86_64"), Gpus())
+    assert (old.glideins, old.platform, old.gpus) == (1, Platform("x86_64", "unknown"), Gpus())
     assert (new.glideins, new.platform) == (2, Platform("x86_64-v3", "el9", ("a", "b"), ("sif",)))
     assert new.gpus == Gpus(2, 8000, 7.5)
 
 
 @pytest.mark.parametrize(
     ("name", "version", "system"),
-    [("Debian", 12, "debian12"), ("Rocky", 8, "el8"), ("openSUSE", 15, "opensuse15"), ("LINUX", 0, ""), ("", 9, "")],
+    [
+        ("Debian", 12, "debian12"),
+        ("Rocky", 8, "el8"),
+        ("openSUSE", 15, "opensuse15"),
+        ("LINUX", 0, "unknown"),
+        ("", 9, "unknown"),
+    ],
 )
 def test_systems_have_the_names_that_jobs_ask_for(name, version, system):
     row = {"GLIDEIN_Site": "SITE_A", "OpSysName": name, "OpSysMajorVer": version}
