@@ -1,8 +1,8 @@
 #!/bin/bash
-# Refuse a node where the promised Python cannot import the promised modules.
+# Refuse a node where the promised Python cannot import the promised modules, or a promised path is not there.
 # Called by the glidein: check_software.sh GLIDEIN_CONFIG REPOSITORY
 # Keys: ROUTER_PYTHON (path; default python3), ROUTER_PYTHON_MODULES (names, by commas; default none: no check),
-#       ROUTER_IMPORT_TIMEOUT_S (default 120)
+#       ROUTER_SOFTWARE_TAGS (names and paths, by commas; default none), ROUTER_IMPORT_TIMEOUT_S (default 120)
 set -euo pipefail
 
 # shellcheck source=glidein_scripts/lib.bash
@@ -27,13 +27,30 @@ import_all() {
   timeout -k 5 "$seconds" "$python" -I -c "$IMPORT_ALL" "$@" 2>&1
 }
 
+# check_paths SECONDS TAG... -- of the tags, those that are paths must be there; a file system may hang
+check_paths() {
+  local seconds=$1 tag code
+  shift
+  for tag; do
+    [[ $tag == /* ]] || continue
+    code=0
+    timeout -k 5 "$seconds" ls -d -- "$tag/." > /dev/null 2>&1 || code=$?
+    ((code != 124 && code != 137)) || fail WN_Resource "$tag did not answer within $seconds s"
+    ((code == 0)) || fail WN_Resource "the entry promises $tag, and there is no such directory"
+  done
+}
+
 main() {
   local python seconds answer code=0
-  local -a modules
+  local -a modules tags
   begin "$@"
   threshold seconds ROUTER_IMPORT_TIMEOUT_S 120
   python=$(setting ROUTER_PYTHON "")
   IFS=', ' read -ra modules <<< "$(setting ROUTER_PYTHON_MODULES "")"
+  IFS=', ' read -ra tags <<< "$(setting ROUTER_SOFTWARE_TAGS "")"
+  check_paths "$seconds" "${tags[@]}"
+  tags+=("${modules[@]}")
+  ((${#tags[@]} == 0)) || publish ROUTER_SOFTWARE S "$(IFS=, && echo "${tags[*]}")"
   if [[ -z $python ]] && ((${#modules[@]} == 0)); then
     pass
   fi

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from router.decide.advise import advise
+from router.decide.bars import Bars
 from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.split import batches
 from router.errors import NotFound, NothingFits, OutcomeUnknown, RouterError, UserError
-from router.loops.observe import Declared, observe
+from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import names
 from router.model import payload as payloads
@@ -32,7 +33,12 @@ from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
 
-LASTING = frozenset({"not-allowed", "blocked", "cpus", "memory", "disk", "walltime", "no-size"})
+LASTING = frozenset(
+    {
+        *("not-allowed", "blocked", "share-closed", "cpus", "memory", "disk", "walltime", "no-size"),
+        *("gpus", "gpu-kind", "architecture", "os", "software", "container"),
+    }
+)
 """Refusals that waiting does not cure."""
 
 
@@ -60,7 +66,9 @@ class Router:
         cut = batches(payload, dataset)
         world = self.world()
         choices = Choices(world, self.policy)
-        planned = tuple(_planned(payload, batch, choices) for batch in cut)
+        bars, tape = Bars.of(world, choices.brokerage), tape_of(self.sites)
+        shapes = [bars.on(_shape_of(payload, _inputs(batch, tape)), self.user) for batch in cut]
+        planned = tuple(_planned(batch, shape, choices) for batch, shape in zip(cut, shapes, strict=True))
         _refuse_impossible(planned)
         return Plan(payload, text, dataset, planned)
 
@@ -154,7 +162,7 @@ class Router:
         """Where the jobs that `condor_submit -dry-run` prints could run: how many, their set, and the verdicts."""
         world = self.world()
         groups = self.pool.described(text)
-        known = dict(read_inputs(groups, self.memory))
+        known = dict(read_inputs(groups, self.memory, tape_of(self.sites)))
         choices = Choices(world, self.policy)
         shapes = [shape_of(group, known) for group in groups]
         return [
@@ -213,11 +221,12 @@ class Router:
         world = self.world()
         inputs = dict(world.inputs)
         choices = Choices(world, self.policy)
+        bars = Bars.of(world, choices.brokerage)
         found = []
         for batch, cluster in self._clusters(wanted):
             groups = tuple(group for group in world.jobs if group.cluster == cluster)
             history = tuple(self.memory.of_cluster(cluster))
-            shape = self._shape(wanted, groups, inputs.get(cluster, Inputs()))
+            shape = self._shape(wanted, groups, inputs.get(cluster, Inputs()), bars)
             idle = sum(group.count for group in groups if group.state is JobState.IDLE)
             advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
             choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
@@ -231,15 +240,14 @@ class Router:
         task = self.memory.task(wanted)
         return [(each.key, each.cluster) for each in self.memory.batches(task.id) if each.cluster is not None]
 
-    def _shape(self, wanted: str, groups: Sequence[JobGroup], inputs: Inputs) -> Shape:
+    def _shape(self, wanted: str, groups: Sequence[JobGroup], inputs: Inputs, bars: Bars) -> Shape:
         if groups:
-            first = groups[0]
-            return Shape(first.requests, inputs, first.allow, first.block, first.group, first.dataset)
+            return shape_of(groups[0], {groups[0].cluster: inputs}, bars)
         try:
             payload = self.memory.task(wanted).payload
         except NotFound:
             return Shape(inputs=inputs)
-        return Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
+        return _shape_of(payload, inputs)
 
     def log(self, wanted: str, job: str, stream: str) -> str:
         """What a job of a task wrote to `out` or `err`. Raises NotFound while there is nothing."""
@@ -291,9 +299,23 @@ class Router:
         return self.memory.dataset(name)
 
 
-def _planned(payload: Payload, batch: Batch, choices: Choices) -> PlannedBatch:
-    inputs = replace(inputs_of(batch.chunks), jobs=len(batch.chunks))
-    shape = Shape(payload.requests, inputs, payload.allow, payload.block, payload.group, payload.dataset)
+def _shape_of(payload: Payload, inputs: Inputs) -> Shape:
+    return Shape(
+        requests=payload.requests,
+        inputs=inputs,
+        allow=payload.allow,
+        block=payload.block,
+        group=payload.group,
+        dataset=payload.dataset,
+        writes=bool(payload.outputs),
+    )
+
+
+def _inputs(batch: Batch, tape: frozenset[str]) -> Inputs:
+    return replace(inputs_of(batch.chunks), jobs=len(batch.chunks)).off(tape)
+
+
+def _planned(batch: Batch, shape: Shape, choices: Choices) -> PlannedBatch:
     return PlannedBatch(batch, shape, choices.choose(shape), choices.sites_for(shape, len(batch.chunks)))
 
 

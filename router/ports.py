@@ -160,6 +160,9 @@ class Memory(Protocol):
         """The same for whole datasets; unknown ones are left out."""
         ...
 
+    def stored(self) -> Mapping[str, Mapping[str, int]]:
+        """Bytes that each site holds, by the files' owners."""
+
     def register(self, found: Iterable[Located], owner: str, now: float) -> None:
         """Add files with their copies to the catalogue."""
         ...

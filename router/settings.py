@@ -8,8 +8,10 @@ from pathlib import Path
 from router.errors import UserError
 from router.model import document, names
 from router.model.files import StorageElement
+from router.model.payload import gpus
 from router.model.pilot import Entry, Software
 from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy
+from router.model.site import Access, Storage
 
 FILE = "glideroute.yaml"
 
@@ -43,6 +45,9 @@ class SiteSettings:
     name: str
     storage: StorageElement | None = None
     entries: tuple[Entry, ...] = ()
+    access: Access = Access()
+    limits: Storage = Storage(present=False)
+    """What the storage is good for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +150,21 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
 
 def _site(name: str, section: document.Section) -> SiteSettings:
     storage = section.section("storage")
-    element = None
+    element, limits = None, Storage(present=False)
     if storage:
+        limits = Storage(
+            tape=storage.choice("kind", ("disk", "tape"), "disk") == "tape",
+            space_mb=storage.size_mb("space", 0),
+            reserve_mb=storage.size_mb("reserve", 0),
+            quota_mb=storage.size_mb("quota", 0),
+        )
         element = StorageElement(
             storage.text("name", f"{name}_DISK", names.name), name, storage.text("prefix", check=names.plain)
         )
     entries = tuple(_entry(each, name, inner) for each, inner in section.named("entries", names.name))
-    return SiteSettings(name, element, entries)
+    groups = section.section("groups")
+    access = Access(groups.texts("allow", names.group), groups.texts("block", names.group)) if groups else Access()
+    return SiteSettings(name, element, entries, access, limits)
 
 
 def _entry(name: str, site: str, section: document.Section) -> Entry:
@@ -168,10 +181,19 @@ def _entry(name: str, site: str, section: document.Section) -> Entry:
         min_glideins=section.integer("min_glideins", default.min_glideins, at_most=1000),
         idle_s=section.seconds("idle", default.idle_s),
         grid_resource=section.text("grid_resource", "", names.plain),
-        software=Software(software.text("python", "", names.plain), software.texts("modules", names.plain))
-        if software
-        else Software(),
+        software=_software(software) if software else Software(),
+        gpus=gpus(section),
+        arch=section.text("arch", "", names.arch),
+        os=section.text("os", "", names.system),
         attributes=section.pairs("attributes", names.environment_name, names.plain),
+    )
+
+
+def _software(section: document.Section) -> Software:
+    return Software(
+        section.text("python", "", names.plain),
+        section.texts("modules", names.plain),
+        section.texts("tags", names.software),
     )
 
 
@@ -203,6 +225,12 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         failure_window_s=section.seconds("failure_window", default.failure_window_s),
         validation_window_s=section.seconds("validation_window", default.validation_window_s),
         silent_limit_s=section.seconds("silent_limit", int(default.silent_limit_s)),
+        left_limit_s=section.seconds("left_limit", int(default.left_limit_s)),
+        wait_limit_s=section.seconds("wait_limit", int(default.wait_limit_s)),
+        overload_queue=section.integer("overload_queue", default.overload_queue),
+        overload_ratio=section.number("overload_ratio", default.overload_ratio),
+        user_wait_s=section.seconds("user_wait", int(default.user_wait_s)),
+        user_queue=section.integer("user_queue", default.user_queue, at_least=1),
         typical_run_s=section.seconds("typical_run", int(default.typical_run_s)),
         ramp_s=section.seconds("ramp", int(default.ramp_s)),
         remote_s=section.seconds("remote_cost", int(default.remote_s)),

@@ -144,7 +144,7 @@ def recorded_load(settings: Settings, hours: float) -> tuple[Submission, ...]:
 
 def declared(settings: Settings) -> tuple[Declared, ...]:
     """The sites as the loops see them."""
-    return tuple(Declared(site.name, site.entries) for site in settings.sites)
+    return tuple(Declared(site.name, site.entries, site.access, site.limits) for site in settings.sites)
 
 
 def reports(task: Task) -> TaskDirectory:
@@ -186,7 +186,7 @@ def factory(settings: Settings) -> Factory:
         )
     release = state.installation.release
     storage = {
-        site.name: storage_json(site.name, site.storage.name, site.storage.prefix)
+        site.name: storage_json(site.name, site.storage.name, site.storage.prefix, tape=site.limits.tape)
         for site in settings.sites
         if site.storage
     }

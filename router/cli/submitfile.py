@@ -15,7 +15,7 @@ from router.render.encode import quoted
 from router.settings import Settings
 
 DEADLINE_S = 120
-WORDS = ("RouterDataset", "RouterAllowSites", "RouterBlockSites")
+WORDS = ("RouterDataset", "RouterAllowSites", "RouterBlockSites", "RouterArch", "RouterOS", "RouterSoftware")
 """Commands of ours that the schedd teaches condor_submit (schedd_config/40-vocabulary.config)."""
 
 

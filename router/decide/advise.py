@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from router.decide.broker import Brokerage
 from router.decide.estimate import NEVER
 from router.model.action import Advice
+from router.model.node import ANY_ARCH, Gpus, Platform
 from router.model.site import Site
 from router.model.task import Inputs, Shape
 
@@ -48,7 +50,9 @@ def _changes(shape: Shape, sites: Sequence[Site]) -> Iterator[tuple[str, Shape]]
         asked = getattr(requests, field)
         if less := max((limit for site in sites if 0 < (limit := getattr(site.limits, field)) < asked), default=0):
             words = f"ask for {less:,}{unit} of {what} instead of {asked:,}{unit}"
-            yield words, replace(shape, requests=replace(requests, **{field: less}))
+            changed: dict[str, Any] = {field: less}
+            yield words, replace(shape, requests=replace(requests, **changed))
+    yield from _without(shape)
     if shape.allow:
         yield "allow all sites", replace(shape, allow=())
     if shape.block:
@@ -58,3 +62,28 @@ def _changes(shape: Shape, sites: Sequence[Site]) -> Iterator[tuple[str, Shape]]
         if inputs.size and inputs.fraction_at(site.name) < 1:
             held = tuple(sorted({**dict(inputs.at_sites), site.name: inputs.size}.items()))
             yield f"have the input copied to {site.name}", replace(shape, inputs=Inputs(inputs.size, held, inputs.jobs))
+
+
+def _without(shape: Shape) -> Iterator[tuple[str, Shape]]:
+    """The same jobs without one thing that they ask of a node."""
+    requests = shape.requests
+    if requests.gpus.memory_mb or requests.gpus.capability:
+        yield "take GPUs of any kind", replace(shape, requests=replace(requests, gpus=Gpus(requests.gpus.count)))
+    if requests.gpus.count:
+        yield "ask for no GPU", replace(shape, requests=replace(requests, gpus=Gpus()))
+    for words, platform in _less(requests.platform):
+        yield words, replace(shape, requests=replace(requests, platform=platform))
+
+
+def _less(wanted: Platform) -> Iterator[tuple[str, Platform]]:
+    family = wanted.arch.partition("-")[0]
+    if family != wanted.arch:
+        yield f"build for {family} instead of {wanted.arch}", replace(wanted, arch=family)
+    if wanted.arch not in ("", ANY_ARCH):
+        yield f"run on any architecture, not only {wanted.arch}", replace(wanted, arch=ANY_ARCH)
+    if wanted.os:
+        yield f"run on any system, not only {wanted.os}", replace(wanted, os="")
+    for tag in wanted.software:
+        yield f"do without {tag}", replace(wanted, software=tuple(each for each in wanted.software if each != tag))
+    if wanted.images:
+        yield "run without a container", replace(wanted, images=())

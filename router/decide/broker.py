@@ -12,7 +12,8 @@ import numpy as np
 
 from router.decide.columns import Numbers, ShapeColumns, SiteColumns, shape_columns, site_columns
 from router.decide.estimate import NEVER, lost_s, read_s, wait_s
-from router.decide.filters import Filter, filters, refused
+from router.decide.filter import Filter
+from router.decide.filters import filters, refused
 from router.model.action import Choice, Verdict
 from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
@@ -129,8 +130,6 @@ class Brokerage:
         self.policy = policy
         self.place = {site.name: number for number, site in enumerate(self.sites)}
         self._columns: SiteColumns = site_columns(self.sites, policy)
-        self._asked = filters(policy)
-        self.harmless = np.array([False, *(each.harmless for each in self._asked)])
         self._lost = lost_s(self._columns, policy)
         self.queued: Numbers = np.zeros((1, len(self.sites)), dtype=np.float32)
         self._reading: Numbers = np.zeros(len(self.sites), dtype=np.float32)
@@ -144,6 +143,11 @@ class Brokerage:
                         self._note_reading(self.sites[site].name, share / group.requests.cpus, read)
             elif group.state is JobState.RUNNING and (read := known.get(group.cluster)):
                 self._note_reading(group.site, group.count, read)
+
+        waits = wait_s(self._columns, self.queued, policy)[0].tolist()
+        self._asked = filters(policy, dict(zip(self._columns.names, waits, strict=True)))
+        self.harmless = np.array([False, *(each.harmless for each in self._asked)])
+        self.newcomers = np.array([False, *(each.newcomers for each in self._asked)])
 
     @classmethod
     def of(cls, world: World, policy: BrokerPolicy) -> "Brokerage":

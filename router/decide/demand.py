@@ -44,12 +44,14 @@ def _cores_wanted(world: World) -> dict[str, float]:
 
 
 def _holds(entry: Entry, requests: Requests) -> bool:
-    """Whether a glidein of `entry` has room for one job."""
+    """Whether a glidein of `entry` has what one job asks for."""
     return (
         requests.cpus <= entry.cpus
         and requests.memory_mb <= entry.memory_mb
         and requests.disk_mb <= entry.disk_mb
         and requests.walltime_s <= entry.walltime_s - MARGIN_S
+        and entry.gpus.hold(requests.gpus)
+        and entry.platform.meets(requests.platform)
     )
 
 

@@ -5,42 +5,29 @@ not. It sees shapes and sites and nothing else: no clock, no settings, no pool. 
 function that takes it. Words are made only when somebody asks.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from router.decide.columns import Booleans, ShapeColumns, SiteColumns, shape_columns, site_columns
+from router.decide.columns import EVERYWHERE, ShapeColumns, SiteColumns, shape_columns, site_columns
+from router.decide.data_filters import FULL, NO_STORAGE, PARTS, QUOTA, TAPE
+from router.decide.filter import Filter
+from router.decide.load_filters import SHARE, crowded_by_user, left, overloaded, slow
+from router.decide.node_filters import ARCH, CONTAINER, GPU_KIND, GPUS, SOFTWARE, SYSTEM
 from router.model.action import Refusal
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
 from router.model.task import Shape
 
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One reason."""
-
-    tag: str | Callable[[Site], str]
-    passes: Callable[[ShapeColumns, SiteColumns], Booleans]
-    words: Callable[[Shape, Site], str]
-    harmless: bool = False
-    """Nothing starts at such a site anyway: jobs that may run elsewhere as well need not be taken away from it."""
-
-    def refusal(self, shape: Shape, site: Site) -> Refusal:
-        """What to tell of a pair that does not pass."""
-        return Refusal(self.tag_at(site), self.words(shape, site))
-
-    def tag_at(self, site: Site) -> str:
-        """The tag of a refusal at a site."""
-        return self.tag if isinstance(self.tag, str) else self.tag(site)
+CLOSED = "site-"
+"""Begins the tag of a site that an operator closed."""
 
 
 def _closed(_: Shape, site: Site) -> str:
     return f"is {site.status}" + (f": {site.status_reason}" if site.status_reason else "")
 
 
-STATUS = Filter(lambda site: f"site-{site.status}", lambda shape, site: site.online, _closed)
+STATUS = Filter(lambda site: f"{CLOSED}{site.status}", lambda shape, site: site.online, _closed)
 """Operators have closed the site."""
 
 ALLOWED = Filter(
@@ -89,7 +76,7 @@ WALLTIME = Filter(
 
 ONE_SIZE = Filter(
     "no-size",
-    lambda shape, site: site.offers.held(shape, len(site.names)) if site.offers else site.online | True,
+    lambda shape, site: site.offers.held(shape, len(site.names), site.platforms) if site.offers else EVERYWHERE,
     lambda shape, site: "has glideins with each of what it asks for, and none with all of it",
 )
 """A site has large glideins and long ones, and the job wants one that is both."""
@@ -112,9 +99,10 @@ VALIDATION = Filter(
 
 CROWDED = Filter(
     "source-crowded",
-    lambda shape, site: np.array([[True]]),
+    lambda shape, site: EVERYWHERE,
     lambda shape, site: "lacks the input, and the storage that has it feeds as many jobs elsewhere as it can",
     harmless=True,
+    newcomers=True,
 )
 """The input would be read from elsewhere, and too many do. Brokerage asks it itself: it knows who reads from where."""
 
@@ -146,30 +134,58 @@ def _most_often(site: Site) -> str:
     return f", most often {causes[0][0]}" if causes else ""
 
 
-def filters(policy: BrokerPolicy) -> tuple[Filter, ...]:
-    """All filters in the order they are asked; the first refusal is the one told."""
+def filters(policy: BrokerPolicy, waits: Mapping[str, float] | None = None) -> tuple[Filter, ...]:
+    """All filters in the order they are asked; the first refusal is the one told.
+
+    `waits` says of sites after how many seconds a core is free for a next job.
+    """
     return (
         STATUS,
         ALLOWED,
         BLOCKED,
+        SHARE,
         CPUS,
         MEMORY,
         DISK,
         WALLTIME,
+        GPUS,
+        GPU_KIND,
+        ARCH,
+        SYSTEM,
+        SOFTWARE,
+        CONTAINER,
         ONE_SIZE,
+        NO_STORAGE,
+        FULL,
+        QUOTA,
+        TAPE,
         INPUT,
+        PARTS,
         VALIDATION,
         silent(policy.silent_limit_s),
         failing(policy.failure_rate, policy.failure_sample),
+        left(policy.left_limit_s),
+        slow(policy.wait_limit_s, waits or {}),
+        overloaded(policy.overload_queue, policy.overload_ratio),
+        crowded_by_user(policy.user_wait_s, policy.user_queue),
         CROWDED,
     )
 
 
 def refused(shapes: ShapeColumns, sites: SiteColumns, asked: Sequence[Filter]) -> np.ndarray:
-    """Number, from 1, of the first filter that refuses each pair; 0 where none does. A matrix (G, S) of bytes."""
+    """Number, from 1, of the first filter that refuses each pair; 0 where none does. A matrix (G, S) of bytes.
+
+    Soft ones are asked of what is left by the others.
+    """
     codes = np.zeros(shapes.local.shape, dtype=np.uint8)
     for number in range(len(asked), 0, -1):
-        np.copyto(codes, np.uint8(number), where=~asked[number - 1].passes(shapes, sites))
+        each = asked[number - 1]
+        if not each.soft and not (passed := each.passes(shapes, sites)).all():
+            np.copyto(codes, np.uint8(number), where=~passed)
+    for number, each in enumerate(asked, 1):
+        if each.soft and not (passed := each.passes(shapes, sites)).all():
+            fit = codes == 0
+            codes[fit & ~passed & (fit & passed).any(axis=1, keepdims=True)] = number
     return codes
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from router.decide.bars import NO_BARS, Bars, left_after
 from router.decide.broker import Brokerage, Ruling, Sets
 from router.decide.columns import Numbers, ShapeColumns
 from router.decide.estimate import NEVER
@@ -28,8 +29,8 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
     The oldest jobs choose first.
     """
     idle, inputs = movable(world), dict(world.inputs)
-    shapes, rows = _shapes(idle, inputs)
     brokerage = Brokerage.of(world, policy)
+    shapes, rows = _shapes(idle, inputs, Bars.of(world, brokerage))
     columns = brokerage.columns(shapes)
     for start in range(0, len(idle), BLOCK):
         part = rows[start : start + BLOCK]
@@ -65,17 +66,26 @@ def _order(decision: Decision) -> tuple[int, int]:
     return decision.epoch, decision.at
 
 
-def shape_of(group: JobGroup, inputs: dict[int, Inputs]) -> Shape:
-    """The shape of a group's jobs, given what each cluster reads."""
+def shape_of(group: JobGroup, inputs: dict[int, Inputs], bars: Bars = NO_BARS) -> Shape:
+    """The shape of a group's jobs, given what each cluster reads, and what keeps jobs from sites for a while."""
     return Shape(
-        group.requests, inputs.get(group.cluster, Inputs()), group.allow, group.block, group.group, group.dataset
+        requests=group.requests,
+        inputs=inputs.get(group.cluster, Inputs()),
+        allow=group.allow,
+        block=group.block,
+        group=group.group,
+        dataset=group.dataset,
+        left=bars.left(group),
+        writes=group.writes,
+        over=bars.over.get(group.owner, ()) if group.writes else (),
+        full=bars.full.get(group.owner, ()),
     )
 
 
-def _shapes(groups: Sequence[JobGroup], inputs: dict[int, Inputs]) -> tuple[list[Shape], list[int]]:
+def _shapes(groups: Sequence[JobGroup], inputs: dict[int, Inputs], bars: Bars) -> tuple[list[Shape], list[int]]:
     """The distinct shapes, and the number of each group's."""
     numbers: dict[Shape, int] = {}
-    rows = [numbers.setdefault(shape_of(group, inputs), len(numbers)) for group in groups]
+    rows = [numbers.setdefault(shape_of(group, inputs, bars), len(numbers)) for group in groups]
     return list(numbers), rows
 
 
@@ -112,18 +122,20 @@ def _block(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage, now
             continue
         choice = ruling.choice(row)
         decision = _decision(group, sites, outlook, int(now))
+        if (group.sites or group.decision) and decision is not group.decision:
+            decision = replace(decision, left=left_after(group, sites, choice, int(now), brokerage.policy))
         yield Place(group.cluster, group.task, group.batch, group.count, group.sites, decision, choice.verdicts)
     brokerage.give(sets, ruling, given)
 
 
 def _without_own(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage) -> Numbers:
     """The seconds of each group, as if its own jobs were neither in the queue nor reading already."""
-    total, crowded = ruling.total, len(ruling.asked)
+    total = ruling.total
     for row, group in enumerate(groups):
         if group.sites:
             where, cores = brokerage.shares(group)
             codes = ruling.codes[row, where]
-            codes[codes == crowded] = 0
+            codes[brokerage.newcomers[codes]] = 0
             ruling.codes[row, where] = codes
             waited = np.minimum(cores / brokerage.rate[where], ruling.wait[0, where])
             alone = ruling.wait[0, where] - waited + ruling.read[row, where] + ruling.lost[0, where]

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup
+from router.model.node import Gpus
 from router.model.pilot import MARGIN_S, Entry, ValidationFailure
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
-from router.model.site import Limits, Outcomes, Pace, Site, SiteStatus
+from router.model.site import Access, Limits, Outcomes, Pace, Site, SiteStatus, Storage
 from router.model.task import Inputs
 from router.model.world import World
 from router.ports import Memory
@@ -24,6 +25,8 @@ class Declared:
 
     name: str
     entries: tuple[Entry, ...] = ()
+    access: Access = Access()
+    storage: Storage = Storage()
 
 
 @dataclass(slots=True)
@@ -60,7 +63,24 @@ def observe(pool: Sight, memory: Memory, declared: Sequence[Declared], policy: B
     paces = memory.paces(now - policy.failure_window_s, now)
     silences = memory.silences(now)
     sites = tuple(_watched(site, paces.get(site.name), silences.get(site.name, 0.0)) for site in sites)
-    return World(now, sites, jobs, tuple(inputs(jobs, memory)), progress=memory.progress())
+    sites = _filled(sites, memory)
+    return World(now, sites, jobs, tuple(inputs(jobs, memory, tape_of(declared))), progress=memory.progress())
+
+
+def tape_of(declared: Iterable[Declared]) -> frozenset[str]:
+    """The sites whose storage is tape."""
+    return frozenset(site.name for site in declared if site.storage.tape)
+
+
+def _filled(sites: tuple[Site, ...], memory: Memory) -> tuple[Site, ...]:
+    """Sites with what lies at their storage; the catalogue is asked only where that matters."""
+    if not any(site.storage.limited for site in sites):
+        return sites
+    stored = memory.stored()
+    return tuple(
+        replace(site, storage=site.storage.filled(stored.get(site.name, {}))) if site.storage.limited else site
+        for site in sites
+    )
 
 
 def _outcomes(memory: Memory, jobs: Iterable[JobGroup], since: float, now: float) -> Mapping[str, Outcomes]:
@@ -95,11 +115,17 @@ def assemble(
     for failure in sorted(failures, key=lambda each: each.at):
         newest[failure.site] = failure
     entries = {site.name: site.entries for site in declared}
+    own: dict[str, dict[str, Any]] = {
+        site.name: {"access": site.access, "storage": site.storage}
+        for site in declared
+        if (site.access, site.storage) != (Access(), Storage())
+    }
     seen = {name for name, load in loads.items() if load.slots}
-    return tuple(
+    found = (
         _site(name, entries.get(name, ()), loads.get(name, _Load()), states.get(name), outcomes, newest.get(name))
         for name in sorted({*entries, *seen, *newest})
     )
+    return tuple(replace(site, **own[site.name]) if site.name in own else site for site in found)
 
 
 def _loads(jobs: Iterable[JobGroup], slots: Iterable[SlotGroup]) -> dict[str, _Load]:
@@ -148,9 +174,14 @@ def _offers(entries: Iterable[Entry], slots: Iterable[SlotGroup]) -> list[Limits
     lives a day.
     """
     lives = {entry.name: entry.walltime_s for entry in entries}
-    present = {slot.entry: slot for slot in slots}
-    sizes = [Limits(s.slot_cpus, s.memory_mb, s.disk_mb, lives.get(s.entry, DAY_S)) for s in present.values()]
-    sizes += [Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s) for e in entries if e.name not in present]
+    present = tuple(slots)
+    seen = {slot.entry for slot in present}
+    sizes = [
+        Limits(s.slot_cpus, s.memory_mb, s.disk_mb, lives.get(s.entry, DAY_S), s.gpus, s.platform) for s in present
+    ]
+    sizes += [
+        Limits(e.cpus, e.memory_mb, e.disk_mb, e.walltime_s, e.gpus, e.platform) for e in entries if e.name not in seen
+    ]
     # Jobs ask for whole minutes, so that what is left of a minute is of use to none.
     return [replace(size, walltime_s=max(0, size.walltime_s - MARGIN_S) // 60 * 60) for size in sizes]
 
@@ -163,10 +194,18 @@ def _most(sizes: Sequence[Limits]) -> Limits:
         max(size.memory_mb for size in sizes),
         max(size.disk_mb for size in sizes),
         max(size.walltime_s for size in sizes),
+        Gpus(
+            max(size.gpus.count for size in sizes),
+            max(size.gpus.memory_mb for size in sizes),
+            max(size.gpus.capability for size in sizes),
+        ),
+        sizes[0].platform,
     )
 
 
-def inputs(jobs: Sequence[JobGroup], memory: Memory) -> Iterable[tuple[int, Inputs]]:
+def inputs(
+    jobs: Sequence[JobGroup], memory: Memory, tape: frozenset[str] = frozenset()
+) -> Iterable[tuple[int, Inputs]]:
     """What each cluster reads: the batch's files, or its dataset's, or what its ad said when it was submitted."""
     batches = {(group.task, group.batch) for group in jobs if group.task}
     known = memory.inputs(batches)
@@ -174,6 +213,6 @@ def inputs(jobs: Sequence[JobGroup], memory: Memory) -> Iterable[tuple[int, Inpu
     datasets = memory.dataset_inputs(loose)
     for cluster, group in {group.cluster: group for group in jobs}.items():
         if found := known.get((group.task, group.batch)) or datasets.get(group.dataset):
-            yield cluster, found
+            yield cluster, found.off(tape)
         elif group.held_by:
-            yield cluster, Inputs(1, tuple((site, 1) for site in group.held_by))
+            yield cluster, Inputs(1, tuple((site, 1) for site in group.held_by)).off(tape)

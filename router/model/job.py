@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from router.model import names
+from router.model.node import Gpus, Platform
 from router.model.payload import Requests
 
 MAX_WORDS = 1000
@@ -45,6 +46,8 @@ class Decision:
     words: str
     at: int
     """Seconds since the epoch."""
+    left: tuple[tuple[str, int], ...] = ()
+    """Sites that it was moved away from lately, and when, in seconds since the epoch; sorted."""
 
     @property
     def carried(self) -> "Decision":
@@ -84,6 +87,8 @@ class JobGroup:
     hold_subcode: int = 0
     oldest: int = 0
     """When the first of them was submitted, seconds since the epoch."""
+    writes: bool = False
+    """Whether they leave outputs at the site where they run."""
     fixed: bool = False
     """The user asked that glideroute never moves them."""
 
@@ -110,7 +115,7 @@ class EndedJob:
 
 @dataclass(frozen=True, slots=True)
 class SlotGroup:
-    """The slots of one site's glideins of one entry, added up."""
+    """The slots of one site's glideins of one entry and one kind of nodes, added up."""
 
     site: str
     entry: str
@@ -125,3 +130,6 @@ class SlotGroup:
     retiring: int = 0
     """Glideins that take no further jobs."""
     idle_glideins: int = 0
+    gpus: Gpus = Gpus()
+    """Of one glidein."""
+    platform: Platform = Platform()

@@ -11,6 +11,10 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,199}")
 LFN_PART = re.compile(r"[A-Za-z0-9_+=@-][A-Za-z0-9._+=@-]*")
 GROUP = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ARCH = re.compile(r"x86_64(-v[1-4])?|aarch64|ppc64le|riscv64|any")
+SYSTEM = re.compile(r"[a-z]{2,20}[0-9]{1,3}")
+SOFTWARE = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._/+@:-]{0,127}")
+IMAGE = re.compile(r"(docker://|/)[A-Za-z0-9._/+@:-]{1,500}")
 ADLER32 = re.compile(r"[0-9a-f]{8}")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_TEXT = 16_384
@@ -46,6 +50,28 @@ def file_name(text: str) -> str:
 def group(text: str) -> str:
     """An accounting group such as `higgs.zz`."""
     return _matching(GROUP, text, "letters, digits and '_', with '.' between the levels")
+
+
+def arch(text: str) -> str:
+    """An architecture, of a level where that matters: `x86_64`, `x86_64-v3`, `aarch64`, or `any`."""
+    found = _matching(ARCH, text.lower(), "x86_64, x86_64-v2 to x86_64-v4, aarch64, ppc64le, riscv64 or any")
+    return found.removesuffix("-v1")
+
+
+def system(text: str) -> str:
+    """An operating system with its main version, such as `el9` or `debian12`."""
+    return _matching(SYSTEM, text.lower(), "a name and its main version, such as el9 or debian12")
+
+
+def software(text: str) -> str:
+    """What an entry promises to have: a name, or an absolute path."""
+    return _matching(SOFTWARE, text, "letters, digits and '._/+@:-', at most 128, such as root-6.30 or /cvmfs/a.b.ch")
+
+
+def image(text: str) -> str:
+    """The image of a container: `docker://name:tag`, a path to a `.sif` file or to a directory, which ends in `/`."""
+    found = _matching(IMAGE, text, "it looks like docker://debian:12, /cvmfs/a/b.sif or /cvmfs/a/directory/")
+    return found if found.startswith("docker:") or found.endswith(".sif") else found.rstrip("/") + "/"
 
 
 def environment_name(text: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from router.model import document, names
+from router.model.node import Gpus, Platform, image_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class Requests:
     disk_mb: int = 1024
     """MB of 1024 kB."""
     walltime_s: int = 28800
+    gpus: Gpus = Gpus()
+    platform: Platform = Platform()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Payload:
     """A file beside the payload document."""
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    container: str = ""
+    """The image that the jobs run in; empty: none."""
     files: tuple[str, ...] = ()
     """Further files sent with every job."""
     dataset: str = ""
@@ -67,17 +72,19 @@ def parse(text: str, source: str = "payload") -> Payload:
     """The payload written in a YAML document. Raises UserError that names every fault with its line."""
     top = document.read(text, source)
     sites = top.section("sites")
+    container = top.text("container", "", names.image)
     payload = Payload(
         name=top.text("name", check=names.name),
         executable=top.text("executable", check=names.file_name),
         arguments=top.texts("arguments", names.plain),
         environment=top.pairs("environment", names.environment_name, names.plain),
+        container=container,
         files=top.texts("files", names.file_name),
         dataset=_dataset(top),
         jobs=top.integer("jobs", 1, at_least=1, at_most=10_000),
         split=_split(top),
         outputs=_outputs(top),
-        requests=_requests(top),
+        requests=_requests(top, container),
         allow=tuple(sorted(sites.texts("allow", names.name))) if sites else (),
         block=tuple(sorted(sites.texts("block", names.name))) if sites else (),
         group=top.text("group", "", names.group),
@@ -112,8 +119,9 @@ def _outputs(top: document.Section) -> tuple[Output, ...]:
     )
 
 
-def _requests(top: document.Section) -> Requests:
-    section, default = top.section("requests"), Requests()
+def _requests(top: document.Section, container: str) -> Requests:
+    images = (image_kind(container),) if container else ()
+    section, default = top.section("requests"), Requests(platform=Platform(images=images))
     if section is None:
         return default
     return Requests(
@@ -121,7 +129,26 @@ def _requests(top: document.Section) -> Requests:
         memory_mb=section.size_mb("memory", default.memory_mb),
         disk_mb=section.size_mb("disk", default.disk_mb),
         walltime_s=section.seconds("walltime", default.walltime_s),
+        gpus=gpus(section),
+        platform=Platform(
+            arch=section.text("arch", "", names.arch),
+            os=section.text("os", "", names.system),
+            software=tuple(sorted(set(section.texts("software", names.software)))),
+            images=images,
+        ),
     )
+
+
+def gpus(section: document.Section) -> Gpus:
+    """The GPUs that jobs ask for, or that an entry's glideins have."""
+    found = Gpus(
+        count=section.integer("gpus", 0, at_most=64),
+        memory_mb=section.size_mb("gpu_memory", 0),
+        capability=section.number("gpu_capability", 0.0),
+    )
+    if found != Gpus() and not found.count:
+        section.fault("gpus", "must say how many, where `gpu_memory` or `gpu_capability` says of what kind")
+    return found
 
 
 def _check_together(top: document.Section, payload: Payload) -> None:
@@ -130,6 +157,8 @@ def _check_together(top: document.Section, payload: Payload) -> None:
         top.fault("jobs", "is for payloads without input; with a dataset, `split` says how many jobs there are")
     if not payload.dataset and top.has("split"):
         top.fault("split", "needs `input: {dataset: …}`; without input, `jobs` says how many jobs there are")
+    if payload.container and payload.requests.platform.os:
+        top.fault("container", "brings its own system, so that `requests.os` means nothing; leave one of them out")
     taken = [output.name for output in payload.outputs if output.name]
     if len(set(taken)) != len(taken):
         top.fault("outputs", "names the same file twice")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from router.model.node import Gpus, Platform
+
 MARGIN_S = 300
 """A glidein takes no job that would not end this long before itself: it validates its node and shuts down."""
 
@@ -15,6 +17,13 @@ class Software:
     """Absolute path of the Python interpreter jobs get first on PATH; empty: the system's."""
     modules: tuple[str, ...] = ()
     """Python modules that interpreter must be able to import; the glidein checks it."""
+    tags: tuple[str, ...] = ()
+    """What else is there: names, and paths such as those of CVMFS repositories, which the glidein checks."""
+
+    @property
+    def all_tags(self) -> tuple[str, ...]:
+        """What jobs may ask for by name: tags and modules."""
+        return tuple(sorted({*self.tags, *self.modules}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +49,17 @@ class Entry:
     grid_resource: str = ""
     """HTCondor grid resource (`batch slurm`, `condor SCHEDD COLLECTOR`); empty: a local-universe job of the factory."""
     software: Software = Software()
+    gpus: Gpus = Gpus()
+    """GPUs of one glidein."""
+    arch: str = ""
+    os: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     """Further KEY, value pairs for glidein_config; the validation scripts read their thresholds there."""
+
+    @property
+    def platform(self) -> Platform:
+        """What is promised of its nodes."""
+        return Platform(self.arch, self.os, self.software.all_tags)
 
 
 class GlideinState(StrEnum):

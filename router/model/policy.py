@@ -28,6 +28,18 @@ class BrokerPolicy:
     """A refused node older than this no longer keeps jobs away, in seconds."""
     silent_limit_s: float = 3 * 3600.0
     """A site that has shown no glidein for this long although asked gets nothing new, in seconds; PanDA's 3 h."""
+    left_limit_s: float = 6 * 3600.0
+    """A job that was moved away from a site does not go back for this long, in seconds; PanDA's 6 h."""
+    wait_limit_s: float = 30 * 86400.0
+    """A site where a core is free only after this long gets nothing further, in seconds."""
+    overload_queue: int = 20
+    """Sites with at most this many idle jobs are never overloaded; PanDA's number."""
+    overload_ratio: float = 10.0
+    """A site is overloaded with so many times more idle jobs for one that runs than sites have on average."""
+    user_wait_s: float = 8 * 3600.0
+    """Where a core is free only after this long, no user gets more than so many idle jobs; PanDA's 8 h …"""
+    user_queue: int = 1000
+    """… and these are so many."""
     ramp_s: float = 600.0
     """How long a site without glideins takes to get some, in seconds."""
     typical_run_s: float = 3600.0

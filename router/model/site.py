@@ -1,9 +1,14 @@
 """Sites: named places with compute and storage, as declared and as seen."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from router.model.node import Gpus, Platform
 from router.model.pilot import ValidationFailure
+
+MB = 2**20
+"""Bytes of 1024 kB, as HTCondor counts memory and disk."""
 
 
 class SiteStatus(StrEnum):
@@ -47,12 +52,72 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most one job can get at a site: the largest slot any of its entries gives."""
+    """What one job can get of a glidein; of a site, the most of each that any of its glideins gives."""
 
     cpus: int = 0
     memory_mb: int = 0
     disk_mb: int = 0
     walltime_s: int = 0
+    gpus: Gpus = Gpus()
+    platform: Platform = Platform()
+    """Of a site with several kinds of nodes, that of one of them: see `Site.platforms`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What a site's storage is good for."""
+
+    present: bool = True
+    """False: the site declares none, and no output can be kept there."""
+    tape: bool = False
+    """Jobs cannot read what lies there, nor write to it."""
+    space_mb: int = 0
+    """What the organisation may use of it, in MB of 1024 kB; 0: nobody said."""
+    reserve_mb: int = 0
+    """With less than this free it takes no further outputs."""
+    quota_mb: int = 0
+    """What one user may use of it; 0: no limit."""
+    used_mb: int = 0
+    """What the catalogue has there, where space or quota are limited."""
+    over: tuple[str, ...] = ()
+    """Users who have used up their quota, sorted."""
+
+    @property
+    def free_mb(self) -> int:
+        """What is left of the space."""
+        return max(0, self.space_mb - self.used_mb)
+
+    @property
+    def takes_outputs(self) -> bool:
+        """Whether there is room."""
+        return not self.space_mb or self.free_mb > self.reserve_mb
+
+    @property
+    def limited(self) -> bool:
+        """Whether it matters how much lies there."""
+        return bool(self.space_mb or self.quota_mb)
+
+    def filled(self, owners: Mapping[str, int]) -> "Storage":
+        """The same with so many bytes of each owner's."""
+        over = sorted(owner for owner, size in owners.items() if self.quota_mb and size >= self.quota_mb * MB)
+        return replace(self, used_mb=sum(owners.values()) // MB, over=tuple(over))
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whose jobs a site takes, by accounting group; a group stands for all below it."""
+
+    allow: tuple[str, ...] = ()
+    """Empty: all."""
+    block: tuple[str, ...] = ()
+
+    def admits(self, group: str) -> bool:
+        """Whether jobs of `group` are taken; it is empty for those of no group."""
+        return not _below(group, self.block) and (not self.allow or _below(group, self.allow))
+
+
+def _below(group: str, groups: tuple[str, ...]) -> bool:
+    return any(f"{group}.".startswith(f"{each}.") for each in groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +132,8 @@ class Site:
     status: SiteStatus = SiteStatus.ONLINE
     status_reason: str = ""
     """Why an operator changed the status, in the operator's words."""
+    access: Access = Access()
+    storage: Storage = Storage()
     cores: int = 0
     """Cores of the glideins that are there."""
     max_cores: int = 0
@@ -84,3 +151,8 @@ class Site:
     """How long no glidein has been seen although jobs asked for them; 0 while there are some, or nobody asked."""
     failure: ValidationFailure | None = None
     """Set while glideins fail validation here and none works."""
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """The kinds of nodes there, in the order of the offers."""
+        return tuple(dict.fromkeys(offer.platform for offer in self.offers)) or (self.limits.platform,)

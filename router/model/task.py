@@ -1,6 +1,7 @@
 """Tasks, and the batches of like jobs they are made of."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from router.model.files import Located
 from router.model.payload import Payload, Requests
@@ -18,10 +19,25 @@ class Inputs:
     """Bytes of it that each site holds, sorted by site; sites that hold nothing are left out."""
     jobs: int = 1
     """Jobs that share these bytes."""
+    sets: tuple[tuple[str, ...], ...] = ()
+    """Where parts lie at different sites, the sites of each part, sorted; empty: all of it lies at each site."""
+    on_tape: tuple[str, ...] = ()
+    """Sites that hold it on tape only, sorted."""
 
     def fraction_at(self, site: str) -> float:
         """Share of the bytes that `site` holds, 0..1; 1 when there is no input."""
         return 1.0 if self.size == 0 else dict(self.at_sites).get(site, 0) / self.size
+
+    def off(self, tape: frozenset[str]) -> "Inputs":
+        """The same as jobs can read it: what lies at the sites of `tape` is on tape."""
+        if not tape.intersection(site for site, _ in self.at_sites):
+            return self
+        return replace(
+            self,
+            at_sites=tuple((site, size) for site, size in self.at_sites if site not in tape),
+            sets=tuple(sorted({tuple(site for site in part if site not in tape) for part in self.sets})),
+            on_tape=tuple(site for site, _ in self.at_sites if site in tape),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +50,14 @@ class Shape:
     block: tuple[str, ...] = ()
     group: str = ""
     dataset: str = ""
+    left: tuple[str, ...] = ()
+    """Sites that jobs of it were moved away from lately."""
+    writes: bool = False
+    """Whether its jobs leave outputs at the site where they run."""
+    over: tuple[str, ...] = ()
+    """Sites where the owner has used up the quota for outputs."""
+    full: tuple[str, ...] = ()
+    """Loaded sites where the owner has many idle jobs already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +110,16 @@ class Task:
 def inputs_of(chunks: tuple[Chunk, ...]) -> Inputs:
     """The bytes that `chunks` read, and which sites hold how many of them."""
     files = {piece.located.file.lfn: piece.located for chunk in chunks for piece in chunk.pieces}
-    held: dict[str, int] = {}
-    for located in files.values():
+    return inputs_in(files.values())
+
+
+def inputs_in(files: Iterable[Located]) -> Inputs:
+    """The bytes of `files`, and which sites hold how many of them."""
+    total, held = 0, dict[str, int]()
+    sets = set[tuple[str, ...]]()
+    for located in files:
+        total += located.file.size
+        sets.add(tuple(sorted(located.sites)))
         for site in located.sites:
             held[site] = held.get(site, 0) + located.file.size
-    return Inputs(sum(located.file.size for located in files.values()), tuple(sorted(held.items())))
+    return Inputs(total, tuple(sorted(held.items())), sets=tuple(sorted(sets)) if len(sets) > 1 else ())

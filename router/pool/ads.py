@@ -5,11 +5,12 @@ nobody expected has the default that stands here, and nowhere else.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from router.model import names
 from router.model.job import Decision, EndedJob, JobGroup, JobState, SlotGroup
+from router.model.node import UNKNOWN, Gpus, Platform, image_kind, system_of
 from router.model.payload import Requests
 from router.model.pilot import ValidationFailure
 from router.render.encode import quoted
@@ -26,6 +27,11 @@ STATES = {
     7: JobState.RUNNING,  # suspended
 }
 
+EPOCH = re.compile(r"[0-9]{1,12}")
+
+IMAGES = {"docker": "HasDockerURL", "sif": "HasSIF", "directory": "HasSandboxImage"}
+"""What a machine ad says where a kind of container image can be run; the starter found HasContainer true as well."""
+
 JOB = (
     "ClusterId",
     "Owner",
@@ -37,8 +43,16 @@ JOB = (
     "RequestMemory",
     "RequestDisk",
     "MaxWallTimeMins",
+    "RequestGPUs",
+    "GPUsMinMemory",
+    "GPUsMinCapability",
+    "RouterArch",
+    "RouterOS",
+    "RouterSoftware",
+    "ContainerImage",
     "RouterDataset",
     "RouterInputs",
+    "RouterOutputs",
     "RouterAllowSites",
     "RouterBlockSites",
     "RouterFixed",
@@ -79,6 +93,15 @@ SLOT = (
     "TotalSlotDisk",
     "NumDynamicSlots",
     "MyCurrentTime",
+    "TotalSlotGPUs",
+    "GPUs_GlobalMemoryMb",
+    "GPUs_Capability",
+    "Arch",
+    "Microarch",
+    "OpSysName",
+    "OpSysMajorVer",
+    "ROUTER_SOFTWARE",
+    *IMAGES.values(),
 )
 
 FAILURE = (
@@ -106,6 +129,27 @@ def number(row: Row, name: str, default: int = 0) -> int:
 def amount(row: Row, name: str, default: int) -> int:
     """What a job asks for, at least one: less would be taken off what others ask for."""
     return max(1, number(row, name, default))
+
+
+def real(row: Row, name: str) -> float:
+    """A number; a flag is none."""
+    value = row.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+
+
+def checked(row: Row, name: str, check: Callable[[str], str]) -> str:
+    """A text attribute in its canonical form; empty when `check` takes it for none."""
+    value = row.get(name)
+    try:
+        return check(value) if isinstance(value, str) else ""
+    except ValueError:
+        return ""
+
+
+def tags(row: Row, name: str) -> tuple[str, ...]:
+    """A list of software in HTCondor's comma form, sorted; what is no tag is left out."""
+    parts = {part.strip() for part in text(row, name).split(",")}
+    return tuple(sorted(part for part in parts if names.SOFTWARE.fullmatch(part)))
 
 
 def word(row: Row, name: str) -> str:
@@ -138,7 +182,15 @@ def decision(value: object) -> Decision | None:
         tag=text(value, "Tag"),
         words=text(value, "Words"),
         at=number(value, "At"),
+        left=left(value.get("Left")),
     )
+
+
+def left(value: object) -> tuple[tuple[str, int], ...]:
+    """Sites and when jobs left them, from a list like `NORTH@1700000000,SOUTH@1700000600`; sorted."""
+    parts = (part.strip().rpartition("@") for part in value.split(",")) if isinstance(value, str) else ()
+    found = {site: int(at) for site, _, at in parts if names.NAME.fullmatch(site) and EPOCH.fullmatch(at)}
+    return tuple(sorted(found.items()))
 
 
 def is_own(value: object) -> bool:
@@ -148,10 +200,11 @@ def is_own(value: object) -> bool:
 
 def decision_text(made: Decision, own: bool = False) -> str:
     """A decision as ClassAd text for the attribute RouterDecision; `made` is as an ad can carry it."""
+    left = f"; Left = {quoted(','.join(f'{site}@{at}' for site, at in made.left))}" if made.left else ""
     return (
         f"[ Epoch = {made.epoch}; Moves = {made.moves}; Sites = {site_list(made.sites)}; "
         f"CameFrom = {site_list(made.came_from)}; Tag = {quoted(made.tag)}; Words = {quoted(made.words)}; "
-        f"At = {made.at}{'; Own = true' if own else ''} ]"
+        f"At = {made.at}{left}{'; Own = true' if own else ''} ]"
     )
 
 
@@ -195,6 +248,8 @@ def job_group(row: Row) -> JobGroup:
             memory_mb=amount(row, "RequestMemory", default.memory_mb),
             disk_mb=-(-amount(row, "RequestDisk", default.disk_mb * 1024) // 1024),
             walltime_s=60 * amount(row, "MaxWallTimeMins", default.walltime_s // 60),
+            gpus=_gpus_wanted(row),
+            platform=_platform_wanted(row),
         ),
         dataset=text(row, "RouterDataset"),
         held_by=words(row.get("RouterInputs")),
@@ -208,6 +263,22 @@ def job_group(row: Row) -> JobGroup:
         hold_subcode=number(row, "HoldReasonSubCode"),
         oldest=number(row, "QDate"),
         fixed=row.get("RouterFixed") is True,
+        writes=row.get("RouterOutputs") is True,
+    )
+
+
+def _gpus_wanted(row: Row) -> Gpus:
+    count = number(row, "RequestGPUs")
+    return Gpus(count, number(row, "GPUsMinMemory"), real(row, "GPUsMinCapability")) if count > 0 else Gpus()
+
+
+def _platform_wanted(row: Row) -> Platform:
+    kind = image_kind(text(row, "ContainerImage"))
+    return Platform(
+        arch=checked(row, "RouterArch", names.arch),
+        os=checked(row, "RouterOS", names.system),
+        software=tags(row, "RouterSoftware"),
+        images=(kind,) if kind else (),
     )
 
 
@@ -232,16 +303,35 @@ def ended_job(row: Row) -> EndedJob:
 
 
 def slot_groups(rows: list[dict[str, Any]]) -> tuple[SlotGroup, ...]:
-    """Partitionable slots, each with its dynamic ones, added up by site and entry."""
-    found: dict[tuple[str, str], list[Row]] = {}
+    """Partitionable slots, each with its dynamic ones, added up by site, entry and kind of nodes."""
+    found: dict[tuple[str, str, Platform, Gpus], list[Row]] = {}
     for row in rows:
         if (site := word(row, "GLIDEIN_Site")) and row.get("SlotType") != "Dynamic":
-            found.setdefault((site, word(row, "GLIDEIN_Entry_Name")), []).append(row)
-    return tuple(_slot_group(site, entry, found[site, entry]) for site, entry in sorted(found))
+            kind = site, word(row, "GLIDEIN_Entry_Name"), _platform(row), _gpus(row)
+            found.setdefault(kind, []).append(row)
+    return tuple(_slot_group(*kind, found[kind]) for kind in sorted(found, key=repr))
 
 
-def _slot_group(site: str, entry: str, rows: list[Row]) -> SlotGroup:
+def _platform(row: Row) -> Platform:
+    arch, level = checked(row, "Arch", names.arch), checked(row, "Microarch", names.arch)
+    return Platform(
+        arch=(level if level.partition("-")[0] == arch else arch) or UNKNOWN,
+        os=checked({"": system_of(text(row, "OpSysName"), number(row, "OpSysMajorVer"))}, "", names.system) or UNKNOWN,
+        software=tags(row, "ROUTER_SOFTWARE"),
+        images=tuple(kind for kind, name in sorted(IMAGES.items()) if row.get(name) is True),
+    )
+
+
+def _gpus(row: Row) -> Gpus:
+    """The GPUs of a glidein; where they differ, HTCondor says nothing of what they are."""
+    count = number(row, "TotalSlotGPUs")
+    return Gpus(count, number(row, "GPUs_GlobalMemoryMb"), real(row, "GPUs_Capability")) if count > 0 else Gpus()
+
+
+def _slot_group(site: str, entry: str, platform: Platform, gpus: Gpus, rows: list[Row]) -> SlotGroup:
     return SlotGroup(
+        gpus=gpus,
+        platform=platform,
         site=site,
         entry=entry,
         glideins=len(rows),

@@ -24,6 +24,7 @@ CHECKS = (
     "check_pool.sh",
     "check_clock.sh",
     "check_software.sh",
+    "check_gpus.sh",
 )
 """The validation scripts, in the order in which they run."""
 
@@ -178,6 +179,10 @@ def _parameters(entry: Entry, contact: PoolContact, not_before: int) -> list[tup
         ("ROUTER_DISK_MB", entry.disk_mb),
         ("ROUTER_PYTHON", entry.software.python),
         ("ROUTER_PYTHON_MODULES", ",".join(entry.software.modules)),
+        ("ROUTER_SOFTWARE_TAGS", ",".join(entry.software.tags)),
+        ("ROUTER_GPUS", entry.gpus.count),
+        ("ROUTER_GPU_MEMORY_MB", entry.gpus.memory_mb),
+        ("ROUTER_GPU_CAPABILITY", f"{entry.gpus.capability:g}"),
         ("ROUTER_NOT_BEFORE", not_before),
     ]
 

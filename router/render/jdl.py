@@ -31,8 +31,11 @@ class Description:
     """Absolute path of the program HTCondor starts: a relative one would be looked for where the user is."""
     files: tuple[str, ...]
     requests: Requests
+    container: str = ""
     dataset: str = ""
     inputs: str = ""
+    writes: bool = False
+    """Whether its jobs leave outputs at a site's storage."""
     allow: str = ""
     block: str = ""
     group: str = ""
@@ -49,6 +52,16 @@ class Description:
     def walltime_min(self) -> int:
         """Whole minutes, rounded up."""
         return -(-self.requests.walltime_s // 60)
+
+    @property
+    def capability(self) -> str:
+        """The GPUs' capability as a ClassAd number."""
+        return f"{self.requests.gpus.capability:g}"
+
+    @property
+    def software(self) -> str:
+        """The tags as one list."""
+        return ",".join(self.requests.platform.software)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +83,10 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         wrapper=f"{task.directory}/code/{WRAPPER}",
         files=tuple(f"code/{name}" for name in (payload.executable, *payload.files)),
         requests=payload.requests,
+        container=payload.container,
         dataset=payload.dataset,
         inputs=",".join(sorted(batch.sites)),
+        writes=bool(payload.outputs),
         allow=",".join(payload.allow),
         block=",".join(payload.block),
         group=payload.group,
@@ -92,6 +107,7 @@ def merge_injection(task: Task) -> Injection:
         wrapper=f"{task.directory}/code/{WRAPPER}",
         files=(f"code/{MERGER}",),
         requests=MERGE_REQUESTS,
+        writes=True,
         allow=",".join(payload.allow),
         block=",".join(payload.block),
         group=payload.group,

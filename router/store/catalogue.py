@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from router.errors import NotFound, UserError
 from router.model import names
 from router.model.files import Dataset, File, Located, Replica
-from router.model.task import Inputs
+from router.model.task import Inputs, inputs_in
 from router.store.schema import Database, batch_inputs, dataset_files, datasets, files, replicas
 from router.store.schema import batches as planned
 
@@ -149,11 +149,17 @@ class Catalogue:
                 dataset = self.dataset(name)
             except NotFound:
                 continue
-            held: dict[str, int] = {}
-            for located in dataset.files:
-                for site in located.sites:
-                    held[site] = held.get(site, 0) + located.file.size
-            found[name] = Inputs(dataset.size, tuple(sorted(held.items())))
+            found[name] = inputs_in(dataset.files)
+        return found
+
+    def stored(self) -> dict[str, dict[str, int]]:
+        """Bytes that each site holds, by the files' owners."""
+        grouped = (replicas.c.site, files.c.owner)
+        query = select(*grouped, func.sum(files.c.size)).select_from(replicas.join(files)).group_by(*grouped)
+        found: dict[str, dict[str, int]] = {}
+        with self._db.read() as connection:
+            for site, owner, size in connection.execute(query):
+                found.setdefault(site, {})[owner] = size
         return found
 
 

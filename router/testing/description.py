@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from router.errors import RouterError
 from router.model.job import JobGroup, JobState
+from router.model.node import Gpus, Platform, image_kind
 from router.model.payload import Requests
 
 SUBMITTED_ON_HOLD = 15
@@ -22,6 +23,10 @@ _COMMANDS = {
     "request_memory": "requestmemory",
     "request_disk": "requestdisk",
     "accounting_group": "acctgroup",
+    "request_gpus": "requestgpus",
+    "gpus_minimum_memory": "gpusminmemory",
+    "gpus_minimum_capability": "gpusmincapability",
+    "container_image": "containerimage",
 }
 """Submit commands, and the attributes they become."""
 
@@ -52,6 +57,8 @@ def described_job(text: str, item: Mapping[str, str]) -> Described:
         values[_COMMANDS.get(key, key)] = _MACRO.sub(lambda macro: _expanded(macro.group(1), item), found.group(2))
     if values.get("universe", "vanilla").lower() != "vanilla":
         raise RouterError(f"The universe {values['universe']} is not known. Use vanilla.")
+    # The schedd's transform takes the access point's architecture where the description says nothing of any.
+    values.setdefault("routerarch", '"any"' if "arch" in values.get("requirements", "").lower() else '"x86_64"')
     return Described(_text(values, "routerjob"), _group(values))
 
 
@@ -86,6 +93,8 @@ def _group(values: Mapping[str, str]) -> JobGroup:
             memory_mb=-(-_kilobytes(values, "requestmemory", default.memory_mb, "M") // 1024),
             disk_mb=-(-_kilobytes(values, "requestdisk", default.disk_mb * 1024, "K") // 1024),
             walltime_s=60 * _number(values, "maxwalltimemins", default.walltime_s // 60),
+            gpus=_gpus(values),
+            platform=_platform(values),
         ),
         dataset=_text(values, "routerdataset"),
         held_by=_sites(_text(values, "routerinputs")),
@@ -95,6 +104,23 @@ def _group(values: Mapping[str, str]) -> JobGroup:
         group=values.get("acctgroup", "").strip('"'),
         hold_code=SUBMITTED_ON_HOLD if held else 0,
         fixed=values.get("routerfixed", "").lower() == "true",
+        writes=values.get("routeroutputs", "").lower() == "true",
+    )
+
+
+def _gpus(values: Mapping[str, str]) -> Gpus:
+    memory_mb = _kilobytes(values, "gpusminmemory", 0, "M") // 1024
+    capability = float(values.get("gpusmincapability", "0"))
+    return Gpus(count, memory_mb, capability) if (count := _number(values, "requestgpus", 0)) else Gpus()
+
+
+def _platform(values: Mapping[str, str]) -> Platform:
+    kind = image_kind(values.get("containerimage", "").strip('"'))
+    return Platform(
+        arch=_text(values, "routerarch"),
+        os=_text(values, "routeros"),
+        software=_sites(_text(values, "routersoftware")),
+        images=(kind,) if kind else (),
     )
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import pytest
 from router.errors import RouterError
 from router.model.action import Place
 from router.model.job import Decision, JobGroup, JobState
-from router.model.payload import Requests
+from router.model.node import Gpus, Platform, image_kind
 from router.model.task import Batch, Task
 from router.ports import Pool
 from router.render import jdl
@@ -84,6 +85,8 @@ def mine(request: pytest.FixtureRequest, tmp_path: Path) -> Mine:
         memory_mb=300,
         disk_mb=70,
         walltime_s=601,
+        gpus=Gpus(2, 16_000, 7.5),
+        platform=Platform("x86_64-v2", "el9", ("/cvmfs/a.b.ch", "root-6.30")),
         allow=("SITE_A", "SITE_B"),
         block=("SITE_C",),
         group="higgs.zz",
@@ -113,13 +116,29 @@ def test_a_batch_is_in_the_queue_as_it_was_described(mine):
         count=3,
         task=mine.task.id,
         batch="b0",
-        requests=Requests(cpus=2, memory_mb=300, disk_mb=70, walltime_s=660),
+        requests=replace(mine.task.payload.requests, walltime_s=660),
         dataset="/demo/zmumu",
         held_by=("SITE_A", "SITE_B"),
         allow=("SITE_A", "SITE_B"),
         block=("SITE_C",),
         group="higgs.zz",
+        writes=True,
     )
+
+
+@pytest.mark.parametrize("image", ["docker://debian:12", "/cvmfs/a/b.sif", "/cvmfs/a/b/"])
+def test_the_image_of_a_container_is_in_the_queue(mine, image):
+    kind = (image_kind(image),)
+    payload = a_payload(container=image, platform=Platform("x86_64", images=kind))
+    mine = replace(mine, task=replace(mine.task, payload=payload))
+    mine.submit(a_batch())
+    assert mine.group().requests.platform == payload.requests.platform
+
+
+def test_a_batch_that_asks_for_no_architecture_gets_that_of_the_access_point(mine):
+    mine = replace(mine, task=replace(mine.task, payload=a_payload()))
+    mine.submit(a_batch())
+    assert mine.group().requests.platform == Platform(platform.machine())
 
 
 def test_each_job_of_a_batch_has_its_name(mine):

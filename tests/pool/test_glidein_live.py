@@ -1,6 +1,7 @@
 """A glidein on a real pool: it joins, takes the right jobs and no others, says what is wrong, ends without a trace."""
 
 import os
+import platform
 import shutil
 import subprocess
 import time
@@ -8,10 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import classad2
 import pytest
 
 from router.embedded.pool import EmbeddedPool
+from router.model import names
 from router.model.pilot import Entry, Software
+from router.pool import ads
 from router.render.glidein import GlideinJob, PoolContact, glidein_files, glidein_submit
 
 pytestmark = pytest.mark.pool
@@ -115,6 +119,17 @@ def test_a_glidein_joins_within_six_seconds_and_says_whose_it_is(grid: Grid):
     eventually(lambda: grid.ads("JOIN", "Name"), 6)
     assert grid.ads("JOIN", "strcat(GLIDEIN_Entry_Name, GLIDEIN_ProcId, IS_GLIDEIN, Cpus, Memory)") == "join0true1500"
     grid.stop("JOIN")
+
+
+def test_a_glidein_says_what_its_node_is_and_has_in_the_words_that_jobs_use(grid: Grid, tmp_path: Path):
+    grid.start("NODE", software=Software(modules=("json",), tags=("root-6.30", str(tmp_path))))
+    eventually(lambda: grid.ads("NODE", "Name"), 10)
+    [found] = classad2.parseAds(grid.run("alice", "condor_status", "-l", "-constraint", 'GLIDEIN_Site == "NODE"'))
+    [slot] = ads.slot_groups([{name: found.eval(name) for name in ads.SLOT if name in found}])
+    assert slot.platform.software == tuple(sorted(("json", "root-6.30", str(tmp_path))))
+    assert names.arch(slot.platform.arch).startswith(platform.machine())
+    assert names.system(slot.platform.os)
+    grid.stop("NODE")
 
 
 def test_only_jobs_that_name_the_site_and_fit_its_time_run(grid: Grid):

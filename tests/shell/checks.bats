@@ -227,6 +227,79 @@ a_ping() {
   refused WN_Resource "cannot import local_only"
 }
 
+@test "software: tags and modules are published together, where the paths among them are there" {
+  mkdir "$BATS_TEST_TMPDIR/repository"
+  a_node "ROUTER_PYTHON $(command -v python3)" "ROUTER_PYTHON_MODULES json" \
+    "ROUTER_SOFTWARE_TAGS root-6.30,$BATS_TEST_TMPDIR/repository"
+  run check check_software.sh
+  passed
+  [[ $(published ROUTER_SOFTWARE) == "root-6.30,$BATS_TEST_TMPDIR/repository,json" ]]
+}
+
+@test "software: a promised path that is not there is named" {
+  a_node "ROUTER_SOFTWARE_TAGS root-6.30,/cvmfs/no.such.repository"
+  run check check_software.sh
+  refused WN_Resource "the entry promises /cvmfs/no.such.repository, and there is no such directory"
+}
+
+@test "software: a promised path that does not answer is named" {
+  a_node "ROUTER_SOFTWARE_TAGS /cvmfs/slow" "ROUTER_IMPORT_TIMEOUT_S 1"
+  a_program ls <<< 'sleep 60'
+  run check check_software.sh
+  refused WN_Resource "/cvmfs/slow did not answer within 1 s"
+}
+
+# some_gpus PROPERTY... -- what condor_gpu_discovery finds: as many GPUs as there are arguments
+some_gpus() {
+  local found=0 n=0 properties
+  mkdir -p "$BATS_TEST_TMPDIR/condor/libexec"
+  for properties; do
+    if ((n++ == 0)); then found='"GPU-1'; else found+=", GPU-$n"; fi
+  done
+  ((n == 0)) || found+='"'
+  {
+    echo '#!/bin/bash'
+    echo "echo 'DetectedGPUs=$found'"
+    for properties; do echo "echo 'GPU_x=[ $properties ]'"; done
+  } > "$BATS_TEST_TMPDIR/condor/libexec/condor_gpu_discovery"
+  chmod +x "$BATS_TEST_TMPDIR/condor/libexec/condor_gpu_discovery"
+}
+
+@test "gpus: an entry that promises none looks for none" {
+  a_node "CONDOR_DIR /nowhere"
+  run check check_gpus.sh
+  passed
+}
+
+@test "gpus: as many and as good as promised pass" {
+  a_node "CONDOR_DIR $BATS_TEST_TMPDIR/condor" "ROUTER_GPUS 2" "ROUTER_GPU_MEMORY_MB 16000" "ROUTER_GPU_CAPABILITY 7.5"
+  some_gpus "Capability=7.5; GlobalMemoryMb=24220;" "Capability=10.0; GlobalMemoryMb=16000;"
+  run check check_gpus.sh
+  passed
+}
+
+@test "gpus: too few, too little memory and too little capability are refused with both numbers" {
+  a_node "CONDOR_DIR $BATS_TEST_TMPDIR/condor" "ROUTER_GPUS 2" "ROUTER_GPU_MEMORY_MB 16000" "ROUTER_GPU_CAPABILITY 7.5"
+  some_gpus "Capability=8.0; GlobalMemoryMb=24220;"
+  run check check_gpus.sh
+  refused WN_Resource "the node has 1 GPUs, the entry promises 2"
+  some_gpus
+  run check check_gpus.sh
+  refused WN_Resource "the node has 0 GPUs, the entry promises 2"
+  some_gpus "Capability=8.0; GlobalMemoryMb=24220;" "Capability=8.0; GlobalMemoryMb=15999;"
+  run check check_gpus.sh
+  refused WN_Resource "a GPU has 15999 MB of memory, the entry promises 16000 MB"
+  some_gpus "Capability=8.0; GlobalMemoryMb=24220;" "Capability=7.0; GlobalMemoryMb=24220;"
+  run check check_gpus.sh
+  refused WN_Resource "a GPU has capability 7.0, the entry promises 7.5"
+}
+
+@test "gpus: a node where HTCondor cannot look for them is refused" {
+  a_node "CONDOR_DIR /nowhere" "ROUTER_GPUS 1"
+  run check check_gpus.sh
+  refused WN_Resource "the node's GPUs cannot be looked at"
+}
+
 @test "a threshold that is no number is the entry's fault, not the node's" {
   a_node "ROUTER_MIN_CPUS many"
   run check check_cpus.sh

@@ -6,7 +6,9 @@ import pytest
 
 from router.errors import UserError
 from router.model.files import StorageElement
+from router.model.node import Gpus
 from router.model.pilot import Entry, Software
+from router.model.site import Access, Storage
 from router.settings import FILE, Settings, home_from_environment, load, parse
 
 WHOLE = """\
@@ -18,7 +20,7 @@ calls: {read: 5 s, write: 10 s}
 broker: {max_sites: 2, failure_sample: 5}
 sites:
   SITE_A:
-    storage: {prefix: "root://se.example.org//store"}
+    storage: {prefix: "root://se.example.org//store", space: 10 TB, reserve: 200 GB, quota: 1 TB}
     entries:
       a_slurm:
         cpus: 8
@@ -29,9 +31,17 @@ sites:
         min_glideins: 1
         idle: 10 min
         grid_resource: batch slurm
-        software: {python: /usr/bin/python3, modules: [uproot, hist]}
+        software: {python: /usr/bin/python3, modules: [uproot, hist], tags: [root-6.30, /cvmfs/a.b.ch]}
+        gpus: 2
+        gpu_memory: 16 GB
+        gpu_capability: 7.5
+        arch: x86_64-v3
+        os: el9
         attributes: {GLIDEIN_Country: CH, GLIDEIN_Start: "TARGET.RequestCpus >= 4"}
+    groups: {allow: [higgs], block: [higgs.zz]}
   SITE_B: {}
+  TAPE:
+    storage: {kind: tape, prefix: "root://tape.example.org//store"}
 """
 
 
@@ -45,9 +55,12 @@ def test_whole_settings_are_read_as_they_are_written():
     assert (settings.router.interval_s, settings.router.metrics_port, settings.factory.interval_s) == (10, 9100, 60)
     assert (settings.calls.read_s, settings.calls.write_s) == (5, 10)
     assert (settings.broker.max_sites, settings.broker.failure_sample) == (2, 5)
-    site, other = settings.sites
+    site, other, tape = settings.sites
+    assert site.limits == Storage(space_mb=10 * 2**20, reserve_mb=200 * 1024, quota_mb=2**20)
+    assert (other.limits, tape.limits) == (Storage(present=False), Storage(tape=True))
     assert site.storage == StorageElement("SITE_A_DISK", "SITE_A", "root://se.example.org//store")
-    assert (other.name, other.storage, other.entries) == ("SITE_B", None, ())
+    assert site.access == Access(("higgs",), ("higgs.zz",))
+    assert (other.name, other.storage, other.entries, other.access) == ("SITE_B", None, (), Access())
     assert settings.entries == (
         Entry(
             "a_slurm",
@@ -60,7 +73,10 @@ def test_whole_settings_are_read_as_they_are_written():
             min_glideins=1,
             idle_s=600,
             grid_resource="batch slurm",
-            software=Software("/usr/bin/python3", ("uproot", "hist")),
+            software=Software("/usr/bin/python3", ("uproot", "hist"), ("root-6.30", "/cvmfs/a.b.ch")),
+            gpus=Gpus(2, 16_384, 7.5),
+            arch="x86_64-v3",
+            os="el9",
             attributes=(("GLIDEIN_Country", "CH"), ("GLIDEIN_Start", "TARGET.RequestCpus >= 4")),
         ),
     )

@@ -10,6 +10,7 @@ from typing import overload
 
 import numpy as np
 
+from router.decide.bars import Bars
 from router.decide.columns import Booleans, Numbers, shape_columns, site_columns
 from router.decide.filters import filters, refused
 from router.decide.reconcile import movable, nothing_fits, shape_of, under_way
@@ -86,13 +87,13 @@ class Scene:
         self.names = tuple(site.name for site in self.sites)
         self.place = {name: number for number, name in enumerate(self.names)}
         self.columns = site_columns(self.sites, policy)
-        self.asked = tuple(each for each in filters(policy) if each.tag not in OWN_JUDGEMENT)
+        self.asked = tuple(each for each in filters(policy) if each.tag not in OWN_JUDGEMENT and not each.soft)
         self._harmless = np.array([False, *(each.harmless for each in self.asked)])
 
     def cases(self) -> list[Case]:
         """The idle groups that may be placed, the oldest first."""
-        inputs = dict(self.world.inputs)
-        return self.look([(group, shape_of(group, inputs)) for group in movable(self.world)])
+        inputs, bars = dict(self.world.inputs), Bars.of(self.world)
+        return self.look([(group, shape_of(group, inputs, bars)) for group in movable(self.world)])
 
     def look(self, asked: Sequence[tuple[JobGroup, Shape]]) -> list[Case]:
         """What the filters say of groups with these shapes."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from router.decide.demand import demand
 from router.model.action import StartGlideins
 from router.model.job import JobState
+from router.model.node import Gpus, Platform
 from router.model.policy import DemandPolicy
 from router.model.site import SiteStatus
 from router.testing.build import a_failure, a_group, a_site, a_world, an_entry, an_entry_state
@@ -39,6 +40,9 @@ def started(*states, jobs=(), sites=(), policy=POLICY):
         (an_entry_state(an_entry(memory_mb=1000)), [idle(3, "SITE_A", memory_mb=1001)], 0),
         (an_entry_state(an_entry(disk_mb=1000)), [idle(3, "SITE_A", disk_mb=1001)], 0),
         (an_entry_state(an_entry(walltime_s=60)), [idle(3, "SITE_A", walltime_s=61)], 0),
+        (an_entry_state(), [idle(3, "SITE_A", gpus=Gpus(1))], 0),
+        (an_entry_state(an_entry(gpus=Gpus(2, 8000))), [idle(3, "SITE_A", gpus=Gpus(1, 8000))], 3),
+        (an_entry_state(an_entry(os="el8")), [idle(3, "SITE_A", platform=Platform(os="el9"))], 0),
         (an_entry_state(an_entry(cpus=4)), [idle(9, "SITE_A")], 3),
         (an_entry_state(an_entry(cpus=4)), [idle(3, "SITE_A", cpus=4)], 3),
         (an_entry_state(), [idle(3, "SITE_A"), idle(2, "SITE_A", cluster=2)], 5),

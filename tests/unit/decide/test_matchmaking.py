@@ -2,156 +2,46 @@
 
 A job goes the product's way: from the payload to the submit description to the queue's attributes, and back to the
 shape that brokerage sees. So does a site: from its entry, or from the glidein's slot. Both ads are then matched.
-The glidein is one slot of an entry, as old as the margin of the filters allows it to be when its first job comes.
 """
 
-import re
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from dataclasses import replace
 
-import classad2
-import htcondor2  # registers stringListIMember with classad2, without which every match fails
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matching import HAS_IMAGE, NAMES, WITHIN_LIMITS, Pair, ad, job_ad, job_row, platform_row, slot_ad, slot_row, start
 
-from router import resources
 from router.decide.filters import ALLOWED, BLOCKED, CPUS, DISK, MEMORY, WALLTIME, first_refusal
+from router.decide.node_filters import ARCH, CONTAINER, GPU_KIND, GPUS, SOFTWARE, SYSTEM
 from router.decide.reconcile import shape_of
 from router.loops.observe import Declared, assemble
-from router.model.pilot import MARGIN_S, Entry
+from router.model.node import Gpus, Platform
+from router.model.pilot import MARGIN_S, Entry, Software
 from router.model.site import Site
 from router.model.task import Shape
 from router.pool import ads
-from router.render.jdl import batch_injection
-from router.testing.build import a_batch, a_payload, a_shape, a_site, a_task, an_entry
+from router.testing.build import a_shape, an_entry
 
-ASKED = (ALLOWED, BLOCKED, CPUS, MEMORY, DISK, WALLTIME)
+ASKED = (ALLOWED, BLOCKED, CPUS, MEMORY, DISK, WALLTIME, GPUS, GPU_KIND, ARCH, SYSTEM, SOFTWARE, CONTAINER)
 """The reasons that HTCondor checks as well."""
 
-NAMES = ("SITE_A", "SITE_AB", "SITE_B")
-NOW = 1_800_000_000
-
-SUBMITTED = (
-    '(TARGET.Arch == "X86_64") && (TARGET.OpSys == "LINUX") && '
-    '(versionGE(split(TARGET.CondorVersion)[1],"25.12.0") || (TARGET.Disk >= RequestDisk)) && '
-    "(TARGET.Memory >= RequestMemory) && (TARGET.HasFileTransfer)"
-)
-"""What condor_submit 25.14 makes of a description without `requirements`."""
-
-WITHIN_LIMITS = (
-    "MY.Cpus > 0 && TARGET.RequestCpus <= MY.Cpus && MY.Memory > 0 && TARGET.RequestMemory <= MY.Memory && "
-    "MY.Disk > 0 && TARGET.RequestDisk <= MY.Disk"
-)
-"""What condor_startd adds to START for a partitionable slot (WithinResourceLimits)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A payload's wishes and the one entry of a site."""
-
-    shape: Shape
-    entry: Entry
-    spare_kb: int = 0
-    """How much more disk than the entry promises the glidein's slot has: less than one MB."""
+ARCHES = ("x86_64", "x86_64-v2", "x86_64-v3", "aarch64")
+SYSTEMS = ("el8", "el9", "debian9")
+TAGS = ("root-6.30", "root-6.3", "/cvmfs/a.b.ch")
 
 
 def a_pair(name: str = "SITE_A", *, spare_kb: int = 0, **wishes: object) -> Pair:
     """Wishes that the entry meets at its limits but for what is changed."""
-    entry = an_entry(site=name, cpus=8, memory_mb=16_000, disk_mb=20_000, walltime_s=36_300)
+    entry = an_entry(
+        site=name,
+        **{"cpus": 8, "memory_mb": 16_000, "disk_mb": 20_000, "walltime_s": 36_300},
+        gpus=Gpus(2, 16_000, 7.5),
+        arch="x86_64-v2",
+        os="el9",
+        software=Software(tags=TAGS),
+    )
     limits = {"cpus": 8, "memory_mb": 16_000, "disk_mb": 20_000, "walltime_s": 36_000}
     return Pair(a_shape(**{**limits, **wishes}), entry, spare_kb)
-
-
-@cache
-def configured(name: str) -> dict[str, str]:
-    """The settings of a shipped file: those of HTCondor's language that fit on logical lines."""
-    text = Path(resources.folder("glidein_scripts"), name).read_text().replace("\\\n", "")
-    return dict(re.findall(r"^(\w+) *= *(.*)$", text, re.MULTILINE))
-
-
-@cache
-def start() -> str:
-    """START as the glidein has it, with the clock stopped."""
-    known = {**configured("startd.config"), "GLIDEIN_Start": "True", "GLIDEIN_Custom_Start": "True"}
-    text = known["START"]
-    while "$(" in text:
-        text = re.sub(r"\$\((\w+)\)", lambda found: known[found.group(1)], text)
-    assert "time()" in text
-    return text.replace("time()", str(NOW))
-
-
-@cache
-def routed_requirements() -> str:
-    """A job's Requirements after the schedd's transform."""
-    text = Path(resources.folder("schedd_config"), "20-routing.config").read_text()
-    (condition,) = re.findall(r"^ *SET Requirements (.*)$", text, re.MULTILINE)
-    assert condition.endswith("($(MY.Requirements))")
-    return condition.replace("$(MY.Requirements)", SUBMITTED)
-
-
-def slot_row(pair: Pair) -> dict[str, object]:
-    """What the glidein of the entry publishes; its life is that of glidein_config.bash's write_lifetime."""
-    entry = pair.entry
-    die = NOW + entry.walltime_s - MARGIN_S
-    disk_kb = entry.disk_mb * 1024 + pair.spare_kb
-    return {
-        "Cpus": entry.cpus,
-        "Memory": entry.memory_mb,
-        "Disk": disk_kb,
-        "TotalSlotCpus": entry.cpus,
-        "TotalSlotMemory": entry.memory_mb,
-        "TotalSlotDisk": disk_kb,
-        "SlotType": "Partitionable",
-        "NumDynamicSlots": 0,
-        "MyCurrentTime": NOW,
-        "Arch": "X86_64",
-        "OpSys": "LINUX",
-        "HasFileTransfer": True,
-        "CondorVersion": "$CondorVersion: 25.14.1 2026-01-01 $",
-        "GLIDEIN_Site": entry.site,
-        "GLIDEIN_Entry_Name": entry.name,
-        "GLIDEIN_ToDie": die,
-        "GLIDEIN_ToRetire": die - min(600, entry.walltime_s // 4),
-    }
-
-
-def ad(values: dict[str, object], **expressions: str) -> classad2.ClassAd:
-    """An ad of values and of expressions."""
-    made = classad2.ClassAd(values)
-    for name, text in expressions.items():
-        made[name] = classad2.ExprTree(text)
-    return made
-
-
-def slot_ad(pair: Pair) -> classad2.ClassAd:
-    return ad(slot_row(pair), Start=start(), Requirements=f"Start && ({WITHIN_LIMITS})")
-
-
-def job_row(shape: Shape) -> dict[str, object]:
-    """The attributes that condor_submit gives the payload's jobs."""
-    payload = a_payload(requests=shape.requests, allow=shape.allow, block=shape.block)
-    found = htcondor2.Submit(batch_injection(a_task(payload=payload), a_batch()).text)
-    disk = found.expand("request_disk")
-    assert disk.endswith("M")  # condor_submit counts disk in kB
-    return {
-        "ClusterId": 1,
-        "JobStatus": 1,
-        "JobCount": 1,
-        "RequestCpus": int(found.expand("request_cpus")),
-        "RequestMemory": int(found.expand("request_memory")),
-        "RequestDisk": int(disk.removesuffix("M")) * 1024,
-        "MaxWallTimeMins": int(found.expand("My.MaxWallTimeMins")),
-        "RouterAllowSites": classad2.ExprTree(found.expand("My.RouterAllowSites")).eval(),
-        "RouterBlockSites": classad2.ExprTree(found.expand("My.RouterBlockSites")).eval(),
-    }
-
-
-def job_ad(shape: Shape) -> classad2.ClassAd:
-    """A job that the router has placed wherever the payload's lists let it."""
-    placed = tuple(name for name in NAMES if first_refusal(shape, a_site(name), (ALLOWED, BLOCKED)) is None)
-    return ad(job_row(shape), DESIRED_Sites=ads.site_list(placed), Requirements=routed_requirements())
 
 
 def matched(pair: Pair) -> bool:
@@ -184,7 +74,10 @@ def pairs(draw: st.DrawFn) -> Pair:
         walltime_s=draw(st.integers(600, 604_800)),
     )
     life = entry.walltime_s - MARGIN_S
+    entry, platform = draw(entries_of(entry)), {}
     limits = {"cpus": entry.cpus, "memory_mb": entry.memory_mb, "disk_mb": entry.disk_mb, "walltime_s": life // 60 * 60}
+    if entry.arch == "aarch64":
+        platform = {"platform": Platform(arch="aarch64")}  # else condor_submit asks for its own architecture
     lists = st.sets(st.sampled_from(NAMES)).map(lambda names: tuple(sorted(names)))
     off = {
         "nothing": st.just({}),
@@ -193,9 +86,44 @@ def pairs(draw: st.DrawFn) -> Pair:
         "memory": st.fixed_dictionaries({"memory_mb": st.integers(-1, 1).map(lambda more: entry.memory_mb + more)}),
         "disk": st.fixed_dictionaries({"disk_mb": st.integers(-1, 1).map(lambda more: entry.disk_mb + more)}),
         "walltime": st.fixed_dictionaries({"walltime_s": st.integers(-61, 61).map(lambda more: life + more)}),
+        "gpus": st.fixed_dictionaries({"gpus": gpu_wishes(entry.gpus)}),
+        "platform": st.fixed_dictionaries({"platform": platform_wishes(entry.platform)}),
     }
     wishes = draw(off[draw(st.sampled_from(sorted(off)))])
-    return Pair(a_shape(**{**limits, **wishes}), entry, draw(st.integers(0, 1023)))
+    return Pair(a_shape(**{**limits, **platform, **wishes}), entry, draw(st.integers(0, 1023)))
+
+
+@st.composite
+def entries_of(draw: st.DrawFn, entry: Entry) -> Entry:
+    """An entry with GPUs, an architecture, a system and software of its own."""
+    gpus = Gpus(draw(st.integers(1, 4)), draw(st.integers(1, 80_000)), draw(st.sampled_from([6.1, 7.5, 8.0, 10.0])))
+    return replace(
+        entry,
+        gpus=draw(st.sampled_from([Gpus(), gpus])),
+        arch=draw(st.sampled_from(ARCHES)),
+        os=draw(st.sampled_from(SYSTEMS)),
+        software=Software(tags=tuple(sorted(draw(st.sets(st.sampled_from(TAGS)))))),
+    )
+
+
+def gpu_wishes(has: Gpus) -> st.SearchStrategy[Gpus]:
+    """As many GPUs as there are, or one more or less; as good as they are, or a little better."""
+    return st.builds(
+        lambda more, memory, capability: Gpus(has.count + more, memory, capability) if has.count + more else Gpus(),
+        st.integers(-1 if has.count else 0, 1),
+        st.sampled_from([0, has.memory_mb, has.memory_mb + 1]),
+        st.sampled_from([0.0, has.capability, has.capability + 0.5]),
+    )
+
+
+def platform_wishes(has: Platform) -> st.SearchStrategy[Platform]:
+    """An architecture, a system and software that are there, or others."""
+    return st.builds(
+        Platform,
+        arch=st.sampled_from([*ARCHES, "any"]),
+        os=st.sampled_from(["", has.os, *SYSTEMS]),
+        software=st.sets(st.sampled_from([*has.software, *TAGS]), max_size=2).map(lambda tags: tuple(sorted(tags))),
+    )
 
 
 @given(pairs())
@@ -219,12 +147,34 @@ def test_a_filter_refuses_exactly_what_htcondor_would_not_match(pair):
         (a_pair(allow=("SITE_AB", "SITE_B")), "not-allowed"),
         (a_pair("SITE_AB", block=("SITE_A",)), None),
         (a_pair(block=("SITE_A",)), "blocked"),
+        (a_pair(gpus=Gpus(2, 16_000, 7.5)), None),
+        (a_pair(gpus=Gpus(3)), "gpus"),
+        (a_pair(gpus=Gpus(1, 16_001)), "gpu-kind"),
+        (a_pair(gpus=Gpus(1, 0, 8.0)), "gpu-kind"),
+        (a_pair(platform=Platform("x86_64-v2", "el9", TAGS)), None),
+        (a_pair(platform=Platform("any")), None),
+        (a_pair(platform=Platform("x86_64-v3")), "architecture"),
+        (a_pair(platform=Platform("aarch64")), "architecture"),
+        (a_pair(platform=Platform(os="el8")), "os"),
+        (a_pair(platform=Platform(software=("root-6",))), "software"),
+        (a_pair(platform=Platform(images=("docker",))), "container"),
     ],
 )
 def test_both_say_why_at_each_limit(pair, tag):
     site, _ = sites_of(pair)
     refusal = first_refusal(pair.shape, site, ASKED)
     assert (refusal.tag if refusal else None, matched(pair)) == (tag, tag is None)
+
+
+@pytest.mark.parametrize("wanted", sorted(HAS_IMAGE))
+@pytest.mark.parametrize("images", [(), ("docker",), ("directory", "sif")])
+def test_a_container_goes_where_its_kind_of_image_can_be_run(wanted, images):
+    pair = a_pair(platform=Platform(arch="x86_64", images=(wanted,)))
+    row = slot_row(pair) | platform_row(replace(pair.entry.platform, images=images))
+    (seen,) = assemble([Declared("SITE_A", (pair.entry,))], (), ads.slot_groups([row]), {}, {}, ())
+    slot = ad(row, Start=start(), Requirements=f"Start && ({WITHIN_LIMITS})")
+    for shape in shapes_of(pair):
+        assert (first_refusal(shape, seen, ASKED) is None) == job_ad(shape).symmetricMatch(slot) == (wanted in images)
 
 
 def test_a_job_without_a_decision_matches_no_slot():

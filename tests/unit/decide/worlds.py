@@ -44,7 +44,15 @@ def inputs() -> st.SearchStrategy[Inputs]:
 
 
 def shapes() -> st.SearchStrategy[Shape]:
-    return st.builds(a_shape, inputs=inputs(), allow=wishes(), block=wishes(), memory_mb=st.sampled_from([1000, 3000]))
+    return st.builds(
+        a_shape,
+        inputs=inputs(),
+        allow=wishes(),
+        block=wishes(),
+        memory_mb=st.sampled_from([1000, 3000]),
+        left=wishes(),
+        full=wishes(),
+    )
 
 
 def groups(cluster: int) -> st.SearchStrategy[JobGroup]:

@@ -230,6 +230,5 @@ def test_every_reason_of_a_filter_is_documented() -> None:
 def test_every_number_of_a_policy_is_documented_with_its_value(policy: BrokerPolicy | DemandPolicy) -> None:
     told = {row[0].strip("`"): row[1].replace(",", "") for row in rows("docs/brokerage.md", "The numbers")}
     numbers = {each.name: getattr(policy, each.name) for each in fields(policy)}
-    assert {
-        name: f"{value:g}" for name, value in numbers.items() if type(value) in (int, float)
-    }.items() <= told.items()
+    wanted = {name: f"{value:.10g}" for name, value in numbers.items() if type(value) in (int, float)}
+    assert wanted.items() <= told.items()

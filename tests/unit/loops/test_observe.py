@@ -1,16 +1,20 @@
 """From the sources to a world: what is counted where, and what is believed of whom."""
 
+from dataclasses import replace
+
 import pytest
 
-from router.loops.observe import EVENTS_FRESH_S, Declared, assemble, observe
+from router.loops.observe import EVENTS_FRESH_S, Declared, assemble, observe, tape_of
 from router.model.job import JobState, SlotGroup
+from router.model.node import Gpus, Platform
 from router.model.pilot import MARGIN_S
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
-from router.model.site import Limits, Outcomes, SiteStatus
+from router.model.site import Access, Limits, Outcomes, SiteStatus, Storage
 from router.model.task import Inputs
 from router.testing.build import a_batch, a_failure, a_file, a_group, an_ended_job, an_entry, inputs_at
 from router.testing.events import FakeEventLog
+from router.testing.pool import FakePool
 
 ONE_SITE = (Declared("SITE_A"),)
 SLOT = SlotGroup("SITE_A", "e1", 2, 16, 5, 8000, 50_000, 8, 11)
@@ -37,6 +41,36 @@ def test_a_site_is_known_by_its_glideins_or_their_refusals_but_not_because_a_job
 def test_what_a_glidein_really_gives_counts_more_than_what_its_entry_promises():
     declared = (Declared("SITE_A", (an_entry("e1", cpus=8, disk_mb=60_000, walltime_s=3600), an_entry("e2", cpus=2))),)
     assert sites(declared, slots=(SLOT,))["SITE_A"].limits == Limits(8, 8000, 50_000, 86400 - MARGIN_S)
+
+
+def test_a_site_is_known_by_the_nodes_it_has_and_by_promises_where_it_has_none():
+    promised = an_entry("e2", gpus=Gpus(1, 9000), arch="x86_64-v3", os="el9")
+    old = replace(SLOT, platform=Platform("x86_64-v2", "el8"))
+    new = replace(SLOT, platform=Platform("x86_64-v3", "el8"), gpus=Gpus(2, 8000))
+    declared = (Declared("SITE_A", (an_entry("e1", os="el7"), promised)),)
+    site = sites(declared, slots=(old, new))["SITE_A"]
+    assert site.platforms == (old.platform, new.platform, promised.platform)
+    assert site.limits.gpus == Gpus(2, 9000)
+
+
+def test_a_site_takes_the_groups_that_its_declaration_says():
+    only = Access(allow=("higgs",))
+    found = sites((Declared("SITE_A", access=only), Declared("SITE_B")))
+    assert (found["SITE_A"].access, found["SITE_B"].access) == (only, Access())
+
+
+def test_the_catalogue_is_asked_what_lies_where_space_or_quota_are_limited(store):
+    store.register([a_file("/user/alice/a", "SITE_A", "SITE_B", size=3 * 2**20)], "alice", 1.0)
+    store.register([a_file("/user/bob/b", "SITE_A", size=2**20)], "bob", 1.0)
+    assert store.stored() == {"SITE_A": {"alice": 3 * 2**20, "bob": 2**20}, "SITE_B": {"alice": 3 * 2**20}}
+    declared = (Declared("SITE_A", storage=Storage(space_mb=5, quota_mb=2)), Declared("SITE_B"))
+    found = {site.name: site.storage for site in observe(FakePool(), store, declared, BrokerPolicy(), 10.0).sites}
+    assert found["SITE_A"] == Storage(space_mb=5, quota_mb=2, used_mb=4, over=("alice",))
+    assert found["SITE_B"] == Storage()
+
+
+def test_what_lies_at_a_tape_site_is_on_tape():
+    assert tape_of((Declared("A", storage=Storage(tape=True)), Declared("B"))) == {"A"}
 
 
 def test_idle_jobs_wait_at_each_of_their_sites_and_running_ones_run_at_one():

@@ -4,6 +4,7 @@ import pytest
 
 from router.errors import UserError
 from router.model import payload
+from router.model.node import Gpus, Platform
 from router.model.payload import Output, Payload, Requests, Split
 
 WHOLE = """\
@@ -17,7 +18,10 @@ split: {by: events, target: 500}
 outputs:
   - {name: hist.root, merge: auto}
   - {name: tree.root}
-requests: {cpus: 2, memory: 1.5 GB, disk: 500 MB, walltime: 10 min}
+requests:
+  {cpus: 2, memory: 1.5 GB, disk: 500 MB, walltime: 10 min, gpus: 2, gpu_memory: 16 GB, gpu_capability: 7.5,
+   arch: X86_64-v3, software: [root-6.30, /cvmfs/a.b.ch]}
+container: docker://rootproject/root:6.30
 sites: {allow: [SITE_A, SITE_B], block: [SITE_C]}
 group: higgs.zz
 """
@@ -33,7 +37,12 @@ def test_a_whole_payload_is_read_as_it_is_written():
         dataset="/demo/zmumu",
         split=Split("events", 500),
         outputs=(Output("hist.root", merge=True), Output("tree.root")),
-        requests=Requests(cpus=2, memory_mb=1536, disk_mb=500, walltime_s=600),
+        container="docker://rootproject/root:6.30",
+        requests=Requests(
+            **{"cpus": 2, "memory_mb": 1536, "disk_mb": 500, "walltime_s": 600},
+            gpus=Gpus(2, 16_384, 7.5),
+            platform=Platform("x86_64-v3", software=("/cvmfs/a.b.ch", "root-6.30"), images=("docker",)),
+        ),
         allow=("SITE_A", "SITE_B"),
         block=("SITE_C",),
         group="higgs.zz",
@@ -176,3 +185,32 @@ def test_a_value_that_could_become_a_submit_command_is_refused_with_its_field(li
 def test_a_payload_says_which_of_its_users_tasks_goes_first_and_whether_its_jobs_may_be_moved():
     found = payload.parse("name: a\nexecutable: a.sh\npriority: -5\nmove: false\n")
     assert (found.priority, found.move) == (-5, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("requests: {gpu_memory: 16 GB}\n", "requests.gpus: must say how many"),
+        ("requests: {arch: sparc}\n", "requests.arch: 'sparc' is not allowed: x86_64, x86_64-v2"),
+        ("requests: {os: Linux}\n", "requests.os: 'linux' is not allowed: a name and its main version"),
+        ("requests: {software: ['a,b']}\n", "requests.software: 'a,b' is not allowed"),
+        ("container: debian\n", "container: 'debian' is not allowed: it looks like docker://debian:12"),
+        ("container: docker://a\nrequests: {os: el9}\n", "container: brings its own system"),
+    ],
+)
+def test_what_no_node_can_have_is_a_fault(text, words):
+    assert words in fault(SHORT + text)
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "kind"),
+    [
+        ("docker://a/b:1", "docker://a/b:1", "docker"),
+        ("/cvmfs/a/b.sif", "/cvmfs/a/b.sif", "sif"),
+        ("/cvmfs/a/b", "/cvmfs/a/b/", "directory"),
+        ("/cvmfs/a/b//", "/cvmfs/a/b/", "directory"),
+    ],
+)
+def test_an_image_is_named_as_htcondor_knows_its_kind(written, read, kind):
+    found = payload.parse(f"{SHORT}container: {written}\n")
+    assert (found.container, found.requests.platform.images) == (read, (kind,))

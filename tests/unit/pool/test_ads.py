@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.job import Decision, EndedJob, JobGroup, JobState, SlotGroup
+from router.model.node import Gpus, Platform
 from router.model.payload import Requests
 from router.model.pilot import ValidationFailure
 from router.pool import ads
@@ -30,6 +31,13 @@ JOB = {
     "MachineAttrGLIDEIN_Site0": "SITE_A",
     "QDate": 100,
     "RouterFixed": True,
+    "RequestGPUs": 2,
+    "GPUsMinMemory": 16_000,
+    "GPUsMinCapability": 7.5,
+    "RouterArch": "X86_64-v1",
+    "RouterOS": "el9",
+    "RouterSoftware": "b, a,,no good",
+    "ContainerImage": "docker://debian:12",
 }
 ODD = [None, 1, -1, 2**63, 1.5, True, "", "text", "two\nlines", "x" * 70_000, [], ["SITE_A"], [[1]], {}, {"Epoch": 1}]
 
@@ -42,7 +50,7 @@ def test_a_job_group_is_read_whole():
         count=3,
         task="zmumu-1",
         batch="b0",
-        requests=Requests(2, 500, 2, 660),
+        requests=Requests(2, 500, 2, 660, Gpus(2, 16_000, 7.5), Platform("x86_64", "el9", ("a", "b"), ("docker",))),
         dataset="/demo/zmumu",
         held_by=("SITE_A", "SITE_B"),
         allow=("SITE_A",),
@@ -134,7 +142,37 @@ def test_slots_are_added_up_by_site_and_entry():
         {**row, "Cpus": 8, "NumDynamicSlots": 0, "GLIDEIN_ToRetire": 99},
         {**row, "SlotType": "Dynamic"},
     ]
-    assert ads.slot_groups(rows) == (SlotGroup("SITE_A", "e1", 3, 24, 13, 3000, 2, 8, 3, retiring=1, idle_glideins=1),)
+    unknown = Platform("unknown", "unknown")
+    assert ads.slot_groups(rows) == (
+        SlotGroup("SITE_A", "e1", 3, 24, 13, 3000, 2, 8, 3, retiring=1, idle_glideins=1, platform=unknown),
+    )
+
+
+def test_each_kind_of_node_of_an_entry_is_told_apart():
+    row = {"GLIDEIN_Site": "SITE_A", "GLIDEIN_Entry_Name": "e1", "TotalSlotCpus": 8, "Arch": "X86_64"}
+    newer = {
+        **{"Microarch": "x86_64-v3", "OpSysName": "AlmaLinux", "OpSysMajorVer": 9, "ROUTER_SOFTWARE": "b,a"},
+        **{"TotalSlotGPUs": 2, "GPUs_GlobalMemoryMb": 8000, "GPUs_Capability": 7.5, "HasSIF": True},
+    }
+    old, new = ads.slot_groups([row, {**row, **newer}, {**row, **newer}])
+    assert (old.glideins, old.platform, old.gpus) == (1, Platform("x86_64", "unknown"), Gpus())
+    assert (new.glideins, new.platform) == (2, Platform("x86_64-v3", "el9", ("a", "b"), ("sif",)))
+    assert new.gpus == Gpus(2, 8000, 7.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "system"),
+    [
+        ("Debian", 12, "debian12"),
+        ("Rocky", 8, "el8"),
+        ("openSUSE", 15, "opensuse15"),
+        ("LINUX", 0, "unknown"),
+        ("", 9, "unknown"),
+    ],
+)
+def test_systems_have_the_names_that_jobs_ask_for(name, version, system):
+    row = {"GLIDEIN_Site": "SITE_A", "OpSysName": name, "OpSysMajorVer": version}
+    assert ads.slot_groups([row])[0].platform.os == system
 
 
 def test_a_refusal_is_read_in_one_line():
@@ -166,6 +204,21 @@ def test_what_is_no_decision_of_ours_is_none(value):
 
 def test_a_decision_with_missing_fields_has_their_defaults():
     assert ads.decision({"Epoch": 3, "Sites": 7}) == Decision(3, 0, (), (), "", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ("B@2,A@1", (("A", 1), ("B", 2))),
+        ("A@1,A@5", (("A", 5),)),
+        ("A,@1,A@x,A@-1,a b@1, C@7 ", (("C", 7),)),
+        ("", ()),
+        (7, ()),
+        (None, ()),
+    ],
+)
+def test_the_sites_that_a_job_left_are_names_with_times(value, left):
+    assert ads.decision({"Epoch": 1, "Left": value}).left == left
 
 
 @given(st.text(max_size=1100), st.integers(min_value=0, max_value=2**31), st.sampled_from(["", "validation"]))

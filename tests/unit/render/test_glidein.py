@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from router import resources
 from router.errors import RouterError, UserError
+from router.model.node import Gpus
 from router.model.pilot import Entry, Software
 from router.render.glidein import (
     CHECKS,
@@ -84,7 +85,9 @@ def test_every_script_of_the_folder_is_taken_along():
 
 def test_the_entry_speaks_in_glideinwms_keys():
     entry = an_entry(
-        software=Software("/opt/py/bin/python3", ("uproot", "hist")), attributes=(("ROUTER_MIN_TMP_MB", "50"),)
+        software=Software("/opt/py/bin/python3", ("uproot", "hist"), ("root-6.30", "/cvmfs/a.b.ch")),
+        gpus=Gpus(2, 16_000, 7.5),
+        attributes=(("ROUTER_MIN_TMP_MB", "50"),),
     )
     assert settings(files_of(entry)["entry.params"]) == {
         "ROUTER_MIN_TMP_MB": "50",
@@ -100,6 +103,10 @@ def test_the_entry_speaks_in_glideinwms_keys():
         "ROUTER_DISK_MB": "500",
         "ROUTER_PYTHON": "/opt/py/bin/python3",
         "ROUTER_PYTHON_MODULES": "uproot,hist",
+        "ROUTER_SOFTWARE_TAGS": "root-6.30,/cvmfs/a.b.ch",
+        "ROUTER_GPUS": "2",
+        "ROUTER_GPU_MEMORY_MB": "16000",
+        "ROUTER_GPU_CAPABILITY": "7.5",
         "ROUTER_NOT_BEFORE": "1000",
     }
 

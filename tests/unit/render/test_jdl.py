@@ -12,6 +12,7 @@ import htcondor2
 import pytest
 
 from router.errors import UserError
+from router.model.node import Gpus, Platform
 from router.model.payload import Split
 from router.model.task import Batch, Chunk
 from router.render import jdl, parts
@@ -34,6 +35,8 @@ def a_whole_task():
         memory_mb=500,
         disk_mb=1000,
         walltime_s=601,
+        gpus=Gpus(1, 16_384, 7.5),
+        platform=Platform("x86_64-v2", "el9", ("/cvmfs/a.b.ch", "root-6.30")),
         allow=("SITE_A", "SITE_B"),
         block=("SITE_C",),
         group="higgs.zz",
@@ -73,6 +76,13 @@ def test_the_description_of_a_merge_job_is_what_it_was():
 
 def test_the_description_of_a_task_that_says_little_is_what_it_was():
     assert matches_golden("plain.jdl", jdl.batch_injection(a_task(), a_batch()).text)
+
+
+def test_a_container_is_named_to_htcondor():
+    payload = a_payload(container="docker://debian:12", platform=Platform(images=("docker",)))
+    found = htcondor2.Submit(jdl.batch_injection(a_task(payload=payload), a_batch()).text)
+    assert found["container_image"] == "docker://debian:12"
+    assert "requirements" not in found
 
 
 def spread(text: str) -> str:

@@ -107,7 +107,7 @@ def test_what_a_dataset_holds_is_counted_by_site_and_unknown_ones_are_left_out(s
     store.register([A, B], "alice", 1.0)
     store.add_dataset("/demo/all", ["/demo/a.root", "/demo/b.root"], "alice", 1.0)
     assert store.dataset_inputs(["/demo/all", "/demo/none"]) == {
-        "/demo/all": Inputs(2000, (("SITE_A", 2000), ("SITE_B", 1000)))
+        "/demo/all": Inputs(2000, (("SITE_A", 2000), ("SITE_B", 1000)), sets=(("SITE_A",), ("SITE_A", "SITE_B")))
     }
 
 
