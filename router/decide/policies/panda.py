@@ -14,7 +14,8 @@ inputs:
 
 Left out, as nothing stands for it: share throttles, storage quotas, disk I/O, releases, hospital queues, scouts and
 express tails. A task that no site with its data takes is brokered without regard to data after two hours; PanDA has no
-default for that. Draws are digests of cluster and decision, so that a world gives the same ones again.
+default for that. Jobs leave a closed site at once, as under every policy here, and not after three hours. Draws are
+digests of cluster and decision, so that a world gives the same ones again.
 """
 
 from collections import defaultdict
@@ -26,7 +27,6 @@ from router.decide.policies.panda_weight import Queue, Weight, classes, weights
 from router.decide.policies.scene import Answer, Case, Part, Scene
 from router.model.action import Refusal
 from router.model.job import JobGroup, JobState
-from router.model.site import SiteStatus
 
 HOUR = 3600.0
 CLOSED_S = 6 * HOUR
@@ -38,8 +38,6 @@ BEST = 10
 """Candidates kept."""
 COPY_S = 12 * HOUR
 """How long jobs whose input lies elsewhere may wait: PanDA's own time for jobs in the state `assigned`."""
-OFFLINE_S = 3 * HOUR
-"""The same at a site that is not online."""
 PERIOD_S = 2400.0
 """Time between two runs of the daemon that rebrokers."""
 NO_PILOT_S = 3 * HOUR
@@ -224,8 +222,6 @@ class Counters:
     def _stuck(self, case: Case, site: str, since: float, here: bool) -> bool:
         """Whether a group has waited too long; one that waits for its copies is given more time."""
         limit = self._scene.policy.panda_rebroker_s if here else COPY_S
-        if self._queues[site].site.status is not SiteStatus.ONLINE:
-            return self._daemon_ran_since(since + OFFLINE_S)
         return self._daemon_ran_since(since + limit) and (case.group.cluster, site) not in self._running
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from worlds import worlds
 
 from router.decide.filters import filters, first_refusal
-from router.decide.policies import Choices, check, decide
+from router.decide.policies import Choices, check, decide, flow
 from router.decide.policies.panda_weight import FAST, MIDDLE, SLOW, Queue, main_weights, weights
 from router.decide.policies.scene import OWN_JUDGEMENT
 from router.decide.reconcile import shape_of
@@ -303,3 +303,58 @@ def test_flow_reads_from_elsewhere_only_what_the_storage_can_feed():
 def test_panda_draws_all_jobs_of_a_group(count):
     world = a_world(*some_sites("A", "B"), jobs=(a_group(count=count),))
     assert sum(place.count for place in places(world, "panda")) == count
+
+
+def full_site(name, queued, running=10, freed_per_h=1.0, **changes):
+    """A site with queued and running jobs of alice's, as groups, besides the site."""
+    made = a_site(name, cores=running, running_jobs=running, freed_per_h=freed_per_h, **changes)
+    there = a_group(90, task="old-1", sites=(name,), decision=a_decision(name), count=queued)
+    running_jobs = a_group(91, task="old-1", state=JobState.RUNNING, site=name, count=running)
+    return made, (there, running_jobs)[: 1 + bool(running)]
+
+
+@pytest.mark.parametrize(
+    ("queued", "changes", "tag", "words"),
+    [
+        (200, {}, "badsite", "has a long queue, and too much of it is the user's"),
+        (100, {"failed": 20}, "badsite", "has a long queue, and more than twice as many failed as finished jobs"),
+        (50, {"running": 0}, "badsite", "has jobs queued, and none runs"),
+        (50, {"silent_s": 4.0 * HOUR}, "no-pilot", "has shown no glidein for three hours although jobs asked for them"),
+    ],
+)
+def test_panda_leaves_out_sites_for_its_own_reasons(queued, changes, tag, words):
+    site, there = full_site("A", queued, **changes)
+    # What has one site already is looked at by rebrokerage; the new job is the one that is asked about.
+    new = a_group(1, count=5)
+    world = a_world(site, *some_sites("B"), jobs=(*there, new), inputs=((1, inputs_at("A")),))
+    [wait] = [action for action in actions(world, "panda") if action.cluster == 1]
+    refusal = next(verdict.refusal for verdict in wait.verdicts if verdict.site == "A")
+    assert (refusal.tag, refusal.words) == (tag, words)
+
+
+def test_panda_takes_away_what_a_queue_has_over_three_times_its_running_jobs():
+    site, (there, running) = full_site("A", 200, running=40, freed_per_h=40.0)
+    waiting = replace(there, decision=replace(a_decision("A"), at=int(NOON) - HOUR))
+    world = a_world(site, *some_sites("B"), jobs=(waiting, running), inputs=((90, inputs_at("A", "B")),))
+    found = places(world, "panda")
+    assert {(place.decision.tag, place.decision.sites) for place in found if place.decision.sites != ("A",)} == {
+        ("queue-overshoot", ("B",))
+    }
+    assert sum(place.count for place in found) <= 80
+
+
+def test_flow_changes_a_set_only_when_it_is_old_enough():
+    needs("flow")
+    sites = [a_site("A", cores=10, mean_run_s=float(HOUR)), a_site("B", cores=100, idle_cores=100)]
+    group = a_group(count=50, sites=("A",), decision=replace(a_decision("A"), at=int(NOON)))
+    world = a_world(*sites, jobs=(group,), inputs=((1, inputs_at("A", "B")),))
+    assert places(world, "flow") == []
+    [place] = places(replace(world, now=NOON + 1300), "flow")
+    assert (place.decision.sites, place.decision.tag, place.is_move) == (("A", "B"), "widened", False)
+
+
+def test_without_or_tools_the_policy_flow_says_how_to_get_it(monkeypatch):
+    flow.solver.cache_clear()
+    monkeypatch.setattr(flow.importlib, "import_module", lambda _: (_ for _ in ()).throw(ImportError))
+    with pytest.raises(UserError, match=r"pip install 'glideroute\[flow\]'"):
+        check(BrokerPolicy(name="flow"))
