@@ -6,8 +6,10 @@ with an empty pool, so that its queue is built by what comes in.
 
 import time
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +37,12 @@ RESET = Path("/proc/self/clear_refs")
 class Passes:
     """What each pass saw and cost, as columns."""
 
+    largest: World | None = None
+    """The world with the most groups of idle jobs."""
     hour: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     added_mb: list[float] = field(default_factory=list)
-    """What the process grew by while deciding, at most."""
+    """What the process grew by while deciding, at most: it reuses what it has got before."""
     peak_mb: float = 0.0
     """The process, simulated grid and all."""
     groups: list[int] = field(default_factory=list)
@@ -62,6 +66,8 @@ class Passes:
         self.peak_mb = max(self.peak_mb, peak)
         self.hour.append(world.now / 3600)
         idle = [group.count for group in world.jobs if group.state is JobState.IDLE]
+        if self.largest is None or len(idle) > max(self.groups):
+            self.largest = world
         self.groups.append(len(idle))
         self.idle.append(sum(idle))
         self.running.append(sum(group.count for group in world.jobs if group.state is JobState.RUNNING))
@@ -113,6 +119,7 @@ def measure(recipe: Recipe, hours: float, pass_s: float, seed: int) -> tuple[Pas
         "deciding_part": float(seconds.sum()) / (hours * 3600),
         "added_max_mb": max(passes.added_mb),
         "peak_rss_mb": passes.peak_mb,
+        "alone_rss_mb": alone_mb(passes.largest) if passes.largest else 0.0,
         "groups_max": max(passes.groups),
         "idle_max": max(passes.idle),
         "running_max": max(passes.running),
@@ -121,8 +128,19 @@ def measure(recipe: Recipe, hours: float, pass_s: float, seed: int) -> tuple[Pas
         "jobs_ended": recipe.jobs - ledger.left,
         "jobs_edited": ledger.edited,
         "seconds": time.perf_counter() - begun,
-        "series": {name: column for name, column in asdict(passes).items() if isinstance(column, list)},
+        "series": {name: column for name, column in vars(passes).items() if isinstance(column, list)},
     }
+
+
+def alone_mb(world: World) -> float:
+    """The memory of a process that decides one world and has seen no other, at its peak."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        return alone.submit(_decide_alone, world).result()
+
+
+def _decide_alone(world: World) -> float:
+    list(decide(world, BrokerPolicy()))
+    return _status("VmHWM")  # ru_maxrss would begin with what the parent had
 
 
 def draw(passes: Passes, target: Path, title: str) -> None:

@@ -16,15 +16,15 @@ def test_a_day_tells_every_pass_as_one_json_object(capsys):
     assert 0 < found["passes"] <= 4 * 3600 / Loop().interval_s + 1
     assert {len(column) for column in found["series"].values()} == {found["passes"]}
     assert 0 < found["pass_p50_s"] <= found["pass_p99_s"] <= found["pass_max_s"] == max(found["series"]["seconds"])
-    assert found["peak_rss_mb"] > 0
+    assert found["peak_rss_mb"] > 0 and 0 < found["alone_rss_mb"] < 300
     assert sum(found["series"]["placed"]) > 0
 
 
-def test_a_person_gets_figures_and_a_picture_and_no_columns(tmp_path, capsys):
+def test_a_day_is_drawn_where_that_is_asked_for(tmp_path):
     picture = tmp_path / "day.svg"
-    assert day.main([*SMALL, "--hours", "1", "--plot", str(picture)]) == 0
-    shown = capsys.readouterr().out
-    assert "pass_p99_s" in shown and "series" not in shown
+    passes = day.Passes()
+    passes.decide(a_world())
+    day.draw(passes, picture, "a day of one pass")
     assert "</svg>" in picture.read_text()
 
 
