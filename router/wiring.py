@@ -12,6 +12,7 @@ from router.decide.policies import check
 from router.embedded import whatif
 from router.embedded.containment import AS_NOBODY
 from router.embedded.pool import EmbeddedPool
+from router.embedded.rehearsal import scratch_pool
 from router.embedded.state import load as load_state
 from router.embedded.whatif import Central, DryRun
 from router.errors import PoolUnreachable, UserError
@@ -21,6 +22,7 @@ from router.loops.route import Route
 from router.loops.runner import SystemClock
 from router.model.pilot import EntryState
 from router.model.share_load import Submission
+from router.model.shares import SubmitterSetting
 from router.model.task import Task
 from router.packages.taskdir import TaskDirectory
 from router.pilots.condor import CondorFactory, Factory, storage_json
@@ -125,6 +127,12 @@ def dry_run(settings: Settings, shares: str) -> DryRun | None:
     """What the pool's negotiator would give each group; None where none can be started beside it."""
     embedded = embedded_pool(settings)
     return whatif.dry_run(central(embedded), SHARES_FILE, shares) if embedded else None
+
+
+def scratch_run(shares: str, submitters: Sequence[SubmitterSetting], seconds: float) -> dict[str, float]:
+    """The slots that submitters with jobs without end get in a pool of its own; everything is gone afterwards."""
+    with scratch_pool(folder("schedd_config"), shares, lambda _: None) as rehearsal:
+        return rehearsal.run(submitters, seconds)
 
 
 def recorded_load(settings: Settings, hours: float) -> tuple[Submission, ...]:
