@@ -62,6 +62,20 @@ class Model:
         who.queue.append([work.at_s, work.jobs, work.run_s, work.cores])
         who.waiting += work.jobs * work.cores
 
+    def enter(self, name: str, priority: float) -> Submitter:
+        """Know a submitter with what it is remembered to have used."""
+        who = self._submitter(name)
+        who.priority = max(LEAST_PRIORITY, priority)
+        return who
+
+    def occupy(self, name: str, cores: float, until: float) -> None:
+        """Let jobs of a submitter run from the start until a time."""
+        if cores > 0:
+            self._serial += 1
+            heapq.heappush(self._running, (until, self._serial, name, cores))
+            self._submitter(name).used += cores
+            self._free -= cores
+
     def step(self, now: float) -> None:
         """End what has run, age the priorities, negotiate."""
         self._end_jobs(now)

@@ -12,6 +12,7 @@ import pytest
 import scratch
 
 from router.decide.share_model import Model
+from router.decide.share_wait import outlook
 from router.embedded.rehearsal import CYCLE_S, LENGTHS_S, SETTINGS
 from router.embedded.rehearsal import SLOTS as CORES
 from router.model.share_load import Submission
@@ -83,6 +84,11 @@ class Bench:
             time.sleep(CYCLE_S / 2)
         return self.seen
 
+    def waiting(self, user: str) -> int:
+        """Idle jobs of a user."""
+        rows = self.live.queue("router").count("true", ["JobStatus", "Owner"])
+        return sum(int(row["JobCount"]) for row in rows if row["Owner"] == user and row["JobStatus"] == 1)
+
     def priorities(self) -> dict[str, float]:
         """What the accountant remembers of each submitter, without the factor."""
         return {
@@ -92,8 +98,9 @@ class Bench:
         }
 
     def occupied(self, seen: list[tuple[float, dict[str, float]]], ended: int) -> float:
-        """Seconds that a job holds its core, with its start and end."""
-        return sum(sum(used.values()) for _, used in seen) / len(seen) * seen[-1][0] / max(ended, 1)
+        """Seconds that a job holds its core, with its start and end; those that run still are half done."""
+        used = [sum(each.values()) for _, each in seen]
+        return sum(used) / len(used) * seen[-1][0] / (ended + used[-1] / 2)
 
     def until(self, holds: Callable[[dict[str, float]], bool], seconds: float = 60) -> dict[str, float]:
         """What is used as soon as it is as wanted."""
@@ -194,6 +201,21 @@ def test_a_group_without_surplus_stops_at_its_quota_beside_idle_cores(bench: Ben
     assert bench.watch(3 * CYCLE_S)[-1][1] == real
     agree({name: cores / CORES for name, cores in real.items()}, {name: at / CORES for name, at in wanted.items()})
     assert sum(real.values()) < 0.6 * CORES
+
+
+def test_a_wait_is_foretold(bench: Bench) -> None:
+    bench.apply(SharePolicy(half_life_s=20))
+    bench.submit(*jobs("ada", 200))
+    alone = bench.watch(16)
+    run_s = bench.occupied(alone, 200 - bench.left())
+    bench.submit(*jobs("bob", 90))
+    bench.until(lambda used: "bob" in used)
+    foretold = outlook(SharePolicy(half_life_s=20), bench.negotiator.states(), CORES, "bob", run_s)
+    began = time.monotonic()
+    while bench.waiting("bob"):
+        time.sleep(0.5)
+    assert foretold is not None
+    assert time.monotonic() - began == pytest.approx(foretold.last_s, rel=0.35, abs=3)
 
 
 def test_what_was_used_is_forgotten_by_the_half_life(bench: Bench) -> None:

@@ -80,3 +80,24 @@ def test_the_configuration_can_be_seen_before_anything_is_changed(
     assert "GROUP_QUOTA_DYNAMIC_a = 0.7" in answer.out
     assert f"AssignAccountingGroup({tmp_path / 'glideroute-groups.map'})" in answer.out
     assert not list((tmp_path / "config.d").iterdir())
+
+
+def test_the_explanation_of_a_waiting_task_ends_with_its_fair_share(
+    run: Run, payload: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = run("submit", payload, "--json").json["task"]
+    running = {
+        "settings": lambda: {"GROUP_NAMES": "a"},
+        "states": lambda: (ShareState("alice@vo", "<none>", False, waiting=8, priority=500, factor=1000),),
+        "cores": lambda: 4.0,
+    }
+    monkeypatch.setattr(wiring, "negotiator", lambda *_: nullcontext(SimpleNamespace(**running)))
+    monkeypatch.setattr(wiring, "user_name", lambda _: "alice")
+    assert "Fair share, alice: about" in run("why", task).out.splitlines()[-1]
+
+
+def test_a_negotiator_that_does_not_answer_takes_nothing_from_an_explanation(run: Run, payload: Path) -> None:
+    task = run("submit", payload, "--json").json["task"]
+    answer = run("why", task)
+    assert answer.code == 0
+    assert "Fair share" not in answer.out
