@@ -16,6 +16,8 @@ PIECES = 20
 STEPS = 240
 """Cycles looked ahead at most; they are stretched so that this is enough for most waits."""
 HORIZON_RUNS = 24
+SMALL = 0.05
+"""Parts of a wait that are not worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,14 @@ class Outlook:
 
     def __str__(self) -> str:
         """The outlook in words."""
-        least = "more than " if self.beyond else "about "
-        parts = [f"{least}{_spoken(self.last_s)} until the last of {self.waiting:.0f} waiting cores"]
+        least = "more than" if self.beyond else "about"
+        parts = [f"the last of {self.waiting:.0f} waiting cores starts in {least} {_spoken(self.last_s)}"]
         if self.half_s < self.last_s:
             parts.append(f"half within {_spoken(self.half_s)}")
-        if self.by_quota >= 0.05:
-            parts.append(f"{self.by_quota:.0%} of the wait is the group's quota")
-        if self.by_others >= 0.05:
-            parts.append(f"{self.by_others:.0%} is others' jobs")
+        owed = [(self.by_quota, "the group's quota"), (self.by_others, "others' jobs")]
+        told = [f"{part:.0%} {whose}" for part, whose in owed if part >= SMALL]
+        if told:
+            parts.append(f"of the wait, {' and '.join(told)}")
         return "; ".join(parts)
 
 

@@ -93,7 +93,7 @@ def test_the_explanation_of_a_waiting_task_ends_with_its_fair_share(
     }
     monkeypatch.setattr(wiring, "negotiator", lambda *_: nullcontext(SimpleNamespace(**running)))
     monkeypatch.setattr(wiring, "user_name", lambda _: "alice")
-    assert "Fair share, alice: about" in run("why", task).out.splitlines()[-1]
+    assert "Fair share, alice: the last of 8 waiting cores starts in about" in run("why", task).out.splitlines()[-1]
 
 
 def test_a_negotiator_that_does_not_answer_takes_nothing_from_an_explanation(run: Run, payload: Path) -> None:
