@@ -3,24 +3,27 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from router.api import Router
 from router.decide.policies import check
+from router.decide.share_wait import Outlook, outlook
 from router.embedded import whatif
 from router.embedded.containment import AS_NOBODY
 from router.embedded.pool import EmbeddedPool
+from router.embedded.rehearsal import scratch_pool
 from router.embedded.state import load as load_state
 from router.embedded.whatif import Central, DryRun
-from router.errors import PoolUnreachable, UserError
+from router.errors import PoolUnreachable, RouterError, UserError
 from router.loops.observe import Declared
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import SystemClock
 from router.model.pilot import EntryState
 from router.model.share_load import Submission
+from router.model.shares import SubmitterSetting
 from router.model.task import Task
 from router.packages.taskdir import TaskDirectory
 from router.pilots.condor import CondorFactory, Factory, storage_json
@@ -31,7 +34,7 @@ from router.pool.negotiator import Negotiator
 from router.pool.queue import Queue
 from router.pool.recorded import load_of
 from router.render.glidein import PoolContact
-from router.render.negotiator import SHARES_FILE
+from router.render.negotiator import SHARES_FILE, read_back
 from router.render.pool_config import Daemon
 from router.resources import folder
 from router.settings import Settings, default_user, not_root
@@ -94,11 +97,10 @@ def central(pool: EmbeddedPool) -> Central:
 
 
 @contextmanager
-def negotiator(settings: Settings) -> Iterator[Negotiator]:
-    """The running negotiator as its administrator: of the embedded pool where there is one, else as the environment."""
-    made = Negotiator(
-        Channel(condor_environment(settings, "admin"), "admin"), settings.calls.read_s, settings.calls.write_s
-    )
+def negotiator(settings: Settings, identity: str = "admin") -> Iterator[Negotiator]:
+    """The running negotiator: of the embedded pool where there is one, else as the environment."""
+    channel = Channel(condor_environment(settings, identity), identity)
+    made = Negotiator(channel, settings.calls.read_s, settings.calls.write_s)
     try:
         yield made
     finally:
@@ -125,6 +127,26 @@ def dry_run(settings: Settings, shares: str) -> DryRun | None:
     """What the pool's negotiator would give each group; None where none can be started beside it."""
     embedded = embedded_pool(settings)
     return whatif.dry_run(central(embedded), SHARES_FILE, shares) if embedded else None
+
+
+def outlooks(settings: Settings, submitters: Collection[str]) -> tuple[Outlook, ...]:
+    """What submitters' waiting jobs can expect of fair share; nothing where the negotiator does not answer."""
+    if not submitters:
+        return ()
+    try:
+        with negotiator(settings, user_name(settings)) as running:
+            policy, states, cores = read_back(running.settings()), running.states(), running.cores()
+    except RouterError:  # an explanation without it is better than none
+        return ()
+    run_s = settings.broker.typical_run_s
+    found = (outlook(policy, states, cores, each, run_s) for each in sorted(submitters))
+    return tuple(each for each in found if each is not None)
+
+
+def scratch_run(shares: str, submitters: Sequence[SubmitterSetting], seconds: float) -> dict[str, float]:
+    """The slots that submitters with jobs without end get in a pool of its own; everything is gone afterwards."""
+    with scratch_pool(folder("schedd_config"), shares, lambda _: None) as rehearsal:
+        return rehearsal.run(submitters, seconds)
 
 
 def recorded_load(settings: Settings, hours: float) -> tuple[Submission, ...]:

@@ -1,5 +1,6 @@
 """`glideroute policy`: who is next: checked, compared, tried out, applied, shown."""
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from router.cli import policy_show
 from router.cli.session import settings
 from router.cli.show import console, json_option, print_json
 from router.decide import share_check
+from router.decide.share_model import scaled
 from router.decide.share_model import simulate as run_model
+from router.embedded.rehearsal import CYCLE_S, LENGTHS_S, SLOTS
 from router.errors import UserError
 from router.loops import shares
 from router.model import share_document
@@ -132,14 +135,24 @@ def simulate(file: Path, load: Path | None, hours: float, cores: float, plot: Pa
 
 @policy.command()
 @file_argument
+@click.option("--scratch", is_flag=True, help="Run it in a pool of 40 slots on this machine instead, with jobs.")
+@click.option("--seconds", type=click.FloatRange(20, 3600), default=60.0, show_default=True, help="How long, there.")
+@click.option("--cores", type=float, default=1000.0, show_default=True, help="The pool that the policy is for.")
 @json_option
-def rehearse(file: Path, as_json: bool) -> None:
-    """Let the pool's own negotiator reckon one cycle under the policy in FILE; nothing is matched or changed."""
-    text = rendering.render(_good(file), folder("negotiator_policies"), file.name)[rendering.SHARES_FILE]
-    found = wiring.dry_run(settings(), text)
-    if found is None:
+def rehearse(file: Path, scratch: bool, seconds: float, cores: float, as_json: bool) -> None:
+    """Let a real negotiator reckon with the policy in FILE: the pool's own, for one cycle, without matching anything.
+
+    With --scratch one that is started for it, in which everybody the policy names has jobs without end.
+    """
+    wanted = _good(file)
+    if scratch:
+        found = _in_scratch(scaled(wanted, SLOTS / cores, max(5, round(seconds / 6))), seconds)
+        print_json(found) if as_json else console().print(policy_show.side_by_side(found))
+        return
+    reckoned = wiring.dry_run(settings(), _text(wanted, file.name))
+    if reckoned is None:
         raise UserError("A negotiator can be started beside that of the embedded pool only: glideroute pool up")
-    print_json(found) if as_json else console().print(policy_show.second_opinion(found))
+    print_json(reckoned) if as_json else console().print(policy_show.second_opinion(reckoned))
 
 
 @policy.command()
@@ -157,6 +170,23 @@ def show(plot: Path | None, as_json: bool) -> None:
     console().print(policy_show.states(states))
     if plot:
         click.echo(f"drawn in {plot}")
+
+
+def _text(wanted: SharePolicy, source: str) -> str:
+    return rendering.render(wanted, folder("negotiator_policies"), source)[rendering.SHARES_FILE]
+
+
+def _in_scratch(wanted: SharePolicy, seconds: float) -> dict[str, dict[str, float]]:
+    """Slots of each submitter, from the scratch pool and from the model."""
+    everyone = list(wanted.settings()) or [wanted.setting(name) for name in ("one", "two")]
+    real = wiring.scratch_run(_text(wanted, "a rehearsal"), everyone, seconds)
+    chance = random.Random(0)  # noqa: S311 - no secret hangs on it
+    lengths = [chance.choice(LENGTHS_S) for _ in range(SLOTS * int(seconds / LENGTHS_S[0] + 2))]
+    load = [Submission(each.submitter, 0, 1, length) for length in lengths for each in everyone]
+    course = run_model(wanted, load, SLOTS, seconds, CYCLE_S)
+    late = [i for i, at in enumerate(course.times) if at > seconds / 2]
+    model = {name: sum(values[i] for i in late) / len(late) for name, values in course.used.items()}
+    return {"pool": real, "model": model}
 
 
 def _checked(file: Path, cores: float = 0.0) -> tuple[SharePolicy, list[Fault], list[Fault]]:

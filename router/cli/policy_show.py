@@ -1,6 +1,6 @@
 """Shares as tables and plots."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,15 @@ def second_opinion(found: DryRun) -> Table:
     rows = table("group", "#quota", "#wants", "#would get", title=f"the negotiator itself, now, {found.cores:g} cores")
     for each in found.groups:
         rows.add_row(_group(each.name), f"{each.quota:.1f}", f"{each.requested:.0f}", f"{each.allocated:.1f}")
+    return rows
+
+
+def side_by_side(found: Mapping[str, Mapping[str, float]]) -> Table:
+    """What submitters got in a scratch pool, beside what the model says; there slots stand idle between two jobs."""
+    rows = table("submitter", "#scratch pool", "#model", title="parts of what was used")
+    totals = {where: sum(each.values()) or 1.0 for where, each in found.items()}
+    for name in sorted(found["model"]):
+        rows.add_row(name, *(f"{found[where].get(name, 0.0) / totals[where]:.1%}" for where in ("pool", "model")))
     return rows
 
 

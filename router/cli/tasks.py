@@ -1,6 +1,7 @@
 """Commands on tasks that are submitted."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,11 +10,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from router.cli.session import session
+from router import wiring
+from router.cli.session import session, settings
 from router.cli.show import COLOURS, console, json_option, plain, print_json, size, table, when
 from router.errors import RouterError, TemporaryError
 from router.model.action import Advice
 from router.model.answer import BatchWhy, TaskStatus
+from router.model.job import JobState
 from router.model.policy import POLICIES
 from router.transfer.fetch import fetch
 
@@ -79,6 +82,8 @@ def why(wanted: str, as_json: bool) -> None:
         return
     for each in found:
         console().print(_why(each))
+    for expected in wiring.outlooks(settings(), _waiting(found)):
+        console().print(Text(f"Fair share, {expected.submitter}: {expected}"))
 
 
 @click.command()
@@ -174,6 +179,12 @@ def _why(found: BatchWhy) -> Group:
         history.add_row(when(record.at), f"{record.kind} ({record.outcome})", str(record.jobs or ""), record.words)
     advice = [Text(f"To start sooner: {_advice(each)}") for each in found.advice[:MOST_ADVICE]]
     return Group(Text(title, style="bold"), verdicts, *advice, history, Text(""))
+
+
+def _waiting(found: Sequence[BatchWhy]) -> set[str]:
+    """The submitters, as the negotiator names them, whose idle jobs are explained."""
+    idle = [group for each in found for group in each.groups if group.state is JobState.IDLE]
+    return {f"{group.group}.{group.owner}".lstrip(".") for group in idle}
 
 
 def _advice(advice: Advice) -> str:

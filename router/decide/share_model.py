@@ -8,12 +8,12 @@ brokerage and sites add to a wait is not in here.
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router.decide import share_quota
 from router.decide.share_quota import Node
 from router.model.share_load import Course, Submission, Wait
-from router.model.shares import ROOT, UNLIMITED, SharePolicy
+from router.model.shares import ROOT, UNLIMITED, Quota, SharePolicy
 
 LEAST_PRIORITY = 0.5
 ROUNDS = 3
@@ -61,6 +61,20 @@ class Model:
         who = self._submitter(work.submitter)
         who.queue.append([work.at_s, work.jobs, work.run_s, work.cores])
         who.waiting += work.jobs * work.cores
+
+    def enter(self, name: str, priority: float) -> Submitter:
+        """Know a submitter with what it is remembered to have used."""
+        who = self._submitter(name)
+        who.priority = max(LEAST_PRIORITY, priority)
+        return who
+
+    def occupy(self, name: str, cores: float, until: float) -> None:
+        """Let jobs of a submitter run from the start until a time."""
+        if cores > 0:
+            self._serial += 1
+            heapq.heappush(self._running, (until, self._serial, name, cores))
+            self._submitter(name).used += cores
+            self._free -= cores
 
     def step(self, now: float) -> None:
         """End what has run, age the priorities, negotiate."""
@@ -217,6 +231,21 @@ def simulate(
 def _grown(rows: dict[str, list[float]], name: str, cycles: int) -> list[float]:
     """The row of a submitter; one who comes later has had nothing before."""
     return rows.setdefault(name, [0.0] * cycles)
+
+
+def scaled(policy: SharePolicy, ratio: float, half_life_s: int) -> SharePolicy:
+    """The policy for a pool smaller or larger by `ratio`, with another half-life: what is in parts stays as it is."""
+
+    def sized(cores: int) -> int:
+        return max(1, round(cores * ratio)) if cores > 0 else cores
+
+    fixed = [each if each.quota.dynamic else replace(each, quota=_times(each.quota, ratio)) for each in policy.groups]
+    people = [replace(each, ceiling=sized(each.ceiling), floor=sized(each.floor)) for each in policy.people]
+    return replace(policy, groups=tuple(fixed), people=tuple(people), half_life_s=half_life_s)
+
+
+def _times(quota: Quota, ratio: float) -> Quota:
+    return Quota(quota.amount * ratio, quota.dynamic)
 
 
 def parts(course: Course, since_s: float = 0.0) -> Mapping[str, float]:

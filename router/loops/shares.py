@@ -93,7 +93,7 @@ def apply(
 
 def _unlike(files: Mapping[str, str], running: RunningNegotiator) -> str:
     """The first setting that the negotiator does not run as wanted, in words; empty when it runs them all."""
-    wanted = {name: value for text in files.values() for name, value in rendering.parse(text).items()}
+    wanted = rendering.parse(files[rendering.SHARES_FILE])  # the others are the schedd's
     runs = {name.lower(): value for name, value in running.settings().items()}
     for name, value in wanted.items():
         found = runs.get(name.lower(), "")

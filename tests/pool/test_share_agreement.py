@@ -1,8 +1,9 @@
 """The model of the accountant and the negotiator agrees with the real ones, over jobs that really run."""
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 import scratch
 
 from router.decide.share_model import Model
+from router.decide.share_wait import outlook
+from router.embedded.rehearsal import CYCLE_S, LENGTHS_S, SETTINGS
+from router.embedded.rehearsal import SLOTS as CORES
 from router.model.share_load import Submission
 from router.model.shares import Group, Person, Quota, SharePolicy
 from router.pool.channel import Channel
@@ -20,24 +24,7 @@ from router.resources import folder
 
 pytestmark = pytest.mark.pool
 
-CORES = 40
-CYCLE_S = 2.0
 USERS = ("ada", "bob", "cem")
-SETTINGS = f"""
-    DAEMON_LIST = $(DAEMON_LIST) STARTD
-    NUM_CPUS = {CORES}
-    MEMORY = 40000
-    NUM_SLOTS = {CORES}
-    NUM_SLOTS_TYPE_1 = {CORES}
-    SLOT_TYPE_1 = cpus=1,memory=1%,disk=1%
-    SLOT_TYPE_1_PARTITIONABLE = False
-    STARTD_HAS_BAD_UTMP = True
-    UPDATE_INTERVAL = 10
-    # A claim that outlives its job would serve its user again without the negotiator.
-    CLAIM_WORKLIFE = 0
-    MAX_CONCURRENT_UPLOADS_PER_USER = 0
-    NEGOTIATOR_INTERVAL = {CYCLE_S:g}
-"""
 
 
 @dataclass
@@ -63,15 +50,17 @@ class Bench:
         changes = [(f"{each.submitter}@{domain}", "factor", each.factor) for each in policy.settings()]
         self.negotiator.set_submitters(changes)
 
-    def submit(self, run_s: int, *found: tuple[str, int]) -> None:
-        """Queue jobs of each `group.user`, to be seen by the negotiator in the same moment."""
-        for submitter, jobs in found:
+    def submit(self, *found: Submission) -> None:
+        """Queue jobs, to be seen by the negotiator in the same moment."""
+        for submitter in {each.submitter for each in found}:
             group, _, user = submitter.rpartition(".")
-            lines = ["executable = /bin/sleep", f"arguments = {run_s}", "should_transfer_files = NO", "hold = true"]
+            lines = ["executable = /bin/sleep", "should_transfer_files = NO", "hold = true"]
             lines += ["request_memory = 1", "request_disk = 1"]
             lines += [f"accounting_group = {group}", f"accounting_group_user = {user}"] if group else []
+            own = [each for each in found if each.submitter == submitter]
+            lines += ["queue arguments from (", *(f"{each.run_s:g}" for each in own for _ in range(each.jobs)), ")"]
             file = self.work / f"{submitter}.sub"
-            file.write_text("\n".join([*lines, f"queue {jobs}", ""]))
+            file.write_text("\n".join([*lines, ""]))
             scratch.run(self.live.pool, user, "condor_submit", "-terse", str(file), cwd=self.work)
         self.live.queue("router").act("Release", "JobStatus == 5", "all are there")
 
@@ -95,6 +84,11 @@ class Bench:
             time.sleep(CYCLE_S / 2)
         return self.seen
 
+    def waiting(self, user: str) -> int:
+        """Idle jobs of a user."""
+        rows = self.live.queue("router").count("true", ["JobStatus", "Owner"])
+        return sum(int(row["JobCount"]) for row in rows if row["Owner"] == user and row["JobStatus"] == 1)
+
     def priorities(self) -> dict[str, float]:
         """What the accountant remembers of each submitter, without the factor."""
         return {
@@ -104,8 +98,9 @@ class Bench:
         }
 
     def occupied(self, seen: list[tuple[float, dict[str, float]]], ended: int) -> float:
-        """Seconds that a job holds its core, with its start and end."""
-        return sum(sum(used.values()) for _, used in seen) / len(seen) * seen[-1][0] / max(ended, 1)
+        """Seconds that a job holds its core, with its start and end; those that run still are half done."""
+        used = [sum(each.values()) for _, each in seen]
+        return sum(used) / len(used) * seen[-1][0] / (ended + used[-1] / 2)
 
     def until(self, holds: Callable[[dict[str, float]], bool], seconds: float = 60) -> dict[str, float]:
         """What is used as soon as it is as wanted."""
@@ -158,13 +153,20 @@ def agree(real: Mapping[str, float], model: Mapping[str, float]) -> None:
     assert real == pytest.approx(dict(model), abs=0.05), (real, model)
 
 
+def jobs(name: str, count: int, at_s: float = 0.0) -> list[Submission]:
+    """Jobs of several lengths in no order: of one length they would all end together, again and again."""
+    chance = random.Random(name)  # noqa: S311 - the same lengths at every run
+    return [Submission(name, at_s, 1, chance.choice(LENGTHS_S)) for _ in range(count)]
+
+
 def test_users_with_unequal_factors_settle_where_the_model_says(bench: Bench) -> None:
     people = (Person("ada", factor=1000), Person("bob", factor=2000), Person("cem", factor=4000))
     policy = SharePolicy(people=people, half_life_s=10)
+    load = [each for user in USERS for each in jobs(user, 250)]
     bench.apply(policy)
-    bench.submit(10, *((user, 400) for user in USERS))
-    real = mean(bench.watch(48), 28)
-    agree(real, mean(modelled(policy, [Submission(user, 0, 400, 10) for user in USERS], 48), 28))
+    bench.submit(*load)
+    real = mean(bench.watch(50), 26)
+    agree(real, mean(modelled(policy, load, 50), 26))
     # Shares settle at one over the root of the factor, and not at one over the factor: that would be 0.57.
     assert real["ada"] == pytest.approx(0.453, abs=0.05)
 
@@ -181,7 +183,7 @@ def test_groups_share_what_a_group_leaves_by_their_quotas(bench: Bench) -> None:
     )
     bench.apply(policy)
     load = [Submission(name, 0, 60, 600) for name in ("a.x.ada", "a.y.bob", "b.cem")]
-    bench.submit(600, *((each.submitter, each.jobs) for each in load))
+    bench.submit(*load)
     real = bench.until(lambda used: sum(used.values()) >= CORES)
     agree(parts(real), parts(modelled(policy, load, 4)[-1][1]))
     assert real["b.cem"] > 12  # c leaves its fifth to a and b
@@ -193,27 +195,42 @@ def test_a_group_without_surplus_stops_at_its_quota_beside_idle_cores(bench: Ben
     )
     bench.apply(policy)
     load = [Submission(name, 0, 60, 600) for name in ("a.x.ada", "a.bob", "b.cem")]
-    bench.submit(600, *((each.submitter, each.jobs) for each in load))
+    bench.submit(*load)
     wanted = modelled(policy, load, 4)[-1][1]
     real = bench.until(lambda used: sum(used.values()) >= sum(wanted.values()))
     assert bench.watch(3 * CYCLE_S)[-1][1] == real
-    assert real == pytest.approx(wanted, abs=0.05 * CORES)
+    agree({name: cores / CORES for name, cores in real.items()}, {name: at / CORES for name, at in wanted.items()})
     assert sum(real.values()) < 0.6 * CORES
 
 
+def test_a_wait_is_foretold(bench: Bench) -> None:
+    bench.apply(SharePolicy(half_life_s=20))
+    bench.submit(*jobs("ada", 200))
+    alone = bench.watch(16)
+    run_s = bench.occupied(alone, 200 - bench.left())
+    bench.submit(*jobs("bob", 90))
+    bench.until(lambda used: "bob" in used)
+    foretold = outlook(SharePolicy(half_life_s=20), bench.negotiator.states(), CORES, "bob", run_s)
+    began = time.monotonic()
+    while bench.waiting("bob"):
+        time.sleep(0.5)
+    assert foretold is not None
+    assert time.monotonic() - began == pytest.approx(foretold.last_s, rel=0.35, abs=3)
+
+
 def test_what_was_used_is_forgotten_by_the_half_life(bench: Bench) -> None:
-    policy = SharePolicy(half_life_s=12)
+    policy = SharePolicy(half_life_s=14)
     bench.apply(policy)
-    bench.submit(8, ("ada", 300))
-    alone = bench.watch(18)
-    run_s = bench.occupied(alone, 300 - bench.left())
-    bench.submit(8, ("bob", 300))
+    bench.submit(*jobs("ada", 300))
+    alone = bench.watch(20)
+    extra = bench.occupied(alone, 300 - bench.left()) - sum(LENGTHS_S) / len(LENGTHS_S)
+    bench.submit(*jobs("bob", 300))
     bench.until(lambda used: "bob" in used)
     began = bench.priorities()
     both = bench.watch(36)
-    load = [Submission("ada", 0, 300, run_s), Submission("bob", 18, 300, run_s)]
-    model = [(at - 18, used) for at, used in modelled(policy, load, 54) if at >= 18]
-    agree(mean(both, 14), mean(model, 14))
+    load = [replace(each, run_s=each.run_s + extra) for each in [*jobs("ada", 300), *jobs("bob", 300, 20)]]
+    model = [(at - 20, used) for at, used in modelled(policy, load, 56) if at >= 20]
+    agree(mean(both, 12), mean(model, 12))
     for name, priority in bench.priorities().items():
         for (at, _), (until, used) in pairwise(both):
             keep = 0.5 ** ((until - at) / policy.half_life_s)
