@@ -319,10 +319,11 @@ def _upright(shapes: Sequence[Shape], value: Any) -> Numbers:
 
 
 def _wishes(values: Sequence[object]) -> np.ndarray:
-    found = np.empty((len(values), 1), dtype=object)
-    for row, value in enumerate(values):
-        found[row, 0] = value
-    return found
+    alike = len(set(values)) == 1
+    found = np.empty((1 if alike else len(values), 1), dtype=object)
+    for row in range(len(found)):
+        found[row, 0] = values[row]
+    return np.broadcast_to(found, (len(values), 1)) if alike else found
 
 
 def _parts(inputs: Inputs, place: dict[str, int]) -> tuple[tuple[int, ...], ...]:
