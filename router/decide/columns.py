@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from router.model.node import Platform
+from router.model.node import Gpus, Platform
 from router.model.policy import BrokerPolicy
 from router.model.site import Access, Site, SiteStatus
 from router.model.task import Inputs, Shape
@@ -288,14 +288,15 @@ def shape_columns(shapes: Sequence[Shape], names: Sequence[str]) -> ShapeColumns
         for name, size in inputs.at_sites:
             if (column := place.get(name)) is not None:
                 local[row, column] = size / inputs.size
+    gpus = _gpus([shape.requests.gpus for shape in shapes])
     return ShapeColumns(
         cpus=_upright(shapes, lambda shape: shape.requests.cpus),
         memory_mb=_upright(shapes, lambda shape: shape.requests.memory_mb),
         disk_mb=_upright(shapes, lambda shape: shape.requests.disk_mb),
         walltime_s=_upright(shapes, lambda shape: shape.requests.walltime_s),
-        gpus=_upright(shapes, lambda shape: shape.requests.gpus.count),
-        gpu_memory_mb=_upright(shapes, lambda shape: shape.requests.gpus.memory_mb),
-        gpu_capability=_upright(shapes, lambda shape: shape.requests.gpus.capability),
+        gpus=gpus[0],
+        gpu_memory_mb=gpus[1],
+        gpu_capability=gpus[2],
         arch=_wishes([shape.requests.platform.arch for shape in shapes]),
         os=_wishes([shape.requests.platform.os for shape in shapes]),
         software=_wishes([shape.requests.platform.software for shape in shapes]),
@@ -318,11 +319,20 @@ def _upright(shapes: Sequence[Shape], value: Any) -> Numbers:
     return np.array([value(shape) for shape in shapes], dtype=np.float32)[:, np.newaxis]
 
 
+def _gpus(wanted: Sequence[Gpus]) -> Numbers:
+    """(3, G, 1): number, memory and capability. Few jobs ask for any."""
+    if not any(each.count for each in wanted):
+        return np.zeros((3, len(wanted), 1), dtype=np.float32)
+    found = np.array([(each.count, each.memory_mb, each.capability) for each in wanted], dtype=np.float32)
+    return found.T[:, :, np.newaxis]
+
+
 def _wishes(values: Sequence[object]) -> np.ndarray:
-    found = np.empty((len(values), 1), dtype=object)
-    for row, value in enumerate(values):
-        found[row, 0] = value
-    return found
+    alike = len(set(values)) == 1
+    found = np.empty((1 if alike else len(values), 1), dtype=object)
+    for row in range(len(found)):
+        found[row, 0] = values[row]
+    return np.broadcast_to(found, (len(values), 1)) if alike else found
 
 
 def _parts(inputs: Inputs, place: dict[str, int]) -> tuple[tuple[int, ...], ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from router.decide.columns import Booleans, ShapeColumns, SiteColumns, meets
+from router.decide.columns import EVERYWHERE, Booleans, ShapeColumns, SiteColumns, meets
 from router.decide.filter import Filter
 from router.model.site import Access, Site
 from router.model.task import Shape
@@ -40,9 +40,10 @@ def left(limit_s: float) -> Filter:
 
 def slow(limit_s: float, waits: Mapping[str, float]) -> Filter:
     """Cores are free there for a next job only after `limit_s` seconds; `waits` says when, by site."""
+    long = {name for name, wait in waits.items() if wait > limit_s}
     return Filter(
         "long-wait",
-        lambda shape, site: np.array([[waits.get(name, 0.0) <= limit_s for name in site.names]]),
+        lambda shape, site: np.array([[name not in long for name in site.names]]) if long else EVERYWHERE,
         lambda shape, site: f"has work for {waits[site.name] / 3600:.0f} h, over the limit of {limit_s / 3600:g} h",
         soft=True,
         newcomers=True,

@@ -10,19 +10,19 @@ from worlds import worlds
 from router.decide.filters import filters, first_refusal
 from router.decide.policies import Choices, check, decide, flow
 from router.decide.policies.panda_weight import FAST, MIDDLE, SLOW, Queue, main_weights, weights
-from router.decide.policies.scene import OWN_JUDGEMENT
+from router.decide.policies.scene import OWN_JUDGEMENT, Scene
 from router.decide.reconcile import shape_of
 from router.errors import UserError
 from router.model.action import Place, Release, Wait
 from router.model.job import JobState
 from router.model.policy import POLICIES, BrokerPolicy
-from router.model.site import SiteStatus
+from router.model.site import SiteStatus, Storage
 from router.model.world import TaskProgress
 from router.testing.build import a_decision, a_group, a_shape, a_site, a_world, inputs_at
 from router.testing.clock import NOON
 
 HOUR = 3600
-HARD = [each for each in filters(BrokerPolicy()) if each.tag not in OWN_JUDGEMENT]
+HARD = [each for each in filters(BrokerPolicy()) if each.tag not in OWN_JUDGEMENT and not each.soft]
 
 
 def needs(name):
@@ -358,3 +358,18 @@ def test_without_or_tools_the_policy_flow_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(flow.importlib, "import_module", lambda _: (_ for _ in ()).throw(ImportError))
     with pytest.raises(UserError, match=r"pip install 'glideroute\[flow\]'"):
         check(BrokerPolicy(name="flow"))
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_no_policy_lets_a_job_write_where_its_owner_has_used_up_the_quota(name):
+    needs(name)
+    full = a_site("SITE_A", cores=16, idle_cores=16, storage=Storage(quota_mb=1).filled({"alice": 2**20}))
+    world = a_world(full, *some_sites("SITE_B"), jobs=(a_group(writes=True), a_group(2, writes=True, owner="bob")))
+    placed = {place.cluster: place.decision.sites for place in places(world, name)}
+    assert "SITE_A" not in placed.get(1, ())
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_no_policy_but_ours_asks_soft_reasons(name):
+    asked = Scene(a_world(*some_sites("SITE_A")), BrokerPolicy(name=name)).asked
+    assert not [each.tag for each in asked if each.soft]
