@@ -13,7 +13,7 @@ from benchmarks.quality.prestage import Prestage
 from benchmarks.quality.queue import Bunch, Queue
 from benchmarks.quality.shares import share_error
 from benchmarks.quality.transfers import Transfers
-from benchmarks.quality.view import View, grid_names
+from benchmarks.quality.view import Running, View, grid_names
 from router.errors import RouterError
 from router.model.action import Action, Place, Wait
 from router.model.world import World
@@ -46,7 +46,7 @@ class Simulation:
         self.farm = Farm(self.agenda, setting.grid, chance)
         self.transfers = Transfers(self.agenda, setting.grid)
         self.queue = Queue(setting.workload.batches, grid_names(setting.grid), dict(setting.grid.quotas))
-        self.running: dict[int, dict[int, int]] = {}
+        self.running: Running = {}
         self._view = View(setting, self.farm, self.queue, self.running)
         self._decider = decider
         self._chance = chance
@@ -145,7 +145,7 @@ class Simulation:
         slots = self.farm.sites[site]
         slots.used += bunch.spec.cores
         at = self.running.setdefault(bunch.cluster, {})
-        at[site] = at.get(site, 0) + 1
+        at[site, bunch.decision] = at.get((site, bunch.decision), 0) + 1
         if self.agenda.now < slots.hole_until:
             self.agenda.at(self.agenda.now + FAILS_AFTER_S, self._failed, run)
         elif self._reads_far(run):
@@ -210,10 +210,10 @@ class Simulation:
         cores = run.bunch.spec.cores
         self.farm.sites[run.site].used -= cores
         self.queue.users[run.bunch.spec.user].running -= cores
-        at = self.running[run.bunch.cluster]
-        at[run.site] -= 1
-        if not at[run.site]:
-            del at[run.site]
+        at, where = self.running[run.bunch.cluster], (run.site, run.bunch.decision)
+        at[where] -= 1
+        if not at[where]:
+            del at[where]
             if not at:
                 del self.running[run.bunch.cluster]
 

@@ -2,20 +2,24 @@
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from benchmarks.quality.farm import Farm, Slots
 from benchmarks.quality.grid import LARGEST_SLOT, BatchSpec, Grid, GridSite, Setting
 from benchmarks.quality.queue import Bunch, Queue
-from router.model.job import JobGroup, JobState
+from router.model.job import Decision, JobGroup, JobState
 from router.model.payload import Requests
 from router.model.site import Limits, Site, SiteStatus
 from router.model.task import Inputs
 from router.model.world import World
 
-Running = dict[int, dict[int, int]]
-"""Jobs by cluster and site."""
+CLOSED = {"kill": SiteStatus.DRAINING, "stall": SiteStatus.OFFLINE, "hole": SiteStatus.OFFLINE}
+"""What operators say of a site by the kind of its outage: declared downtimes name computing or storage."""
+
+Running = dict[int, dict[tuple[int, Decision | None], int]]
+"""Jobs by cluster, and by site and the decision that brought them there."""
 
 
 class View:
@@ -26,7 +30,7 @@ class View:
         self._names = tuple(site.name for site in setting.grid.sites)
         self._inputs = [self._inputs_of(*each) for each in _totals(setting)]
         self._groups: dict[Bunch, JobGroup] = {}
-        self._runs: dict[tuple[int, int], JobGroup] = {}
+        self._runs: dict[tuple[int, int, Decision | None], JobGroup] = {}
         self._seen: deque[tuple[float, tuple[Site, ...], tuple[JobGroup, ...]]] = deque()
 
     def world(self, now: float) -> World:
@@ -46,22 +50,28 @@ class View:
                 waiting[site] += each.idle
         busy = [0] * len(self._names)
         for sites in self._running.values():
-            for site, count in sites.items():
+            for (site, _), count in sites.items():
                 busy[site] += count
-        offline = {o.site for o in self._setting.grid.outages if o.announced <= now < o.end}
+        closed = {o.site: CLOSED[o.kind] for o in self._setting.grid.outages if o.announced <= now < o.end}
         return tuple(
-            self._site(number, given, slots, (waiting[number], busy[number]), now, offline)
+            self._site(number, given, slots, (waiting[number], busy[number]), now, closed)
             for number, (given, slots) in enumerate(zip(self._setting.grid.sites, self._farm.sites, strict=True))
         )
 
     def _site(
-        self, number: int, given: GridSite, slots: Slots, load: tuple[int, int], now: float, offline: set[int]
+        self,
+        number: int,
+        given: GridSite,
+        slots: Slots,
+        load: tuple[int, int],
+        now: float,
+        closed: dict[int, SiteStatus],
     ) -> Site:
         outcomes, pace = slots.lately(now)
         return Site(
             name=given.name,
             limits=Limits(min(given.slots, LARGEST_SLOT), given.memory_mb, 1_000_000, 7 * 86_400),
-            status=SiteStatus.OFFLINE if number in offline else SiteStatus.ONLINE,
+            status=closed.get(number, SiteStatus.ONLINE),
             cores=slots.present,
             max_cores=slots.capacity,
             idle_cores=slots.free,
@@ -84,14 +94,15 @@ class View:
         return tuple(kept.values())
 
     def _running_groups(self) -> tuple[JobGroup, ...]:
-        kept: dict[tuple[int, int], JobGroup] = {}
+        kept: dict[tuple[int, int, Decision | None], JobGroup] = {}
         specs = self._setting.workload.batches
         for cluster, sites in self._running.items():
-            for site, count in sites.items():
-                group = self._runs.get((cluster, site))
+            for (site, decision), count in sites.items():
+                group = self._runs.get((cluster, site, decision))
                 if group is None or group.count != count:
                     group = _group(cluster, specs[cluster], JobState.RUNNING, count, site=self._names[site])
-                kept[cluster, site] = group
+                    group = replace(group, decision=decision, sites=decision.sites if decision else None)
+                kept[cluster, site, decision] = group
         self._runs = kept
         return tuple(kept.values())
 

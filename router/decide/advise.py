@@ -33,9 +33,9 @@ def _ends(brokerage: Brokerage, shape: Shape, jobs: int) -> float:
     """Seconds until the last job starts; NEVER when no site fits."""
     if not brokerage.sites:
         return float(NEVER)
-    ruling = brokerage.rule([shape], brokerage.columns([shape]), [jobs])
+    ruling = brokerage.rule([shape], brokerage.columns([shape]))
     need = np.array([jobs * shape.requests.cpus], dtype=np.float32)
-    return float(brokerage.sets(ruling.total, ruling.read, need).ends[0])
+    return float(brokerage.sets(ruling, need).ends[0])
 
 
 def _changes(shape: Shape, sites: Sequence[Site]) -> Iterator[tuple[str, Shape]]:

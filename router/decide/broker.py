@@ -11,9 +11,10 @@ from typing import overload
 import numpy as np
 
 from router.decide.columns import Numbers, ShapeColumns, SiteColumns, shape_columns, site_columns
-from router.decide.estimate import NEVER, lost_s, read_s, wait_s
+from router.decide.estimate import NEVER, far_s, lost_s, read_s, wait_s
 from router.decide.filter import Filter
 from router.decide.filters import filters, refused
+from router.decide.groups import GroupColumns, group_columns
 from router.model.action import Choice, Verdict
 from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
@@ -22,6 +23,7 @@ from router.model.task import Inputs, Shape
 from router.model.world import World
 
 HOUR_S = 3600.0
+EVERY = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +36,25 @@ class Ruling:
     codes: np.ndarray
     """(G, S): number of the filter that refuses, from 1; 0: it fits."""
     wait: Numbers
-    """(1, S)"""
+    """(1, S): before what a group's own jobs add to it is taken off."""
     read: Numbers
     """(G, S)"""
     lost: Numbers
     """(1, S)"""
+    far: Numbers
+    """(1, S): what reading from elsewhere is held to cost there, besides the time it takes."""
     total: Numbers
-    """(G, S): NEVER where it is refused."""
+    """(G, S): the sum of these; NEVER where it is refused."""
     local: Numbers
     """(G, S): share of the input that lies there, 0..1."""
-    source: np.ndarray
-    """(G,): the site from which others would read the input; the least crowded that has it."""
+
+    def verdicts(self, row: int) -> "Verdicts":
+        """The verdicts on one shape; their words are made when they are read."""
+        return Verdicts(self, row)
 
     def choice(self, row: int) -> Choice:
-        """The verdicts on one shape; their words are made when they are read."""
-        return Choice(Verdicts(self, row))
+        """The same as a choice."""
+        return Choice(self.verdicts(row))
 
 
 class Verdicts(Sequence[Verdict]):
@@ -86,6 +92,15 @@ class Verdicts(Sequence[Verdict]):
             found[tag] = found.get(tag, 0) + 1
         return found
 
+    def reasons(self, most: int) -> list[str]:
+        """The first `most` sites that are refused, by name, each with the words why."""
+        ruling, codes = self._ruling, self._ruling.codes[self._row]
+        return [
+            f"{ruling.sites[column].name} "
+            + ruling.asked[codes[column] - 1].words(ruling.shapes[self._row], ruling.sites[column])
+            for column in np.flatnonzero(codes)[:most]
+        ]
+
     def __eq__(self, other: object) -> bool:
         """Equal when all verdicts are."""
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
@@ -98,12 +113,12 @@ class Verdicts(Sequence[Verdict]):
         ruling, site = self._ruling, self._ruling.sites[column]
         if code := int(ruling.codes[self._row, column]):
             return Verdict(site.name, ruling.asked[code - 1].refusal(ruling.shapes[self._row], site))
-        terms = (
-            ("wait_s", round(float(ruling.wait[0, column]), 1)),
-            ("read_s", round(float(ruling.read[self._row, column]), 1)),
-            ("lost_s", round(float(ruling.lost[0, column]), 1)),
-        )
-        return Verdict(site.name, None, score(float(ruling.total[self._row, column])), terms)
+        total, read = float(ruling.total[self._row, column]), float(ruling.read[self._row, column])
+        lost = float(ruling.lost[0, column])
+        far = float(ruling.far[0, column]) if ruling.local[self._row, column] < 1 else 0.0
+        terms = [("wait_s", total - read - lost - far), ("read_s", read), ("lost_s", lost)]
+        terms += [("far_s", far)] if far else []
+        return Verdict(site.name, None, score(total), tuple((name, round(each, 1) + 0.0) for name, each in terms))
 
 
 def score(seconds: float) -> float:
@@ -120,29 +135,28 @@ class Brokerage:
         policy: BrokerPolicy,
         jobs: Iterable[JobGroup] = (),
         inputs: Mapping[int, Inputs] | None = None,
+        now: float = 0.0,
     ) -> None:
         """Broker over `sites` in any order.
 
         The idle ones among `jobs` that are placed wait before any other. They and the running ones read their `inputs`
-        (by cluster) from elsewhere where their site does not hold them.
+        (by cluster) from elsewhere where their site does not hold them; `now`, in seconds since the epoch, tells how
+        many of the running ones still do.
         """
         self.sites = tuple(sorted(sites, key=lambda site: site.name))
         self.policy = policy
         self.place = {site.name: number for number, site in enumerate(self.sites)}
         self._columns: SiteColumns = site_columns(self.sites, policy)
         self._lost = lost_s(self._columns, policy)
-        self.queued: Numbers = np.zeros((1, len(self.sites)), dtype=np.float32)
-        self._reading: Numbers = np.zeros(len(self.sites), dtype=np.float32)
+        idle = [group for group in jobs if group.state is JobState.IDLE and group.sites]
+        asked = group_columns(idle, self.place).asked(self.rate)
+        self.queued: Numbers = asked[np.newaxis, :]
+        self._room: Numbers = self._columns.readers[0] * self._columns.storage[0]
+        """(S,): jobs elsewhere that each site's storage can feed besides those that it feeds."""
         known = inputs or {}
         for group in jobs:
-            if group.state is JobState.IDLE and group.sites:
-                where, cores = self.shares(group)
-                self.queued[0, where] += cores
-                if read := known.get(group.cluster):
-                    for site, share in zip(where, cores.tolist(), strict=True):
-                        self._note_reading(self.sites[site].name, share / group.requests.cpus, read)
-            elif group.state is JobState.RUNNING and (read := known.get(group.cluster)):
-                self._note_reading(group.site, group.count, read)
+            if read := known.get(group.cluster):
+                self._note_reading(group, read, now)
 
         waits = wait_s(self._columns, self.queued, policy)[0].tolist()
         self._asked = filters(policy, dict(zip(self._columns.names, waits, strict=True)))
@@ -152,27 +166,44 @@ class Brokerage:
     @classmethod
     def of(cls, world: World, policy: BrokerPolicy) -> "Brokerage":
         """Broker over a world, with all its jobs and their inputs."""
-        return cls(world.sites, policy, world.jobs, dict(world.inputs))
+        return cls(world.sites, policy, world.jobs, dict(world.inputs), world.now)
 
-    def _note_reading(self, site: str, jobs: float, read: Inputs) -> None:
-        """Count jobs that run at a site, or are about to, at the sites that they read from."""
-        away = jobs * (1.0 - read.fraction_at(site))
-        holders = [self.place[site] for site, _ in read.at_sites if site in self.place]
-        if away > 0 and holders:
-            self._reading[holders] += away / len(holders)
+    def _note_reading(self, group: JobGroup, read: Inputs, now: float) -> None:
+        """Count jobs that read, or are about to, at the sites that they read from.
+
+        An idle job counts wholly as soon as one of its sites lacks the input, a running one for the time that reading
+        takes, which begins soon after it was sent there.
+        """
+        if group.state is JobState.IDLE:
+            away = max((1.0 - read.fraction_at(site) for site in group.sites or () if site in self.place), default=0.0)
+        elif group.state is JobState.RUNNING:
+            away = 1.0 - read.fraction_at(group.site)
+        else:
+            return
+        if away <= 0.0 or (group.state is JobState.RUNNING and self._has_read(group, read, now)):
+            return
+        held = np.array([self.place[site] for site, _ in read.at_sites if site in self.place], dtype=int)
+        self._feed(held, group.count * away)
+
+    def _has_read(self, group: JobGroup, read: Inputs, now: float) -> bool:
+        took = self.policy.ramp_s + read.size / max(1, read.jobs) / 1e6 / self.policy.remote_mb_s
+        return group.decision is not None and now > group.decision.at + took
+
+    def _feed(self, held: np.ndarray, jobs: float) -> None:
+        """Let jobs elsewhere read from some of the sites that hold their input, those whose storage answers."""
+        held = held[self._columns.storage[0, held]]
+        if len(held):
+            self._room[held] -= jobs / len(held)
+
+    def _free(self, local: Numbers) -> Numbers:
+        """How many jobs elsewhere each of the sites that hold an input could still feed."""
+        found: Numbers = np.where(local > 0, np.maximum(self._room, 0), np.float32(0))
+        return found
 
     @property
     def idle(self) -> Numbers:
         """(S,): cores ready for a job that nobody waits for."""
         found: Numbers = np.maximum(self._columns.ready - self.queued, 0.0)[0]
-        return found
-
-    def idle_for(self, group: JobGroup) -> Numbers:
-        """(S,): idle cores that nobody but a placed group waits for."""
-        where, cores = self.shares(group)
-        others = self.queued[0].copy()
-        others[where] -= cores
-        found: Numbers = np.maximum(self._columns.ready[0] - others, 0.0)
         return found
 
     @property
@@ -181,106 +212,111 @@ class Brokerage:
         found: Numbers = self._columns.rate[0]
         return found
 
-    def shares(self, group: JobGroup) -> tuple[list[int], Numbers]:
-        """How many cores a placed group asks of each of its sites: in proportion to how fast they become free."""
-        where = [self.place[site] for site in group.sites or () if site in self.place]
-        rates = self._columns.rate[0, where]
-        return where, (rates * (group.count * group.requests.cpus / max(float(rates.sum()), 1e-9))).astype(np.float32)
-
     def columns(self, shapes: Sequence[Shape]) -> ShapeColumns:
         """The columns of `shapes` against these sites."""
         return shape_columns(shapes, self._columns.names)
 
-    def rule(self, shapes: Sequence[Shape], columns: ShapeColumns, jobs: Sequence[int]) -> Ruling:
-        """What is true now of some shapes, with so many jobs of each."""
+    def rule(self, shapes: Sequence[Shape], columns: ShapeColumns) -> Ruling:
+        """What is true now of some shapes."""
         codes = refused(columns, self._columns, self._asked)
+        room = self._free(columns.local).sum(axis=1)
+        far = columns.local < 1
+        np.copyto(codes, np.uint8(len(self._asked)), where=far & (room < 1)[:, np.newaxis] & (codes == 0))
         wait = wait_s(self._columns, self.queued, self.policy)
-        crowd, source = self._crowd(columns)
-        if self.sites:
-            far = (columns.local < 1) & ~self._feeds(columns, codes, source, jobs)[:, np.newaxis]
-            np.copyto(codes, np.uint8(len(self._asked)), where=far & (codes == 0))
-        read = read_s(columns, crowd, self.policy)
+        read, cost = read_s(columns, self.policy), far_s(self.idle, self.policy)
         total = read + (wait + self._lost)
-        # A busy core that reads from afar is a core lost to a job that would read at home.
-        total += np.where((columns.local < 1) & (self.idle <= 0), np.float32(self.policy.busy_remote_s), np.float32(0))
+        total += far * cost
         np.copyto(total, NEVER, where=codes > 0)
-        return Ruling(shapes, self.sites, self._asked, codes, wait, read, self._lost, total, columns.local, source)
+        return Ruling(shapes, self.sites, self._asked, codes, wait, read, self._lost, cost, total, columns.local)
 
-    def _crowd(self, columns: ShapeColumns) -> tuple[Numbers, np.ndarray]:
-        """How many times over the least asked storage that has each input is asked by jobs elsewhere, and whose it is.
+    def choose(self, shape: Shape) -> Choice:
+        """The verdict on every site for a job of a shape."""
+        return Choice(self.judge(shape))
 
-        Of shape (G, 1) and (G,).
-        """
-        if not self.sites:
-            return np.zeros((len(columns.local), 1), dtype=np.float32), np.zeros(len(columns.local), dtype=int)
-        asked = np.where(self._columns.storage[0], self._reading / self._columns.readers[0], np.float32(1e6))
-        crowds = np.where(columns.local > 0, asked, np.float32(1e6))
-        source = crowds.argmin(axis=1)
-        found: Numbers = crowds[np.arange(len(source)), source][:, np.newaxis].astype(np.float32)
-        return found, source
-
-    def _feeds(self, columns: ShapeColumns, codes: np.ndarray, source: np.ndarray, jobs: Sequence[int]) -> np.ndarray:
-        """(G,): whether the storage that has each input can feed these jobs elsewhere.
-
-        Ten readers get no more out of it than five, and block twice the cores. Where no site that has the input fits,
-        as many as there are may go while there is room for one.
-        """
-        room = self._columns.readers[0, source] - self._reading[source]
-        at_home = ((columns.local >= 1) & (codes == 0)).any(axis=1)
-        found: np.ndarray = np.where(at_home, room >= np.asarray(jobs), room > 0)
-        return found
-
-    def choose(self, shape: Shape, jobs: int = 1) -> Choice:
-        """The verdict on every site for `jobs` jobs of a shape."""
-        return self.rule([shape], self.columns([shape]), [jobs]).choice(0)
+    def judge(self, shape: Shape) -> Verdicts:
+        """The verdicts of that choice."""
+        return self.rule([shape], self.columns([shape])).verdicts(0)
 
     def sites_for(self, shape: Shape, jobs: int) -> tuple[str, ...]:
-        """The set that `jobs` jobs of a shape would get now; empty when nothing fits."""
-        ruling = self.rule([shape], self.columns([shape]), [jobs])
+        """The set that `jobs` jobs of a shape would get now, or most of them; empty when nothing fits."""
+        ruling = self.rule([shape], self.columns([shape]))
         need = np.array([jobs * shape.requests.cpus], dtype=np.float32)
-        [chosen] = self.sets(ruling.total, ruling.read, need).names(self.sites)
-        return chosen
+        sets = self.sets(ruling, need)
+        if 2 * self.sent(sets, ruling, 0, jobs) < jobs:
+            near = self.sets(ruling, need, near=True)
+            sets = near if near.join.any() else sets
+        return sets.names(self.sites)[0]
 
-    def sets(self, total: Numbers, read: Numbers, need: Numbers) -> "Sets":
-        """For each row of `total` seconds, the sites that together complete `need` cores' worth of jobs soonest.
+    def sets(self, ruling: Ruling, need: Numbers, rows: slice = EVERY, *, near: bool = False) -> "Sets":
+        """For rows of a ruling, the sites that together complete `need` cores' worth of jobs soonest.
 
         Sites are taken best first while the next one would start a job before the sites taken so far have started the
         last: water filling over start times, with the idle cores of each as its head start. Further sites that read
-        the input as fast as the best join as well: whichever has a core first may have the job, at no cost.
+        the input as fast as the best join as well: whichever has a core first may have the job, at no cost. With
+        `near` only sites that hold all the input are taken.
         """
+        total, read, local = ruling.total[rows], ruling.read[rows], ruling.local[rows]
         width = min(self.policy.max_sites, len(self.sites))
         if not width:
             none: Numbers = np.zeros((len(total), 0), dtype=np.float32)
-            return Sets(none.astype(int), none.astype(bool), none, np.full(len(total), NEVER))
-        rows = np.arange(len(total))[:, np.newaxis]
+            return Sets(none.astype(int), none.astype(bool), none, np.full(len(total), NEVER), none.sum(axis=1))
+        if near:
+            total = np.where(local >= 1, total, NEVER)
+        here = np.arange(len(total))[:, np.newaxis]
         if width < len(self.sites):
             best = np.sort(np.argpartition(total, width - 1, axis=1)[:, :width], axis=1)
         else:
             best = np.broadcast_to(np.arange(width), (len(total), width))
-        best = best[rows, np.argsort(total[rows, best], axis=1, kind="stable")]
-        seconds = total[rows, best]
+        best = best[here, np.argsort(total[here, best], axis=1, kind="stable")]
+        seconds = total[here, best]
         rate, idle = self.rate[best], self.idle[best]
         fit = seconds < NEVER
-        rates = np.cumsum(np.where(fit, rate, 0.0), axis=1)
-        begun = np.cumsum(np.where(fit, rate * seconds - idle, 0.0), axis=1)
-        last = np.maximum(seconds, (need[:, np.newaxis] + begun) / np.maximum(rates, 1e-9))
+        last = last_s(seconds, rate, idle, need)
         join = fit.copy()
         join[:, 1:] &= (seconds[:, 1:] < last[:, :-1]) | (seconds[:, 1:] <= seconds[:, :1] + self.policy.near_s)
         join = np.logical_and.accumulate(join, axis=1)
         size = join.sum(axis=1)
-        reading = read[rows, best]
-        join |= fit & (reading <= reading[:, :1] + self.policy.near_s)
-        ends = np.where(size > 0, last[rows[:, 0], np.maximum(size - 1, 0)], NEVER)
+        reading, held = read[here, best], local[here, best]
+        join |= fit & (reading <= reading[:, :1] + self.policy.near_s) & (held >= held[:, :1])
+        ends = np.where(size > 0, last[here[:, 0], np.maximum(size - 1, 0)], NEVER)
         taken = np.minimum(idle + rate * (ends[:, np.newaxis] - seconds), need[:, np.newaxis])
         cores: Numbers = np.where(join, np.maximum(taken, 0.0), 0.0).astype(np.float32)
-        return Sets(best, join, cores, ends.astype(np.float32))
+        away: Numbers = 1 - np.where(join, held, np.float32(1)).min(axis=1)
+        return Sets(best, join, cores, ends.astype(np.float32), away)
 
-    def give(self, sets: "Sets", ruling: Ruling, rows: Sequence[int]) -> None:
-        """Note that the jobs of these rows now wait where they were sent, and will read from where their input lies."""
-        best, cores = sets.best[rows], sets.cores[rows]
-        np.add.at(self.queued[0], best.ravel(), cores.ravel())
-        away = (cores * (1 - ruling.local[np.asarray(rows, dtype=int)[:, np.newaxis], best])).sum(axis=1)
-        np.add.at(self._reading, ruling.source[rows], away)
+    def sent(self, sets: "Sets", ruling: Ruling, row: int, jobs: int) -> int:
+        """How many of `jobs` jobs may have the set of a row: all, unless it lets them read from a storage elsewhere."""
+        away = float(sets.away[row])
+        return min(jobs, int(self._free(ruling.local[row]).sum() / away)) if away > 0 else jobs
+
+    def give(self, sets: "Sets", local: Numbers, row: int, jobs: int, part: float) -> None:
+        """Note that `jobs` jobs, a part (0..1) of a row's, now wait where they were sent, and read what they lack.
+
+        `local` is the share of their input that each site holds.
+        """
+        self.queued[0, sets.best[row]] += sets.cores[row] * np.float32(part)
+        if away := float(sets.away[row]):
+            self._feed(np.flatnonzero(local > 0), jobs * away)
+
+    def stay(self, groups: GroupColumns, ruling: Ruling) -> Numbers:
+        """(G,): seconds until the last job of each group starts where it is placed; NEVER where it cannot.
+
+        On the way the groups' own jobs are taken out of the queue that they wait in, and of those that a storage feeds.
+        """
+        placed, own = groups.placed, groups.shares(self.rate)
+        ruling.codes[placed & self.newcomers[ruling.codes]] = 0
+        waited = np.minimum(own / self.rate, ruling.wait)
+        alone = ruling.wait - waited + ruling.read + ruling.lost + np.where(ruling.local < 1, ruling.far, np.float32(0))
+        np.copyto(ruling.total, np.where(ruling.codes > 0, NEVER, alone), where=placed)
+        idle = np.maximum(self._columns.ready - (self.queued - own), 0.0)
+        seconds = np.where(placed, ruling.total, NEVER)
+        width = int(min(groups.sizes.max(initial=1), len(self.sites)))
+        order = np.argsort(seconds, axis=1, kind="stable")[:, :width]
+        rows = np.arange(len(order))[:, np.newaxis]
+        seconds = seconds[rows, order]
+        last = last_s(seconds, self.rate[order], idle[rows, order], groups.cores)
+        found: Numbers = np.where(seconds < NEVER, last, NEVER).min(axis=1, initial=float(NEVER))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +331,8 @@ class Sets:
     """Cores that the group asks of it."""
     ends: Numbers
     """(G,): seconds until the group's last job starts; NEVER when nothing fits."""
+    away: Numbers
+    """(G,): the largest share of its input that a job of the group may have to read from elsewhere, 0..1."""
 
     def names(self, sites: Sequence[Site]) -> list[tuple[str, ...]]:
         """Each set as sorted names."""
@@ -305,6 +343,18 @@ class Sets:
         return [
             tuple([names[number] for number in row[:size]]) for row, size in zip(chosen.tolist(), sizes, strict=True)
         ]
+
+
+def last_s(seconds: Numbers, rate: Numbers, idle: Numbers, need: Numbers) -> Numbers:
+    """When the last of `need` (G,) cores' worth of jobs starts at the first site, the first two, the first three …
+
+    By row, best site first: each has `idle` cores at once after its `seconds`, and frees `rate` cores a second then.
+    """
+    fit = seconds < NEVER
+    rates = np.cumsum(np.where(fit, rate, 0.0), axis=1)
+    begun = np.cumsum(np.where(fit, rate * seconds - idle, 0.0), axis=1)
+    found: Numbers = np.maximum(seconds, (need[:, np.newaxis] + begun) / np.maximum(rates, 1e-9))
+    return found
 
 
 def choose(shape: Shape, sites: Iterable[Site], policy: BrokerPolicy) -> Choice:

@@ -4,8 +4,6 @@ A job placed at a site waits until the cores that are asked for before it are fr
 jobs fail it pays for the tries that are lost. All times are seconds; matrices are (G, S).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from router.decide.columns import Numbers, ShapeColumns, SiteColumns
@@ -13,24 +11,6 @@ from router.model.policy import BrokerPolicy
 
 NEVER = np.float32(1e9)
 """Stands for a site that cannot run the job: thirty years."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """The expected seconds of each pair, and what they are made of."""
-
-    wait: Numbers
-    """(1, S): until a core is free for the next job."""
-    read: Numbers
-    """(G, S)"""
-    lost: Numbers
-    """(1, S): in tries that fail."""
-
-    @property
-    def total(self) -> Numbers:
-        """(G, S): from now until the job runs at full speed."""
-        found: Numbers = self.wait + self.read + self.lost
-        return found
 
 
 def wait_s(sites: SiteColumns, queued: Numbers, policy: BrokerPolicy) -> Numbers:
@@ -42,19 +22,20 @@ def wait_s(sites: SiteColumns, queued: Numbers, policy: BrokerPolicy) -> Numbers
     return found
 
 
-def read_s(shapes: ShapeColumns, crowd: Numbers, policy: BrokerPolicy) -> Numbers:
-    """Seconds one job spends reading its input at each site, and what a remote read is held to cost: (G, S).
-
-    `crowd` (G, 1) says how many times over the storage that has the input is asked by jobs elsewhere; from 1 on they
-    share what it gives.
-    """
-    slower = np.maximum(crowd, np.float32(1))
+def read_s(shapes: ShapeColumns, policy: BrokerPolicy) -> Numbers:
+    """Seconds one job spends reading its input at each site: (G, S)."""
     here = shapes.mb * np.float32(1 / policy.local_mb_s)
-    there = shapes.mb * np.float32(1 / policy.remote_mb_s) * slower
+    there = shapes.mb * np.float32(1 / policy.remote_mb_s)
     found: Numbers = shapes.local * (here - there)
     found += there
-    found += np.where(shapes.local < 1, np.float32(policy.remote_s) * slower, np.float32(0))
     return found
+
+
+def far_s(idle: Numbers, policy: BrokerPolicy) -> Numbers:
+    """What reading from elsewhere is held to cost besides the time it takes, where so many cores are idle: (1, S)."""
+    # A busy core that reads from afar is a core lost to a job that would read at home.
+    found: Numbers = np.where(idle > 0, policy.remote_s, policy.remote_s + policy.busy_remote_s).astype(np.float32)
+    return found[np.newaxis, :]
 
 
 def lost_s(sites: SiteColumns, policy: BrokerPolicy) -> Numbers:

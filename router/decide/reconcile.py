@@ -7,10 +7,10 @@ from functools import lru_cache
 import numpy as np
 
 from router.decide.bars import NO_BARS, Bars, left_after
-from router.decide.broker import Brokerage, Ruling, Sets
-from router.decide.columns import Numbers, ShapeColumns
-from router.decide.estimate import NEVER
-from router.model.action import Action, Choice, Place, Release, Wait
+from router.decide.broker import Brokerage, Ruling, Sets, Verdicts
+from router.decide.columns import Booleans, ShapeColumns
+from router.decide.groups import GroupColumns, group_columns
+from router.model.action import Action, Choice, Place, Release, Verdict, Wait
 from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState
 from router.model.policy import BrokerPolicy
 from router.model.task import Inputs, Shape
@@ -18,6 +18,9 @@ from router.model.world import World
 
 MOST_DOUBLINGS = 6
 """Patience doubles with each decision, up to 64 times."""
+
+MOST_TOLD = 10
+"""Sites whose reasons stand in the words of a job that waits; `why` tells those of all."""
 
 BLOCK = 128
 """Groups decided together: they do not see what each other are given, the next block does."""
@@ -31,13 +34,11 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
     idle, inputs = movable(world), dict(world.inputs)
     brokerage = Brokerage.of(world, policy)
     shapes, rows = _shapes(idle, inputs, Bars.of(world, brokerage))
-    columns = brokerage.columns(shapes)
+    columns, groups = brokerage.columns(shapes), group_columns(idle, brokerage.place)
     for start in range(0, len(idle), BLOCK):
-        part = rows[start : start + BLOCK]
-        groups = idle[start : start + BLOCK]
-        counts = [group.count for group in groups]
-        ruling = brokerage.rule([shapes[row] for row in part], _picked(columns, part), counts)
-        yield from _block(groups, ruling, brokerage, world.now)
+        block = slice(start, start + BLOCK)
+        ruling = brokerage.rule([shapes[row] for row in rows[block]], _picked(columns, rows[block]))
+        yield from _block(idle[block], groups.part(block), ruling, brokerage, world.now)
     yield from merges(world)
 
 
@@ -101,99 +102,121 @@ class Outlook:
     ruling: Ruling
     row: int
     sets: Sets
+    chosen: tuple[str, ...]
+    """The set of that row."""
+    lost: bool
+    """Whether the group has to leave a site, or can start at none that it has."""
+    widened: bool
+    """Whether it has waited long enough, and would gain enough with further sites."""
 
 
-def _block(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage, now: float) -> Iterator[Action]:
-    need = np.array([group.count * group.requests.cpus for group in groups], dtype=np.float32)
-    total = _without_own(groups, ruling, brokerage)
-    sets = brokerage.sets(total, ruling.read, need)
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Some jobs of a group, and the sites that they should have."""
+
+    count: int
+    names: tuple[str, ...]
+    sets: Sets
+    row: int
+    """Of the sets."""
+
+
+def _block(
+    groups: Sequence[JobGroup], columns: GroupColumns, ruling: Ruling, brokerage: Brokerage, now: float
+) -> Iterator[Action]:
+    policy = brokerage.policy
+    stay = brokerage.stay(columns, ruling)
+    sets = brokerage.sets(ruling, columns.cores)
     chosen = sets.names(brokerage.sites)
-    given = []
-    for row, group in enumerate(groups):
-        outlook = Outlook(ruling, row, sets)
-        sites = _wanted(group, chosen[row], outlook, brokerage, now)
-        if not sites:
-            choice = ruling.choice(row)
-            yield Wait(group.cluster, group.task, group.batch, group.count, nothing_fits(choice), choice.verdicts)
-            continue
-        if sites != group.sites:
-            given.append(row)
+    lost = _lost(columns, ruling, brokerage)
+    slow = stay - sets.ends > np.maximum(policy.min_gain_s, policy.min_gain * stay)
+    slow &= columns.sizes[columns.of] < policy.max_sites
+    for row, (group, is_lost, is_slow) in enumerate(zip(groups, lost.tolist(), slow.tolist(), strict=True)):
+        widened = is_slow and bool(group.sites) and _is_due(group, brokerage, now)
+        if not group.sites or is_lost or widened or under_way(group):
+            yield from _act(group, Outlook(ruling, row, sets, chosen[row], is_lost, widened), brokerage, int(now))
+
+
+def _lost(columns: GroupColumns, ruling: Ruling, brokerage: Brokerage) -> Booleans:
+    """(G,): whether a site of each group's set refuses it in a way that harms, or is unknown, or all refuse it."""
+    placed = columns.placed
+    harmed = placed & (ruling.codes > 0) & ~brokerage.harmless[ruling.codes]
+    found: Booleans = harmed.any(axis=1) | columns.strange[columns.of] | ~(placed & (ruling.codes == 0)).any(axis=1)
+    return found
+
+
+def _is_due(group: JobGroup, brokerage: Brokerage, now: float) -> bool:
+    """Whether a group has waited long enough to be widened: longer each time, unless none of its sites has a glidein.
+
+    A site may have none for days, while the storage there serves.
+    """
+    last = group.decision
+    since, times = (last.at, last.epoch - 1) if last else (group.oldest, 0)
+    patience = brokerage.policy.patience_s
+    if now - since < patience:
+        return False
+    if not any(brokerage.sites[brokerage.place[site]].cores for site in group.sites or () if site in brokerage.place):
+        return True
+    return bool(now - since >= patience * 2 ** min(times, MOST_DOUBLINGS))
+
+
+def _act(group: JobGroup, outlook: Outlook, brokerage: Brokerage, now: int) -> Iterator[Action]:
+    """Give a group's jobs the sites that they should have; those that nothing fits wait."""
+    fit = _fit(group, outlook, brokerage)
+    left, verdicts = group.count, outlook.ruling.verdicts(outlook.row)
+    for share in _shares(group, fit, outlook, brokerage):
+        left -= share.count
+        if share.names != group.sites:
+            local = outlook.ruling.local[outlook.row]
+            brokerage.give(share.sets, local, share.row, share.count, share.count / group.count)
         elif not under_way(group):
             continue
-        choice = ruling.choice(row)
-        decision = _decision(group, sites, outlook, int(now))
+        decision = _decision(group, share, outlook, now)
         if (group.sites or group.decision) and decision is not group.decision:
-            decision = replace(decision, left=left_after(group, sites, choice, int(now), brokerage.policy))
-        yield Place(group.cluster, group.task, group.batch, group.count, group.sites, decision, choice.verdicts)
-    brokerage.give(sets, ruling, given)
+            left_sites = left_after(group, share.names, Choice(verdicts), now, brokerage.policy)
+            decision = replace(decision, left=left_sites)
+        yield Place(group.cluster, group.task, group.batch, share.count, group.sites, decision, verdicts)
+    if left and not fit:
+        if left < group.count:
+            verdicts = brokerage.judge(outlook.ruling.shapes[outlook.row])
+        yield Wait(group.cluster, group.task, group.batch, left, nothing_fits(verdicts), verdicts)
 
 
-def _without_own(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage) -> Numbers:
-    """The seconds of each group, as if its own jobs were neither in the queue nor reading already."""
-    total = ruling.total
-    for row, group in enumerate(groups):
-        if group.sites:
-            where, cores = brokerage.shares(group)
-            codes = ruling.codes[row, where]
-            codes[brokerage.newcomers[codes]] = 0
-            ruling.codes[row, where] = codes
-            waited = np.minimum(cores / brokerage.rate[where], ruling.wait[0, where])
-            alone = ruling.wait[0, where] - waited + ruling.read[row, where] + ruling.lost[0, where]
-            total[row, where] = np.where(codes > 0, NEVER, alone)
-    return total
+def _fit(group: JobGroup, outlook: Outlook, brokerage: Brokerage) -> tuple[str, ...]:
+    """The sites of a group that do not refuse it."""
+    known = [(site, brokerage.place[site]) for site in group.sites or () if site in brokerage.place]
+    return tuple(site for site, column in known if not outlook.ruling.codes[outlook.row, column])
 
 
-def _wanted(
-    group: JobGroup, chosen: tuple[str, ...], outlook: Outlook, brokerage: Brokerage, now: float
-) -> tuple[str, ...]:
-    """The sites a group should have: those it has, unless one fell away, or they are so slow that more must help.
+def _shares(group: JobGroup, fit: tuple[str, ...], outlook: Outlook, brokerage: Brokerage) -> Iterator[Share]:
+    """The sites that a group's jobs should have; jobs in no share keep what they have.
 
     Keeping is the rule: a changed set costs the negotiator an autocluster. What still fits is never taken away, so
-    that sets only grow while jobs wait, and no job goes to and fro.
+    that sets only grow while jobs wait, and no job goes to and fro. Only as many jobs are let read from a storage
+    elsewhere as it can feed; the others stay near their input.
     """
-    if not group.sites:
-        return chosen
-    ruling, row = outlook.ruling, outlook.row
-    columns = [brokerage.place.get(site, -1) for site in group.sites]
-    codes = {site: int(ruling.codes[row, c]) if c >= 0 else -1 for site, c in zip(group.sites, columns, strict=True)}
-    fit = tuple(site for site, code in codes.items() if code == 0)
-    if not fit:
-        return chosen
-    most = brokerage.policy.max_sites
-    if any(code < 0 or not brokerage.harmless[code] for code in codes.values() if code):
-        return fit if len(fit) >= most else _joined(fit, chosen, outlook, brokerage)
-    if len(fit) < most and _too_slow(group, fit, outlook, brokerage, now):
-        return _joined(fit, chosen, outlook, brokerage)
-    return group.sites
+    sets, row, ruling = outlook.sets, outlook.row, outlook.ruling
+    if fit and not outlook.lost and not outlook.widened:
+        yield Share(group.count, group.sites or (), sets, row)
+        return
+    count = brokerage.sent(sets, ruling, row, group.count)
+    names = _joined(fit, outlook.chosen, outlook, brokerage)
+    if count and names:
+        yield Share(count, names, sets, row)
+    if count == group.count or (fit and not outlook.lost):
+        return
+    rest = group.count - count
+    cores = np.array([rest * group.requests.cpus], dtype=np.float32)
+    near = brokerage.sets(ruling, cores, slice(row, row + 1), near=True)
+    if names := _joined(fit, near.names(brokerage.sites)[0], outlook, brokerage):
+        yield Share(rest, names, near, 0)
 
 
 def _joined(fit: tuple[str, ...], chosen: tuple[str, ...], outlook: Outlook, brokerage: Brokerage) -> tuple[str, ...]:
     """A set with those of `chosen` that complete jobs soonest, as far as there is room."""
     total = outlook.ruling.total[outlook.row]
     more = sorted((site for site in chosen if site not in fit), key=lambda site: total[brokerage.place[site]])
-    return tuple(sorted((*fit, *more[: brokerage.policy.max_sites - len(fit)])))
-
-
-def _too_slow(group: JobGroup, fit: tuple[str, ...], outlook: Outlook, brokerage: Brokerage, now: float) -> bool:
-    """Whether a group has waited long enough, and would gain enough elsewhere."""
-    policy, last = brokerage.policy, group.decision
-    since, times = (last.at, last.epoch - 1) if last else (group.oldest, 0)
-    if now - since < policy.patience_s * 2 ** min(times, MOST_DOUBLINGS):
-        return False
-    where = [brokerage.place[site] for site in fit]
-    seconds = outlook.ruling.total[outlook.row, where]
-    stay = _ends(seconds, brokerage.rate[where], brokerage.idle_for(group)[where], group)
-    gain = stay - float(outlook.sets.ends[outlook.row])
-    return gain > max(policy.min_gain_s, policy.min_gain * stay)
-
-
-def _ends(seconds: Numbers, rate: Numbers, idle: Numbers, group: JobGroup) -> float:
-    """Seconds until the last job of a group starts where it is."""
-    need = group.count * group.requests.cpus
-    order = np.argsort(seconds, kind="stable")
-    rates = np.cumsum(rate[order])
-    begun = np.cumsum(rate[order] * seconds[order] - idle[order])
-    return float(np.maximum(seconds[order], (need + begun) / rates).min())
+    return tuple(sorted((*fit, *more[: max(0, brokerage.policy.max_sites - len(fit))])))
 
 
 def under_way(group: JobGroup) -> bool:
@@ -201,20 +224,20 @@ def under_way(group: JobGroup) -> bool:
     return group.decision is not None and group.decision.sites != (group.sites or ())
 
 
-def _decision(group: JobGroup, sites: tuple[str, ...], outlook: Outlook, now: int) -> Decision:
-    """The decision that takes a group to `sites`; one that was under way to the same sites is taken up again."""
-    last, cut_short = group.decision, under_way(group)
+def _decision(group: JobGroup, share: Share, outlook: Outlook, now: int) -> Decision:
+    """The decision that gives a share its sites; one that was under way to the same sites is taken up again."""
+    last, cut_short, sites = group.decision, under_way(group), share.names
     if last and cut_short and last.sites == sites:
         return last
     moves = 0 if last is None else last.moves - int(cut_short and bool(last.came_from))
     epoch = 1 + (last.epoch if last else 0)
     if not group.sites or sites == group.sites:
         tag = "kept" if group.sites else "placed"
-        best = int(outlook.sets.best[outlook.row, 0])
+        best = int(share.sets.best[share.row, 0])
         words = f"{tag} at {' or '.join(sites)}: {_why(outlook.ruling, outlook.row, best)}"
         return Decision(epoch, moves, sites, (), tag, words, now)
     if set(group.sites) <= set(sites):
-        there = _duration(int(outlook.sets.ends[outlook.row]))
+        there = _duration(int(share.sets.ends[share.row]))
         words = f"widened from {','.join(group.sites)} to {','.join(sites)}: the last job could start in {there}"
         return Decision(epoch, moves, sites, (), "widened", words, now)
     tag, words = _grounds(group.sites, outlook)
@@ -244,13 +267,16 @@ def _duration(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def nothing_fits(choice: Choice) -> str:
-    """Why jobs wait: the refusal of every site."""
-    if not len(choice.verdicts):
+def nothing_fits(verdicts: Sequence[Verdict]) -> str:
+    """Why jobs wait: the refusals of the first sites."""
+    if not len(verdicts):
         return "no site is known; declare sites in glideroute.yaml"
-    return "no site can run it: " + "; ".join(
-        f"{verdict.site} {verdict.refusal.words}" for verdict in choice.verdicts if verdict.refusal
-    )
+    if isinstance(verdicts, Verdicts):
+        told = verdicts.reasons(MOST_TOLD)
+    else:
+        told = [f"{each.site} {each.refusal.words}" for each in verdicts if each.refusal][:MOST_TOLD]
+    more = len(verdicts) - MOST_TOLD
+    return f"no site can run it: {'; '.join(told)}" + (f"; nor can {more} further sites" if more > 0 else "")
 
 
 def merges(world: World) -> Iterator[Action]:

@@ -65,7 +65,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Give the idle jobs of a cluster that have the sites `old` the sites of `decision`."""
+    """Give idle jobs of a cluster that have the sites `old` the sites of `decision`: the first `count` of them."""
 
     cluster: int
     task: str

@@ -26,8 +26,8 @@ class BrokerPolicy:
     """Failures older than this are forgotten, in seconds."""
     validation_window_s: int = 1800
     """A refused node older than this no longer keeps jobs away, in seconds."""
-    silent_limit_s: float = 3 * 3600.0
-    """A site that has shown no glidein for this long although asked gets nothing new, in seconds; PanDA's 3 h."""
+    silent_limit_s: float = 1800.0
+    """A site that has shown no glidein for this long although asked gets nothing new, in seconds; PanDA has 3 h."""
     left_limit_s: float = 6 * 3600.0
     """A job that was moved away from a site does not go back for this long, in seconds; PanDA's 6 h."""
     wait_limit_s: float = 30 * 86400.0
@@ -49,7 +49,7 @@ class BrokerPolicy:
     remote_mb_s: float = 0.5
     """What one job reads from another site's storage, in MB per second."""
     remote_readers: float = 0.3
-    """Jobs elsewhere that a site's storage feeds, for each of its own cores; more than that are not sent away."""
+    """Jobs elsewhere that a site's storage feeds at once, for each of its own cores; no more are sent away."""
     remote_s: float = 7200.0
     """What reading from elsewhere costs besides its bytes, for the latency and the load on shared links, in seconds."""
     busy_remote_s: float = 24 * 3600.0

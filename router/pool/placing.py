@@ -31,6 +31,8 @@ class Change:
     cluster: int
     old: tuple[str, ...] | None
     made: Decision
+    count: int
+    """Jobs that may carry it, the first ones of those that still have the old sites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ T = TypeVar("T", Edit, Piece)
 
 def place_all(queue: JobQueue, actions: Sequence[Place]) -> tuple[int, ...]:
     """Give jobs their sites where they are as the decisions saw them; returns how many carry each decision now."""
-    changes = [Change(action.cluster, action.old, action.decision.carried) for action in actions]
+    changes = [Change(action.cluster, action.old, action.decision.carried, action.count) for action in actions]
     if not changes:
         return ()
     look = _look(queue, changes)
@@ -95,9 +97,24 @@ def _as_seen(queue: JobQueue, look: Look, changes: Iterable[Change]) -> Jobs:
     for change in met:
         if _is_whole(look, change):
             jobs[change] = [(change.cluster, 0, look[change.cluster][0].submitted - 1)]
-        elif runs := listed.get((change.cluster, change.old)):
-            jobs[change] = runs
+            continue
+        left = listed.get((change.cluster, change.old), [])
+        if taken := _taken(left, change.count - _carried(look, change)):
+            jobs[change] = taken
     return jobs
+
+
+def _taken(runs: list[Run], count: int) -> list[Run]:
+    """The first `count` jobs of some runs, which are taken out of them."""
+    taken: list[Run] = []
+    while runs and count > 0:
+        cluster, first, last = runs.pop(0)
+        middle = min(last, first + count - 1)
+        taken.append((cluster, first, middle))
+        count -= middle - first + 1
+        if middle < last:
+            runs.insert(0, (cluster, middle + 1, last))
+    return taken
 
 
 def _is_as_seen(change: Change) -> Callable[[Seen], bool]:
@@ -107,7 +124,8 @@ def _is_as_seen(change: Change) -> Callable[[Seen], bool]:
 def _is_whole(look: Look, change: Change) -> bool:
     """Whether every job that the cluster ever had is to be placed; their procs are then 0, 1, 2 …"""
     seen = look[change.cluster]
-    return all(map(_is_as_seen(change), seen)) and sum(each.count for each in seen) == seen[0].submitted
+    jobs = sum(each.count for each in seen)
+    return all(map(_is_as_seen(change), seen)) and jobs == seen[0].submitted and jobs <= change.count
 
 
 def _explain(queue: JobQueue, look: Look, jobs: Jobs) -> Jobs:

@@ -139,12 +139,13 @@ class FakePool:
         made = action.decision.carried
         with self._breaking("place"):
             as_seen = [job for job in self._of(action.cluster) if self.user == ROUTER and _is_as_seen(job, action)]
-            for job in as_seen:
+            taken = as_seen[: max(0, action.count - self._carried(action))]
+            for job in taken:
                 job.like = replace(job.like, decision=made)
             self._reach("place explained")
-            for job in as_seen:
+            for job in taken:
                 job.like = replace(job.like, sites=made.sites)
-        return sum(job.like.decision == made and job.like.sites == made.sites for job in self._of(action.cluster))
+        return self._carried(action)
 
     def place_all(self, actions: Sequence[Place]) -> tuple[int, ...]:
         """`place` for all actions of a pass; returns the counts in their order."""
@@ -257,6 +258,10 @@ class FakePool:
 
     def _of(self, cluster: int) -> list[FakeJob]:
         return [job for job in self.schedd.queue if job.like.cluster == cluster]
+
+    def _carried(self, action: Place) -> int:
+        made = action.decision.carried
+        return sum(job.like.decision == made and job.like.sites == made.sites for job in self._of(action.cluster))
 
     def _may_act(self, job: FakeJob) -> bool:
         return self.user in (ROUTER, job.like.owner)

@@ -1,5 +1,6 @@
 """Settings: read once, every fault at once, and where they are looked for."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from router.errors import UserError
 from router.model.files import StorageElement
 from router.model.node import Gpus
 from router.model.pilot import Entry, Software
+from router.model.policy import BrokerPolicy
 from router.model.site import Access, Storage
 from router.settings import FILE, Settings, home_from_environment, load, parse
 
@@ -100,6 +102,20 @@ def test_a_policy_is_chosen_by_name_with_the_lists_it_needs():
 def test_a_policy_that_is_not_known_or_lacks_its_lists_is_told(text, told):
     with pytest.raises(UserError, match=told):
         read(f"broker: {text}")
+
+
+BROKER = """
+broker: {policy: panda, mode: tag, panda_rebroker: 7 s, overflow: {T1: []}, max_sites: 3,
+  near: 7 s, failure_rate: 0.7, failure_sample: 7, failure_window: 7 s,
+  validation_window: 7 s, silent_limit: 7 s, ramp: 7 s, typical_run: 7 s, local_mb_per_s: 7, remote_mb_per_s: 7,
+  remote_readers: 7, remote_cost: 7 s, busy_remote_cost: 7 s, patience: 7 s, least_gain: 7 s, least_gain_share: 0.7,
+  left_limit: 7 s, wait_limit: 7 s, overload_queue: 7, overload_ratio: 7, user_wait: 7 s, user_queue: 7}
+"""
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(BrokerPolicy)])
+def test_every_threshold_of_brokerage_can_be_set(name):
+    assert getattr(read(BROKER).broker, name) != getattr(BrokerPolicy(), name)
 
 
 def test_without_a_file_everything_lies_below_home(tmp_path):

@@ -131,7 +131,7 @@ class Scene:
                 if part.sites != group.sites or under_way(group):
                     yield Place(group.cluster, group.task, group.batch, part.jobs, group.sites, decision, verdicts)
         elif not case.sites:
-            words = nothing_fits(Choice(verdicts))
+            words = nothing_fits(verdicts)
             yield Wait(group.cluster, group.task, group.batch, group.count, words, verdicts)
 
     def _unfinished(self, case: Case) -> tuple[Part, ...]:

@@ -106,7 +106,7 @@ def test_a_site_is_refused_in_words_a_user_can_read(shape, site, tag, words):
         (a_shape(), a_site(succeeded=5, failed=4)),
         (a_shape(), a_site(succeeded=7, failed=3)),
         (a_shape(), a_site(waiting_jobs=10**6)),
-        (a_shape(), a_site(silent_s=3 * 3600.0)),
+        (a_shape(), a_site(silent_s=1800.0)),
     ],
 )
 def test_a_site_at_its_limits_is_not_refused(shape, site):

@@ -153,18 +153,22 @@ def test_a_merge_job_is_not_released_before_or_again(world):
 
 def applied(world, done):
     """The world once `done` is applied to it."""
-    places = {action.cluster: action.decision for action in done if isinstance(action, Place)}
+    places = [action for action in done if isinstance(action, Place)]
     released = {action.cluster for action in done if isinstance(action, Release)}
 
     def after(group):
         if group.cluster in released:
-            return replace(group, state=JobState.RUNNING, hold_code=0)
-        if group.cluster in places and group.state is JobState.IDLE:
-            made = places[group.cluster]
-            return replace(group, sites=made.sites, decision=made)
-        return group
+            yield replace(group, state=JobState.RUNNING, hold_code=0)
+            return
+        left = group.count
+        for place in places:
+            if group.state is JobState.IDLE and (place.cluster, place.old) == (group.cluster, group.sites):
+                yield replace(group, count=place.count, sites=place.decision.sites, decision=place.decision)
+                left -= place.count
+        if left:
+            yield replace(group, count=left)
 
-    return replace(world, jobs=tuple(map(after, world.jobs)))
+    return replace(world, jobs=tuple(part for group in world.jobs for part in after(group)))
 
 
 @given(worlds())
@@ -204,21 +208,23 @@ def test_the_same_world_gives_the_same_actions_whatever_the_order_of_its_sites(w
 
 @given(worlds())
 def test_every_idle_group_is_placed_already_or_gets_a_place_or_waits_with_words(world):
-    by_cluster = {action.cluster: action for action in actions(world)}
+    done = actions(world)
     known = {site.name for site in world.sites if site.status is SiteStatus.ONLINE}
     for group in world.jobs:
-        action = by_cluster.get(group.cluster)
+        found = [action for action in done if action.cluster == group.cluster]
         if group.state is not JobState.IDLE:
-            assert action is None
-        elif isinstance(action, Place):
-            assert set(action.decision.sites) <= known
-            assert action.decision.words
-            assert action.old == group.sites
-        elif isinstance(action, Wait):
-            assert action.words
-        else:
-            assert group.sites
-            assert group.fixed or set(group.sites) <= known
+            assert not found
+            continue
+        left = group.count - sum(action.count for action in found)
+        assert left == 0 or (left > 0 and group.sites and (group.fixed or set(group.sites) <= known))
+        for action in found:
+            assert action.count > 0
+            if isinstance(action, Place):
+                assert set(action.decision.sites) <= known
+                assert action.decision.words
+                assert action.old == group.sites
+            else:
+                assert action.words
 
 
 EVENTS = st.lists(st.tuples(some_sites(), st.sampled_from(["applied", "cut short", "refused"])), max_size=8)

@@ -71,6 +71,20 @@ def test_what_is_left_of_a_cluster_is_explained_job_by_job():
     assert queue.asked[2][2].endswith("; Own = true ]")
 
 
+def test_a_part_of_a_cluster_is_its_first_jobs_and_the_next_part_those_behind_them():
+    idle = [(None, (7, 0, 2)), (None, (7, 5, 9))]
+    queue = Script([row(7, 8), row(7, 2, status=2)], [placed(7, 4), row(7, 4, DESIRED_Sites="SITE_B")], idle=idle)
+    other = a_decision("SITE_B")
+    assert placing.place_all(queue, [a_place(7, count=4, decision=MADE), a_place(7, count=9, decision=other)])[0] == 4
+    assert queue.edits("DESIRED_Sites") == [((7, 0, 2), (7, 5, 5)), ((7, 6, 9),)]
+
+
+def test_a_part_that_is_placed_already_takes_no_further_jobs():
+    queue = Script([row(7, 6), placed(7, 4)], idle=[(None, (7, 4, 9)), ("SITE_A", (7, 0, 3))])
+    assert placing.place_all(queue, places(7, count=4)) == (4,)
+    assert queue.edits("DESIRED_Sites") == []
+
+
 def test_jobs_with_an_explanation_of_their_own_get_the_next_one_too():
     own = {**SHOWN, "Own": True}
     queue = Script([row(7, DESIRED_Sites="SITE_B", RouterDecision=own)], [placed(7)])
@@ -93,14 +107,14 @@ def test_equal_decisions_are_one_call_however_many_clusters_they_are_for():
 
 def test_calls_grow_with_the_values_and_not_with_the_jobs():
     queue = Script([row(cluster, 1_000, 1_000) for cluster in (1, 2)])
-    made = [a_place(cluster, decision=a_decision(f"SITE_{cluster}")) for cluster in (1, 2)]
+    made = [a_place(cluster, count=1_000, decision=a_decision(f"SITE_{cluster}")) for cluster in (1, 2)]
     placing.place_all(queue, made)
     assert len(queue.asked) == 2 + 2 * 2
 
 
 def test_a_long_list_is_cut_so_that_the_schedd_is_never_blocked_for_long():
     queue = Script([row(7, 25_000, 25_000)])
-    placing.place_all(queue, places(7))
+    placing.place_all(queue, places(7, count=25_000))
     assert queue.edits("DESIRED_Sites") == [((7, 0, 9_999),), ((7, 10_000, 19_999),), ((7, 20_000, 24_999),)]
 
 
