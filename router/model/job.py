@@ -48,6 +48,8 @@ class Decision:
     """Seconds since the epoch."""
     left: tuple[tuple[str, int], ...] = ()
     """Sites that it was moved away from lately, and when, in seconds since the epoch; sorted."""
+    term: int = 0
+    """Of the lease that the router held which decided it."""
 
     @property
     def carried(self) -> "Decision":

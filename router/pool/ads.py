@@ -183,6 +183,7 @@ def decision(value: object) -> Decision | None:
         words=text(value, "Words"),
         at=number(value, "At"),
         left=left(value.get("Left")),
+        term=number(value, "Term"),
     )
 
 
@@ -201,10 +202,11 @@ def is_own(value: object) -> bool:
 def decision_text(made: Decision, own: bool = False) -> str:
     """A decision as ClassAd text for the attribute RouterDecision; `made` is as an ad can carry it."""
     left = f"; Left = {quoted(','.join(f'{site}@{at}' for site, at in made.left))}" if made.left else ""
+    term = f"; Term = {made.term}" if made.term else ""
     return (
         f"[ Epoch = {made.epoch}; Moves = {made.moves}; Sites = {site_list(made.sites)}; "
         f"CameFrom = {site_list(made.came_from)}; Tag = {quoted(made.tag)}; Words = {quoted(made.words)}; "
-        f"At = {made.at}{left}{'; Own = true' if own else ''} ]"
+        f"At = {made.at}{left}{term}{'; Own = true' if own else ''} ]"
     )
 
 

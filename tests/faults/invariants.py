@@ -38,6 +38,7 @@ class Witness:
     seen_idle: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     """Jobs that were idle when a router last looked at them."""
     written: list[tuple[str, int, int, str, Any]] = field(default_factory=list)
+    highest_term: int = 0
     read_reports: set[tuple[int, int]] = field(default_factory=set)
 
     def begins(self, router: str) -> None:
@@ -60,6 +61,8 @@ class Witness:
             seen = job.id in self.seen_idle.get(router, ())
             hold("I7", seen, f"{router} writes {attribute} of {job.id}, which was not idle when it looked")
         if attribute == "RouterDecision":
+            hold("I5", value["Term"] >= self.highest_term, f"{router} of an older term writes into {cluster}.{proc}")
+            self.highest_term = value["Term"]
             self._epoch_grows(router, jobs, value)
         else:
             self._sites_are_open(router, cluster, proc, value)
