@@ -64,7 +64,6 @@ def queue(settings: Settings, identity: str, until: Callable[[], float] = lambda
 def leadership(settings: Settings, daemon: str, loop: Loop, memory: Store) -> Leadership:
     """The lease of a daemon; it lasts at least four of its passes."""
     place = Station(daemon, settings.home)
-    place.taken()
     memory.write_only_as(place.holder, daemon)
     lease_s = max(loop.lease_s, 4 * loop.interval_s)
     return Leadership(memory, daemon, place.holder, lease_s, SystemClock(), time.monotonic, place.gone)

@@ -176,7 +176,7 @@ class Leadership:
 
 @dataclass
 class Station:
-    """One daemon's place on this machine, held for as long as the process lives."""
+    """One process's place on this machine: a file that it has locked for as long as it lives."""
 
     name: str
     home: Path
@@ -186,27 +186,48 @@ class Station:
 
     @property
     def holder(self) -> str:
-        """This process in words."""
+        """This process in words; the first call takes its place."""
+        if self._lock is None:
+            path = self._path(self.token)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(path, os.O_CREAT)
+            for other in path.parent.glob(f"{self.name}-*.lock"):
+                _remove_if_free(other)
         return f"{self._prefix}process {os.getpid()} ({self.token})"
 
     def gone(self, holder: str) -> bool:
-        """Whether `holder` was at this place and has ended: the kernel gives us its lock."""
-        return holder.startswith(self._prefix) and self.taken()
+        """Whether `holder` was a process here and has ended: the kernel has freed its lock."""
+        token = holder.removesuffix(")").rpartition("(")[2]
+        if not holder.startswith(self._prefix) or token == self.token:
+            return False
+        return _remove_if_free(self._path(token))
 
-    def taken(self) -> bool:
-        """Take the place; whether it is ours."""
-        if self._lock is None:
-            folder = self.home / "run"
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(folder / f"{self.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(lock)
-                return False
-            self._lock = lock
-        return True
+    def _path(self, token: str) -> Path:
+        return self.home / "run" / f"{self.name}-{token}.lock"
 
     @property
     def _prefix(self) -> str:
         return f"{socket.gethostname()}:{self.home}, "
+
+
+def _remove_if_free(path: Path) -> bool:
+    """Remove a lock file whose process has ended; returns whether it has."""
+    try:
+        os.close(_locked(path))
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        return True
+    path.unlink(missing_ok=True)
+    return True
+
+
+def _locked(path: Path, flags: int = 0) -> int:
+    """An open descriptor that has the lock of a file. Raises BlockingIOError where another process has it."""
+    found = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+    try:
+        fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(found)
+        raise
+    return found

@@ -78,13 +78,18 @@ class Channel:
 
     def _start(self) -> subprocess.Popen[bytes]:
         kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "router.pool.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**kept, **self._environment},
-            start_new_session=True,  # Ctrl-C at the terminal is the parent's to handle
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "router.pool.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**kept, **self._environment},
+                start_new_session=True,  # Ctrl-C at the terminal is the parent's to handle
+            )
+        except OSError as error:
+            raise PoolUnreachable(
+                f"The process that speaks to HTCondor cannot be started: {error}. Look at this machine's limits."
+            ) from None
         return self._process
 
     def _unwrap(self, answer: Any, operation: str) -> Any:

@@ -27,6 +27,7 @@ UNREACHABLE = (
     "failed to read",
     "failed to send",
     "resume session",
+    "rejected our session",  # of a daemon that was restarted
     "connection closed",
     "connection reset",
     "connection refused",

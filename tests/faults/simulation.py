@@ -85,7 +85,6 @@ class Simulation:
         self.inside: list[str] = []
         count = self.chance.choice((1, 1, 1, 2, 2, 3))
         self.running = {f"router{number}": self._start(f"router{number}") for number in range(count)}
-        self.faults.frozen /= 5  # it happens at every call of the store too
         self.events = (
             [self.submit] + [self.match] * 4 + [self.finish] * 3 + [self.evict, self.leave, self.join, self.join]
             + [self.operate, self.operate, self.hold, self.release, self.remove, self.wait]
@@ -185,9 +184,9 @@ class Simulation:
             self.happen()
         self.kill(router, where)
 
-    def freeze(self, router: str) -> None:
+    def freeze(self, router: str, share: float = 1.0) -> None:
         """Stop the router for some passes of the others, perhaps."""
-        if len(self.inside) > 2 or not self.strikes("frozen"):
+        if len(self.inside) > 2 or not self.strikes("frozen") or self.chance.random() > share:
             return
         passes = self.chance.randint(1, 5)
         self.note(f"{router} is frozen")

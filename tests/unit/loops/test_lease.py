@@ -145,13 +145,14 @@ def test_a_rival_with_another_database_is_noticed_and_left_the_field(candidate):
     assert first.lead() is False
 
 
-def test_a_station_is_taken_by_one_process_and_free_when_it_has_ended(tmp_path):
+def test_a_station_knows_of_processes_on_its_machine_whether_they_have_ended(tmp_path):
     first, second = Station("router", tmp_path), Station("router", tmp_path)
     assert first.holder != second.holder
-    assert (first.taken(), second.taken()) == (True, False)
-    assert second.gone(first.holder) is False
+    assert (first.gone(second.holder), second.gone(first.holder)) == (False, False)
     os.close(first._lock)
-    assert second.gone(first.holder) is True
+    assert second.gone(first.holder.replace(first.token, second.token)) is False
+    assert second.gone(f"{first.holder.rpartition('(')[0]}({first.token})") is True
+    assert list((tmp_path / "run").iterdir()) == [tmp_path / "run" / f"router-{second.token}.lock"]
     assert second.gone("elsewhere:/home, process 7 (00000000)") is False
     os.close(second._lock)
 
