@@ -62,6 +62,18 @@ NONE = Faults(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass
+class WallClock:
+    """The clock of one router's machine: it may be wrong, and be set."""
+
+    true: FakeClock
+    wrong_s: float = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch, as this machine has it."""
+        return self.true.now() + self.wrong_s
+
+
+@dataclass
 class Simulation:
     """One seed."""
 
@@ -81,13 +93,14 @@ class Simulation:
         self.parts: list[Job] = []
         self.merge: Job | None = None
         self.black_hole = self.chance.choice((*SITES, "", ""))
+        self.walls = {f"router{number}": WallClock(self.clock) for number in range(3)}
         self.lives: dict[str, int] = {}
         self.inside: list[str] = []
         count = self.chance.choice((1, 1, 1, 2, 2, 3))
         self.running = {f"router{number}": self._start(f"router{number}") for number in range(count)}
         self.events = (
             [self.submit] + [self.match] * 4 + [self.finish] * 3 + [self.evict, self.leave, self.join, self.join]
-            + [self.operate, self.operate, self.hold, self.release, self.remove, self.wait]
+            + [self.operate, self.operate, self.hold, self.release, self.remove, self.wait, self.set_clock]
         )  # fmt: skip
 
     # The course of it
@@ -152,11 +165,13 @@ class Simulation:
     def _start(self, name: str) -> Route:
         self.lives[name] = self.lives.get(name, 0) + 1
         memory: Any = ShakyStore(self, name)
-        leader = Leadership(memory, "router", self.holder(name), LEASE_S, self.clock, self.clock.now, self._gone(name))
+        leader = Leadership(
+            memory, "router", self.holder(name), LEASE_S, self.walls[name], self.clock.now, self._gone(name)
+        )
         pool = CondorPool(Queue(Channel(self, name), until=leader.until))  # type: ignore[arg-type]
         sites = [Declared(site, (an_entry(site.lower(), site=site, max_glideins=4),)) for site in SITES]
         policy, now = BrokerPolicy(), self.clock.now
-        return Route(pool, memory, self.reports, sites, policy, self.clock, leader=leader, monotonic=now)
+        return Route(pool, memory, self.reports, sites, policy, self.walls[name], leader=leader, monotonic=now)
 
     def asked(self, router: str, name: str) -> Callable[..., Any]:
         """A method of the store, which is fenced for each router as its own would be."""
@@ -331,6 +346,13 @@ class Simulation:
     def wait(self) -> None:
         """Time passes: a little, or so much that nothing is as it was."""
         self.clock.pass_time(self.chance.choice((1.0, 10.0, 60.0, 600.0, 7200.0)))
+
+    def set_clock(self) -> None:
+        """The clock of a router's machine is set: an hour or two days off, or right again."""
+        name = self.chance.choice(list(self.running))
+        wrong_s = self.chance.choice((-172_800.0, -3600.0, 0.0, 0.0, 3600.0, 172_800.0))
+        self.walls[name].wrong_s = wrong_s
+        self.note(f"the clock of {name} is {wrong_s:+.0f} s off")
 
 
 def empty(store: Store) -> None:
