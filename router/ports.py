@@ -140,8 +140,8 @@ class JobQueue(Protocol):
         """Set an attribute of listed jobs, edit by edit. Returns which edits were made, each whole or not at all."""
         ...
 
-    def idle_jobs(self, clusters: Sequence[int]) -> list[tuple[str | None, Run]]:
-        """The idle jobs of `clusters`, as runs of neighbours with equal DESIRED_Sites."""
+    def idle_jobs(self, clusters: Sequence[int], attributes: Sequence[str]) -> list[tuple[dict[str, Any], Run]]:
+        """The idle jobs of `clusters`, as runs of neighbours with equal `attributes`."""
         ...
 
     def act(self, action: str, constraint: str, reason: str) -> int:

@@ -124,7 +124,9 @@ def _block(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage, now
         decision = _decision(group, sites, outlook, int(now))
         if (group.sites or group.decision) and decision is not group.decision:
             decision = replace(decision, left=left_after(group, sites, choice, int(now), brokerage.policy))
-        yield Place(group.cluster, group.task, group.batch, group.count, group.sites, decision, choice.verdicts)
+        yield Place(
+            group.cluster, group.task, group.batch, group.count, group.sites, decision, choice.verdicts, group.requests
+        )
     brokerage.give(sets, ruling, given)
 
 

@@ -191,7 +191,7 @@ class Route:
 
     def _news(self, actions: Iterable[Action]) -> Iterable[Action]:
         """Without what stands in the log already: waits for the same reason and, where nothing is bound, the rest."""
-        actions = list(actions)
+        actions = _one_wait_each(actions)
         asked = [action.cluster for action in actions if isinstance(action, Wait) or not self.policy.bind]
         last = self.memory.newest(asked) if asked else {}
         said = [action for action in actions if _said(last.get(action.cluster), action)]
@@ -237,6 +237,20 @@ class Route:
                     yield index, _outcome(self.pool.release(action.cluster, action.words))
                 case _:
                     assert_never(action)
+
+
+def _one_wait_each(actions: Iterable[Action]) -> list[Action]:
+    """One wait for each cluster, also where its jobs wait for different reasons: the log is asked for its last only."""
+    found: dict[object, Action] = {}
+    for number, action in enumerate(actions):
+        key: object = number
+        if isinstance(action, Wait):
+            key = ("wait", action.cluster)
+            if isinstance(other := found.get(key), Wait):
+                words = " / ".join(sorted({*other.words.split(" / "), action.words}))
+                action = replace(other, count=other.count + action.count, words=words)
+        found[key] = action
+    return list(found.values())
 
 
 def _outcome(jobs: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.model.job import Decision
+from router.model.payload import Requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class Place:
     old: tuple[str, ...] | None
     decision: Decision
     verdicts: Sequence[Verdict] = ()
+    requests: Requests | None = None
+    """What the jobs ask for, where others of the cluster may ask for something else; None: all of them."""
 
     @property
     def is_move(self) -> bool:

@@ -32,13 +32,7 @@ EPOCH = re.compile(r"[0-9]{1,12}")
 IMAGES = {"docker": "HasDockerURL", "sif": "HasSIF", "directory": "HasSandboxImage"}
 """What a machine ad says where a kind of container image can be run; the starter found HasContainer true as well."""
 
-JOB = (
-    "ClusterId",
-    "Owner",
-    "JobStatus",
-    "JobUniverse",
-    "RouterTask",
-    "RouterBatch",
+REQUESTS = (
     "RequestCpus",
     "RequestMemory",
     "RequestDisk",
@@ -50,6 +44,17 @@ JOB = (
     "RouterOS",
     "RouterSoftware",
     "ContainerImage",
+)
+"""What Requests is made of."""
+
+JOB = (
+    "ClusterId",
+    "Owner",
+    "JobStatus",
+    "JobUniverse",
+    "RouterTask",
+    "RouterBatch",
+    *REQUESTS,
     "RouterDataset",
     "RouterInputs",
     "RouterOutputs",
@@ -234,9 +239,21 @@ def whole_ads(dry_run: str, attributes: Sequence[str]) -> str:
     return "\n\n".join(found)
 
 
+def requests(row: Row) -> Requests:
+    """A row of the attributes REQUESTS."""
+    default = Requests()
+    return Requests(
+        cpus=amount(row, "RequestCpus", default.cpus),
+        memory_mb=amount(row, "RequestMemory", default.memory_mb),
+        disk_mb=-(-amount(row, "RequestDisk", default.disk_mb * 1024) // 1024),
+        walltime_s=60 * amount(row, "MaxWallTimeMins", default.walltime_s // 60),
+        gpus=_gpus_wanted(row),
+        platform=_platform_wanted(row),
+    )
+
+
 def job_group(row: Row) -> JobGroup:
     """A row of the attributes JOB and JobCount."""
-    default = Requests()
     state = STATES.get(number(row, "JobStatus"), JobState.REMOVED)
     return JobGroup(
         cluster=number(row, "ClusterId"),
@@ -245,14 +262,7 @@ def job_group(row: Row) -> JobGroup:
         count=number(row, "JobCount"),
         task=text(row, "RouterTask"),
         batch=text(row, "RouterBatch"),
-        requests=Requests(
-            cpus=amount(row, "RequestCpus", default.cpus),
-            memory_mb=amount(row, "RequestMemory", default.memory_mb),
-            disk_mb=-(-amount(row, "RequestDisk", default.disk_mb * 1024) // 1024),
-            walltime_s=60 * amount(row, "MaxWallTimeMins", default.walltime_s // 60),
-            gpus=_gpus_wanted(row),
-            platform=_platform_wanted(row),
-        ),
+        requests=requests(row),
         dataset=text(row, "RouterDataset"),
         held_by=words(row.get("RouterInputs")),
         allow=words(row.get("RouterAllowSites")),

@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from router.model.action import Place
 from router.model.job import Decision
+from router.model.payload import Requests
 from router.pool import ads
 from router.ports import Edit, JobQueue, Run
 
-LOOK = ("ClusterId", "JobStatus", "DESIRED_Sites", "RouterDecision", "TotalSubmitProcs")
+LOOK = ("ClusterId", "JobStatus", "DESIRED_Sites", "RouterDecision", "TotalSubmitProcs", *ads.REQUESTS)
 
 LIST_LENGTH = 10_000
 """Jobs in one edit, which blocks the schedd for about 0.1 s, and is lost whole when one of them has left the queue."""
@@ -31,6 +32,7 @@ class Change:
     cluster: int
     old: tuple[str, ...] | None
     made: Decision
+    requests: Requests | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Seen:
     idle: bool
     sites: tuple[str, ...] | None
     decision: Decision | None
+    requests: Requests
     own: bool
     """Whether the decision is in the jobs' own ads, and not in the one they inherit from."""
     count: int
@@ -50,12 +53,14 @@ class Seen:
 Look = Mapping[int, Sequence[Seen]]
 Jobs = dict[Change, list[Run]]
 Piece = tuple[Change, Run]
+Sites = tuple[str, ...] | None
+Asking = tuple[Requests, Run]
 T = TypeVar("T", Edit, Piece)
 
 
 def place_all(queue: JobQueue, actions: Sequence[Place]) -> tuple[int, ...]:
     """Give jobs their sites where they are as the decisions saw them; returns how many carry each decision now."""
-    changes = [Change(action.cluster, action.old, action.decision.carried) for action in actions]
+    changes = [Change(action.cluster, action.old, action.decision.carried, action.requests) for action in actions]
     if not changes:
         return ()
     look = _look(queue, changes)
@@ -76,6 +81,7 @@ def _look(queue: JobQueue, changes: Iterable[Change]) -> Look:
                 idle=ads.number(row, "JobStatus") == 1,
                 sites=ads.sites(row.get("DESIRED_Sites")),
                 decision=ads.decision(row.get("RouterDecision")),
+                requests=ads.requests(row),
                 own=ads.is_own(row.get("RouterDecision")),
                 count=ads.number(row, "JobCount"),
                 submitted=ads.number(row, "TotalSubmitProcs"),
@@ -88,20 +94,34 @@ def _as_seen(queue: JobQueue, look: Look, changes: Iterable[Change]) -> Jobs:
     """The idle jobs that still have the sites each decision saw; changes that meet none are left out."""
     met = [change for change in changes if any(map(_is_as_seen(change), look.get(change.cluster, ())))]
     if parts := [change for change in met if not _is_whole(look, change)]:
-        listed: dict[tuple[int, tuple[str, ...] | None], list[Run]] = {}
-        for sites, run in queue.idle_jobs(sorted({change.cluster for change in parts})):
-            listed.setdefault((run[0], ads.sites(sites)), []).append(run)
+        listed = _listed(queue, look, parts)
     jobs: Jobs = {}
     for change in met:
         if _is_whole(look, change):
             jobs[change] = [(change.cluster, 0, look[change.cluster][0].submitted - 1)]
-        elif runs := listed.get((change.cluster, change.old)):
+        elif runs := [run for requests, run in listed.get((change.cluster, change.old), ()) if _asks(change, requests)]:
             jobs[change] = runs
     return jobs
 
 
+def _listed(queue: JobQueue, look: Look, parts: Iterable[Change]) -> Mapping[tuple[int, Sites], list[Asking]]:
+    """The idle jobs of some clusters by their sites, each run with what its jobs ask for."""
+    clusters = sorted({change.cluster for change in parts})
+    mixed = any(len({seen.requests for seen in look[cluster]}) > 1 for cluster in clusters)
+    listed: dict[tuple[int, Sites], list[Asking]] = {}
+    for row, run in queue.idle_jobs(clusters, ("DESIRED_Sites", *(ads.REQUESTS if mixed else ()))):
+        asked = ads.requests(row) if mixed else look[run[0]][0].requests
+        listed.setdefault((run[0], ads.sites(row.get("DESIRED_Sites"))), []).append((asked, run))
+    return listed
+
+
+def _asks(change: Change, requests: Requests) -> bool:
+    """Whether a decision is on jobs that ask for this."""
+    return change.requests in (None, requests)
+
+
 def _is_as_seen(change: Change) -> Callable[[Seen], bool]:
-    return lambda seen: seen.idle and seen.sites == change.old
+    return lambda seen: seen.idle and seen.sites == change.old and _asks(change, seen.requests)
 
 
 def _is_whole(look: Look, change: Change) -> bool:

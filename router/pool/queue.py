@@ -52,9 +52,10 @@ class Queue:
         told = [(list(edit.jobs), edit.attribute, edit.value) for edit in edits]
         return [bool(made) for made in self._write("edit_jobs", edits=told)]
 
-    def idle_jobs(self, clusters: Sequence[int]) -> list[tuple[str | None, Run]]:
-        """The idle jobs of `clusters`, as runs of neighbours with equal DESIRED_Sites."""
-        return [(sites, (run[0], run[1], run[2])) for sites, run in self._read("idle_jobs", clusters=list(clusters))]
+    def idle_jobs(self, clusters: Sequence[int], attributes: Sequence[str]) -> list[tuple[dict[str, Any], Run]]:
+        """The idle jobs of `clusters`, as runs of neighbours with equal `attributes`."""
+        found = self._read("idle_jobs", clusters=list(clusters), attributes=list(attributes))
+        return [(row, (run[0], run[1], run[2])) for row, run in found]
 
     def act(self, action: str, constraint: str, reason: str) -> int:
         """`Remove`, `Hold`, `Release` or `Vacate` jobs. Returns how many."""

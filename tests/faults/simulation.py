@@ -14,13 +14,27 @@ from typing import Any
 import invariants
 from invariants import Witness
 from seams import Channel, Killed, ShakyStore
-from simulated_schedd import COMPLETED, FAILED, HELD, IDLE, REMOVED, RUNNING, SUBMITTED_HELD, Job, Schedd, Slot
+from simulated_schedd import (
+    COMPLETED,
+    FAILED,
+    HELD,
+    IDLE,
+    LARGE_MB,
+    REMOVED,
+    RUNNING,
+    SUBMITTED_HELD,
+    Job,
+    Schedd,
+    Slot,
+    memory_mb,
+)
 
 from router.errors import TemporaryError
 from router.loops.lease import Leadership
 from router.loops.observe import Declared
 from router.loops.route import Route, words_of
 from router.model.action import Action
+from router.model.pilot import Entry
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
 from router.model.site import SiteStatus
@@ -100,7 +114,7 @@ class Simulation:
         self.running = {f"router{number}": self._start(f"router{number}") for number in range(count)}
         self.events = (
             [self.submit] + [self.match] * 4 + [self.finish] * 3 + [self.evict, self.leave, self.join, self.join]
-            + [self.operate, self.operate, self.hold, self.release, self.remove, self.wait, self.set_clock]
+            + [self.operate, self.operate, self.hold, self.release, self.remove, self.wait, self.set_clock, self.mend]
         )  # fmt: skip
 
     # The course of it
@@ -135,6 +149,7 @@ class Simulation:
         invariants.no_job_is_lost(self.schedd)
         invariants.no_job_runs_twice(self.schedd)
         invariants.every_idle_job_is_placed(self.schedd, self.witness.closed, newest)
+        invariants.every_idle_job_fits(self.schedd, newest)
         invariants.the_log_agrees(self.schedd, log)
         invariants.the_merge_job_waits_no_longer(self.schedd, self.parts, self.merge)
 
@@ -169,9 +184,12 @@ class Simulation:
             memory, "router", self.holder(name), LEASE_S, self.walls[name], self.clock.now, self._gone(name)
         )
         pool = CondorPool(Queue(Channel(self, name), until=leader.until))  # type: ignore[arg-type]
-        sites = [Declared(site, (an_entry(site.lower(), site=site, max_glideins=4),)) for site in SITES]
+        sites = [Declared(site, (self._entry(site),)) for site in SITES]
         policy, now = BrokerPolicy(), self.clock.now
         return Route(pool, memory, self.reports, sites, policy, self.walls[name], leader=leader, monotonic=now)
+
+    def _entry(self, site: str) -> Entry:
+        return an_entry(site.lower(), site=site, max_glideins=4, memory_mb=memory_mb(site))
 
     def asked(self, router: str, name: str) -> Callable[..., Any]:
         """A method of the store, which is fenced for each router as its own would be."""
@@ -273,7 +291,7 @@ class Simulation:
     def match(self) -> None:
         """The negotiator gives free slots to idle jobs."""
         for slot in self.schedd.slots:
-            fit = [job for job in self.jobs(IDLE) if slot.site in self.schedd.sites(job)]
+            fit = [job for job in self.jobs(IDLE) if self.schedd.fits(job, slot)]
             if slot.job is None and fit:
                 self.schedd.start(fit[0], slot)
                 self.note(f"{fit[0].id} starts at {slot.site}")
@@ -335,6 +353,12 @@ class Simulation:
             if job.ad.get("HoldReasonCode") != SUBMITTED_HELD:
                 self.schedd.release(job)
                 self.note(f"{job.id} is released")
+
+    def mend(self) -> None:
+        """An idle job turns out to need more memory than the others of its cluster: only one site gives it."""
+        for job in self.pick(IDLE):
+            job.ad["RequestMemory"] = LARGE_MB
+            self.note(f"{job.id} asks for {LARGE_MB} MB")
 
     def remove(self) -> None:
         """A user removes a job; not one of the task's."""

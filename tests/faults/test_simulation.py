@@ -53,6 +53,10 @@ def settle_nothing(*_: Any) -> list[Any]:
     return []
 
 
+def always(*_: Any) -> bool:
+    return True
+
+
 def groups_one_by_one(groups: Any) -> list[Any]:
     return list(groups)
 
@@ -72,6 +76,7 @@ def for_ever(leadership: Any) -> float:
         (Leadership, "until", for_ever, ("I3", "I5")),
         (placing, "_explain", commit_without_explanation, ("I9", "I12")),
         (placing, "_as_seen", jobs_as_they_were, ("I7",)),
+        (placing, "_asks", always, ("I5", "I14")),
         (route, "settle", settle_nothing, ("I12",)),
         (reconcile, "_alike", groups_one_by_one, ("I5", "I12")),
     ],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from router.errors import OutcomeUnknown
+from router.model.payload import Requests
 from router.pool import placing
 from router.testing.build import a_decision, a_place
 
@@ -23,9 +24,9 @@ class Script:
         self.asked.append(("look", constraint))
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
-    def idle_jobs(self, clusters):
+    def idle_jobs(self, clusters, attributes):
         self.asked.append(("idle", *clusters))
-        return self.idle
+        return [({"DESIRED_Sites": sites, **dict.fromkeys(attributes[1:], 1)}, run) for sites, run in self.idle]
 
     def edit_jobs(self, edits):
         self.asked += [(edit.attribute, edit.jobs, edit.value) for edit in edits]
@@ -69,6 +70,28 @@ def test_what_is_left_of_a_cluster_is_explained_job_by_job():
     assert placing.place_all(queue, places(7)) == (4,)
     assert queue.edits("RouterDecision") == queue.edits("DESIRED_Sites") == [((7, 2, 4), (7, 8, 8))]
     assert queue.asked[2][2].endswith("; Own = true ]")
+
+
+def test_jobs_of_a_cluster_that_ask_for_more_are_placed_apart():
+    much = Requests(memory_mb=8192)
+    rows = [row(7, 3, 4), row(7, 1, 4, RequestMemory=8192)]
+    queue = Script(rows, [placed(7, 3), row(7, 1, 4, RequestMemory=8192)])
+    runs = [({}, (7, 0, 1)), ({"RequestMemory": 8192}, (7, 2, 2)), ({}, (7, 3, 3))]
+    queue.idle_jobs = lambda clusters, attributes: runs
+    assert placing.place_all(queue, places(7, requests=Requests())) == (3,)
+    assert queue.edits("DESIRED_Sites") == [((7, 0, 1), (7, 3, 3))]
+    queue = Script(rows)
+    queue.idle_jobs = lambda clusters, attributes: runs
+    placing.place_all(queue, places(7, requests=much))
+    assert queue.edits("DESIRED_Sites") == [((7, 2, 2),)]
+
+
+def test_what_jobs_ask_for_is_listed_only_where_it_differs():
+    asked = []
+    queue = Script([row(7, 4), row(7, 6, status=2, DESIRED_Sites="SITE_C")], [placed(7, 4)])
+    queue.idle_jobs = lambda clusters, attributes: asked.append(attributes) or [({}, (7, 2, 5))]
+    placing.place_all(queue, places(7, requests=Requests()))
+    assert asked == [("DESIRED_Sites",)]
 
 
 def test_jobs_with_an_explanation_of_their_own_get_the_next_one_too():
