@@ -21,6 +21,10 @@ class OutcomeUnknown(TemporaryError):
     """A change was asked for and no answer came: it may have been applied or not. Read back before deciding."""
 
 
+class LeaseLost(TemporaryError):
+    """Another daemon of this kind acts now, or may: nothing may be changed before the lease is renewed."""
+
+
 class PoolUnreachable(TemporaryError):
     """HTCondor does not answer."""
 

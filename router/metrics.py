@@ -37,6 +37,8 @@ class LoopCollector(Collector):
             {"version": version("glideroute"), "htcondor_version": version("htcondor")},
         )
         yield from _loop(self._health)
+        leads = 1 if self._loop.leader.leads else 0
+        yield GaugeMetricFamily("glideroute_leader", "1 while this daemon holds the lease, 0 while it stands by", leads)
         match self._loop:
             case Route():
                 yield from _decisions(self._loop)
@@ -52,6 +54,8 @@ def _loop(health: Health) -> Iterator[Metric]:
     passes.add_metric(["ok"], health.passes - health.failed)
     passes.add_metric(["error"], health.failed)
     yield passes
+    text = "When a pass last ended, well or not"
+    yield GaugeMetricFamily("glideroute_heartbeat_timestamp_seconds", text, health.last_beat)
     last = "glideroute_last_cycle_success_timestamp_seconds"
     yield GaugeMetricFamily(last, "When a pass last ended well", health.last_success)
     yield GaugeMetricFamily("glideroute_last_cycle_duration_seconds", "How long it took", health.last_duration_s)
@@ -66,6 +70,8 @@ def _decisions(loop: Route) -> Iterator[Metric]:
     for reason, count in sorted(loop.counts.moves.items()):
         moved.add_metric([reason], count)
     yield moved
+    text = "Jobs that one pass may edit; less while the schedd is slow"
+    yield GaugeMetricFamily("glideroute_pass_limit_jobs", text, loop.pressure.limit)
     text = "Sites refused in decisions, by reason"
     refused = CounterMetricFamily("glideroute_candidates_rejected", text, labels=["reason"])
     for reason, count in sorted(loop.counts.refusals.items()):

@@ -10,7 +10,7 @@ from router.model.event import Events, Tally
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import Entry, EntryState, ValidationFailure
-from router.model.record import BatchRecord, DecisionRecord, OpenDecision, SiteState
+from router.model.record import BatchRecord, DecisionRecord, Lease, OpenDecision, SiteState
 from router.model.site import Outcomes, Pace
 from router.model.task import Batch, Inputs, Task
 from router.model.world import TaskProgress
@@ -60,6 +60,10 @@ class Pool(Protocol):
 
     def ended(self, since: float) -> tuple[EndedJob, ...]:
         """Jobs that left the queue after `since` (seconds since the epoch), or are held for having failed."""
+        ...
+
+    def duty_cycle(self) -> float | None:
+        """Share of the last minutes that the schedd was busy, 0..1, as it says itself; None where it does not."""
         ...
 
     def place(self, action: Place) -> int:
@@ -136,8 +140,8 @@ class JobQueue(Protocol):
         """Set an attribute of listed jobs, edit by edit. Returns which edits were made, each whole or not at all."""
         ...
 
-    def idle_jobs(self, clusters: Sequence[int]) -> list[tuple[str | None, Run]]:
-        """The idle jobs of `clusters`, as runs of neighbours with equal DESIRED_Sites."""
+    def idle_jobs(self, clusters: Sequence[int], attributes: Sequence[str]) -> list[tuple[dict[str, Any], Run]]:
+        """The idle jobs of `clusters`, as runs of neighbours with equal `attributes`."""
         ...
 
     def act(self, action: str, constraint: str, reason: str) -> int:
@@ -237,6 +241,18 @@ class Memory(Protocol):
 
     def newest(self, clusters: Sequence[int]) -> Mapping[int, DecisionRecord]:
         """The last decision on each cluster."""
+        ...
+
+
+class Leases(Protocol):
+    """Which daemon of a kind acts, as all of them see it."""
+
+    def lease(self, name: str) -> Lease | None:
+        """The lease of this name; None where it was never held."""
+        ...
+
+    def swap_lease(self, name: str, seen: Lease | None, wanted: Lease) -> bool:
+        """Make the lease `wanted` if it still is as `seen`; returns whether it was."""
         ...
 
 

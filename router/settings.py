@@ -22,6 +22,8 @@ class Loop:
 
     interval_s: float = 30.0
     """Seconds between the starts of two passes. Half a minute is half a negotiation cycle of a large pool."""
+    lease_s: float = 120.0
+    """Within this time after a daemon's last sign of life another one that stands by takes over, in seconds."""
     metrics_port: int = 0
     """Port of its Prometheus metrics; 0: any free one, written to run/<daemon>.address."""
     metrics_host: str = "127.0.0.1"
@@ -202,6 +204,7 @@ def _loop(section: document.Section | None, default: Loop) -> Loop:
         return default
     return Loop(
         interval_s=section.seconds("interval", int(default.interval_s)),
+        lease_s=section.seconds("lease", int(default.lease_s)),
         metrics_port=section.integer("metrics_port", default.metrics_port, at_most=65535),
         metrics_host=section.text("metrics_host", default.metrics_host, names.plain),
     )

@@ -1,5 +1,6 @@
 """The only place that builds real adapters from settings."""
 
+import math
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ from router.embedded.rehearsal import scratch_pool
 from router.embedded.state import load as load_state
 from router.embedded.whatif import Central, DryRun
 from router.errors import PoolUnreachable, RouterError, UserError
+from router.loops.lease import Leadership, Station
 from router.loops.observe import Declared
 from router.loops.pilots import Pilots
 from router.loops.route import Route
@@ -37,7 +39,7 @@ from router.render.glidein import PoolContact
 from router.render.negotiator import SHARES_FILE, read_back
 from router.render.pool_config import Daemon
 from router.resources import folder
-from router.settings import Settings, default_user, not_root
+from router.settings import Loop, Settings, default_user, not_root
 from router.store.store import Store
 from router.store.worlds import Worlds
 
@@ -53,11 +55,21 @@ def store(settings: Settings) -> Store:
     return Store(settings.database_url)
 
 
-def queue(settings: Settings, identity: str) -> Queue:
-    """The pool's queue as `identity`: of the embedded pool where there is one, else of the machine's HTCondor."""
-    return Queue(
-        Channel(condor_environment(settings, identity), identity), settings.calls.read_s, settings.calls.write_s
-    )
+def queue(settings: Settings, identity: str, until: Callable[[], float] = lambda: math.inf) -> Queue:
+    """The pool's queue as `identity`: of the embedded pool where there is one, else of the machine's HTCondor.
+
+    `until` gives the monotonic time until which it may write.
+    """
+    channel = Channel(condor_environment(settings, identity), identity)
+    return Queue(channel, settings.calls.read_s, settings.calls.write_s, until)
+
+
+def leadership(settings: Settings, daemon: str, loop: Loop, memory: Store) -> Leadership:
+    """The lease of a daemon; it lasts at least four of its passes."""
+    place = Station(daemon, settings.home)
+    memory.write_only_as(place.holder, daemon)
+    lease_s = max(loop.lease_s, 4 * loop.interval_s)
+    return Leadership(memory, daemon, place.holder, lease_s, SystemClock(), time.monotonic, place.gone)
 
 
 def condor_environment(settings: Settings, identity: str) -> dict[str, str]:
@@ -177,11 +189,13 @@ def reports(task: Task) -> TaskDirectory:
 def route(settings: Settings) -> Route:
     """The route loop. Raises UserError where the policy cannot work on this machine."""
     check(settings.broker)
-    pool = CondorPool(queue(settings, "router"))
+    memory = store(settings)
+    leader = leadership(settings, "router", settings.router, memory)
+    pool = CondorPool(queue(settings, "router", leader.until))
     worlds = Worlds(settings.home / "worlds", settings.keep_worlds, settings.broker)
     known = declared(settings)
-    memory, events = store(settings), event_log(settings)
-    return Route(pool, memory, reports, known, settings.broker, SystemClock(), events=events, keep=worlds.save)
+    events, clock = event_log(settings), SystemClock()
+    return Route(pool, memory, reports, known, settings.broker, clock, events=events, keep=worlds.save, leader=leader)
 
 
 def event_log(settings: Settings) -> EventLog | None:
@@ -193,9 +207,11 @@ def event_log(settings: Settings) -> EventLog | None:
 
 def pilots(settings: Settings) -> Pilots:
     """The pilot loop."""
-    jobs = queue(settings, "factory")
+    memory = store(settings)
+    leader = leadership(settings, "factory", settings.factory, memory)
+    jobs = queue(settings, "factory", leader.until)
     backend = CondorFactory(jobs, factory(settings))
-    return Pilots(CondorPool(jobs), store(settings), backend, declared(settings), settings.demand, SystemClock())
+    return Pilots(CondorPool(jobs), memory, backend, declared(settings), settings.demand, SystemClock(), leader)
 
 
 def factory(settings: Settings) -> Factory:

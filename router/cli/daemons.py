@@ -13,6 +13,7 @@ from router.cli.pool import pool_group
 from router.cli.session import settings
 from router.cli.show import console, json_option, plain, print_json, table
 from router.decide.policies import check, decide
+from router.errors import LeaseLost
 from router.loops.pilots import Pilots
 from router.loops.route import Route, words_of
 from router.loops.runner import Health, run, until_stopped
@@ -78,12 +79,21 @@ def _run(daemon: str, build: Callable[[Settings], Route | Pilots], once: bool, a
     with until_stopped():
         known = settings()
         loop = build(known)
-        if once:
-            _show(loop.step(), as_json)
-            return
-        health = Health()
-        serve(daemon, known, health, loop)
-        run(loop.step, (known.router if daemon == "router" else known.factory).interval_s, health)
+        try:
+            if once:
+                _show(_once(daemon, loop), as_json)
+                return
+            health = Health()
+            serve(daemon, known, health, loop)
+            run(loop.step, (known.router if daemon == "router" else known.factory).interval_s, health)
+        finally:
+            loop.leader.resign()
+
+
+def _once(daemon: str, loop: Route | Pilots) -> Sequence[Action | PilotAction]:
+    if not loop.leader.lead():
+        raise LeaseLost(f"Another {daemon} is at work. End it first, or let it do the work.")
+    return loop.step()
 
 
 def _compare(done: dict[str, list[Action]], as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """The route loop's decision: what the pool has against what brokerage wants, as actions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ from router.decide.broker import Brokerage, Ruling, Sets, Verdicts
 from router.decide.columns import Booleans, ShapeColumns
 from router.decide.groups import GroupColumns, group_columns
 from router.model.action import Action, Choice, Place, Release, Verdict, Wait
-from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState
+from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState, Kind
 from router.model.policy import BrokerPolicy
 from router.model.task import Inputs, Shape
 from router.model.world import World
@@ -31,31 +31,43 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
 
     The oldest jobs choose first.
     """
-    idle, inputs = movable(world), dict(world.inputs)
+    mixed, inputs = mixed_clusters(world.jobs), dict(world.inputs)
+    idle = movable(world, mixed)
     brokerage = Brokerage.of(world, policy)
     shapes, rows = _shapes(idle, inputs, Bars.of(world, brokerage))
     columns, groups = brokerage.columns(shapes), group_columns(idle, brokerage.place)
     for start in range(0, len(idle), BLOCK):
         block = slice(start, start + BLOCK)
         ruling = brokerage.rule([shapes[row] for row in rows[block]], _picked(columns, rows[block]))
-        yield from _block(idle[block], groups.part(block), ruling, brokerage, world.now)
+        for group, outlook in _block(idle[block], groups.part(block), ruling, brokerage, world.now):
+            yield from _act(group, outlook, brokerage, int(world.now), group.kind if group.cluster in mixed else None)
     yield from merges(world)
 
 
-def movable(world: World) -> list[JobGroup]:
-    """The idle groups that may be given sites, the oldest first."""
-    idle = _alike(group for group in world.jobs if group.state is JobState.IDLE and not (group.fixed and group.sites))
-    return sorted(idle, key=lambda group: (group.oldest, group.cluster, group.sites or ()))
+def mixed_clusters(jobs: Iterable[JobGroup]) -> frozenset[int]:
+    """The clusters whose jobs are of several kinds."""
+    first: dict[int, JobGroup] = {}
+    return frozenset(
+        group.cluster
+        for group in jobs
+        if (other := first.setdefault(group.cluster, group)) is not group and other.kind != group.kind
+    )
 
 
-def _alike(groups: Iterable[JobGroup]) -> list[JobGroup]:
+def movable(world: World, mixed: Container[int]) -> list[JobGroup]:
+    """The idle groups that may be given sites, the oldest first; `mixed` are the clusters of several kinds."""
+    groups = (group for group in world.jobs if group.state is JobState.IDLE and not (group.fixed and group.sites))
+    return sorted(_alike(groups, mixed), key=lambda group: (group.oldest, group.cluster, group.sites or ()))
+
+
+def _alike(groups: Iterable[JobGroup], mixed: Container[int]) -> list[JobGroup]:
     """Groups of a cluster that differ only in their last decision, as one: a pass that was cut short leaves such.
 
     They have the same sites, by which an edit tells them from others, so that they cannot be given different ones.
     """
     found: dict[object, JobGroup] = {}
     for group in groups:
-        key = (group.cluster, group.sites, group.requests)
+        key = (group.cluster, group.sites, group.kind if group.cluster in mixed else None)
         if other := found.get(key):
             last = max((each.decision for each in (other, group) if each.decision), key=_order, default=None)
             group = replace(group, count=group.count + other.count, decision=last)
@@ -123,7 +135,8 @@ class Share:
 
 def _block(
     groups: Sequence[JobGroup], columns: GroupColumns, ruling: Ruling, brokerage: Brokerage, now: float
-) -> Iterator[Action]:
+) -> Iterator[tuple[JobGroup, Outlook]]:
+    """The groups for which something may have to be done."""
     policy = brokerage.policy
     stay = brokerage.stay(columns, ruling)
     sets = brokerage.sets(ruling, columns.cores)
@@ -134,7 +147,7 @@ def _block(
     for row, (group, is_lost, is_slow) in enumerate(zip(groups, lost.tolist(), slow.tolist(), strict=True)):
         widened = is_slow and bool(group.sites) and _is_due(group, brokerage, now)
         if not group.sites or is_lost or widened or under_way(group):
-            yield from _act(group, Outlook(ruling, row, sets, chosen[row], is_lost, widened), brokerage, int(now))
+            yield group, Outlook(ruling, row, sets, chosen[row], is_lost, widened)
 
 
 def _lost(columns: GroupColumns, ruling: Ruling, brokerage: Brokerage) -> Booleans:
@@ -160,7 +173,7 @@ def _is_due(group: JobGroup, brokerage: Brokerage, now: float) -> bool:
     return bool(now - since >= patience * 2 ** min(times, MOST_DOUBLINGS))
 
 
-def _act(group: JobGroup, outlook: Outlook, brokerage: Brokerage, now: int) -> Iterator[Action]:
+def _act(group: JobGroup, outlook: Outlook, brokerage: Brokerage, now: int, kind: Kind | None) -> Iterator[Action]:
     """Give a group's jobs the sites that they should have; those that nothing fits wait."""
     fit = _fit(group, outlook, brokerage)
     left, verdicts = group.count, outlook.ruling.verdicts(outlook.row)
@@ -175,7 +188,7 @@ def _act(group: JobGroup, outlook: Outlook, brokerage: Brokerage, now: int) -> I
         if (group.sites or group.decision) and decision is not group.decision:
             left_sites = left_after(group, share.names, Choice(verdicts), now, brokerage.policy)
             decision = replace(decision, left=left_sites)
-        yield Place(group.cluster, group.task, group.batch, share.count, group.sites, decision, verdicts)
+        yield Place(group.cluster, group.task, group.batch, share.count, group.sites, decision, verdicts, kind)
     if left and not fit:
         if left < group.count:
             verdicts = brokerage.judge(outlook.ruling.shapes[outlook.row])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from router.decide.demand import demand
 from router.errors import RouterError, TemporaryError
+from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, assemble
 from router.model.action import PilotAction, StartGlideins, StopGlideins
 from router.model.policy import DemandPolicy
@@ -25,12 +26,15 @@ class Pilots:
     sites: Sequence[Declared]
     policy: DemandPolicy
     clock: Clock
+    leader: Leader = field(default_factory=Alone)
     world: World | None = None
     started: dict[str, int] = field(default_factory=dict)
     """Glideins submitted since the start, by entry."""
 
     def step(self) -> list[PilotAction]:
         """Do one pass; returns what was done."""
+        if not self.leader.lead():
+            return []
         entries = [entry for site in self.sites for entry in site.entries]
         jobs, slots = self.pool.jobs(), self.pool.slots()
         sites = assemble(self.sites, jobs, slots, self.memory.site_states(), {}, self.pool.failures())

@@ -1,6 +1,7 @@
 """The route loop: observe, decide, apply, and remember why."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
@@ -12,7 +13,9 @@ from router.decide.prudence import prudent
 from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
 from router.loops.careful import Careful
+from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, observe
+from router.loops.pressure import Pressure
 from router.model import report as reports
 from router.model.action import Action, Place, Release, Wait
 from router.model.event import tally
@@ -71,6 +74,9 @@ class Route:
     """None: nobody writes an event log; outcomes of sites are then what history shows."""
     keep: Callable[[World], None] = lambda _: None
     """Gets every world in which something is decided."""
+    leader: Leader = field(default_factory=Alone)
+    pressure: Pressure = field(default_factory=Pressure)
+    monotonic: Callable[[], float] = time.monotonic
     world: World | None = None
     counts: Counts = field(default_factory=Counts)
 
@@ -80,12 +86,18 @@ class Route:
 
     def step(self) -> list[Action]:
         """Do one pass; returns what was done. Safe to repeat: what is already so is observed, not decided again."""
+        if not self.leader.lead():
+            return []
         self._learn()
         self.world = self._observe()
+        self.leader.saw(max((group.decision.term for group in self.world.jobs if group.decision), default=0))
         if not self.world.stale:
             self._note_glideins(self.world)
             self.memory.settle_all(settle(self.memory.open(), self.world.jobs))
-        actions = list(self._news(prudent(decide(self.world, self.policy), self.world)))
+        news = self._news(prudent(decide(self.world, self.policy), self.world))
+        actions = [self._signed(action) for action in news]
+        if any(isinstance(action, Place) for action in actions):
+            actions = self.pressure.admitted(actions, self._duty_cycle())
         if actions:
             self.keep(self.world)
         return self.apply(actions)
@@ -119,6 +131,12 @@ class Route:
         if any(isinstance(action, Place) for action in actions) and set(outcomes) == {"superseded"}:
             log.warning("%s", NO_EDIT_TAKEN)
         return [action for action, outcome in zip(actions, outcomes, strict=True) if outcome == "applied"]
+
+    def _signed(self, action: Action) -> Action:
+        """An action with the term in which it is decided."""
+        if isinstance(action, Place):
+            return replace(action, decision=replace(action.decision, term=self.leader.term))
+        return action
 
     def _note_glideins(self, world: World) -> None:
         present = [site.name for site in world.sites if site.cores]
@@ -173,7 +191,7 @@ class Route:
 
     def _news(self, actions: Iterable[Action]) -> Iterable[Action]:
         """Without what stands in the log already: waits for the same reason and, where nothing is bound, the rest."""
-        actions = list(actions)
+        actions = _one_wait_each(actions)
         asked = [action.cluster for action in actions if isinstance(action, Wait) or not self.policy.bind]
         last = self.memory.newest(asked) if asked else {}
         said = [action for action in actions if _said(last.get(action.cluster), action)]
@@ -181,13 +199,31 @@ class Route:
         whole = set() if self.policy.bind else {action.cluster for action in said}
         return (action for action in actions if action not in said and action.cluster not in whole)
 
+    def _duty_cycle(self) -> float | None:
+        """How busy the schedd is; None where the collector, which tells it, does not answer."""
+        try:
+            return self.pool.duty_cycle()
+        except TemporaryError:
+            return None
+
+    def _place(self, actions: Sequence[Place]) -> tuple[int, ...]:
+        """Make the edits of a pass, and learn from how long they take."""
+        count, started = sum(action.count for action in actions), self.monotonic()
+        try:
+            placed = self.pool.place_all(actions)
+        except TemporaryError:
+            self.pressure.lost(count)
+            raise
+        self.pressure.went(count, self.monotonic() - started)
+        return placed
+
     def _do(self, actions: Sequence[Action]) -> Iterator[tuple[int, str]]:
         """Do the actions; yields the index of each and what became of it."""
         placed = [(index, action) for index, action in enumerate(actions) if isinstance(action, Place)]
         if not self.policy.bind:
             yield from ((index, "tagged") for index, _ in placed)
             placed = []
-        jobs = self.pool.place_all([action for _, action in placed])
+        jobs = self._place([action for _, action in placed])
         yield from ((index, _outcome(count)) for (index, _), count in zip(placed, jobs, strict=True))
         for index, action in enumerate(actions):
             match action:
@@ -201,6 +237,20 @@ class Route:
                     yield index, _outcome(self.pool.release(action.cluster, action.words))
                 case _:
                     assert_never(action)
+
+
+def _one_wait_each(actions: Iterable[Action]) -> list[Action]:
+    """One wait for each cluster, also where its jobs wait for different reasons: the log is asked for its last only."""
+    found: dict[object, Action] = {}
+    for number, action in enumerate(actions):
+        key: object = number
+        if isinstance(action, Wait):
+            key = ("wait", action.cluster)
+            if isinstance(other := found.get(key), Wait):
+                words = " / ".join(sorted({*other.words.split(" / "), action.words}))
+                action = replace(other, count=other.count + action.count, words=words)
+        found[key] = action
+    return list(found.values())
 
 
 def _outcome(jobs: int) -> str:

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from router.errors import TemporaryError
+from router.loops.watchdog import notify
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ class Health:
 
     passes: int = 0
     failed: int = 0
+    last_beat: float = 0.0
+    """When a pass last ended, well or not; seconds since the epoch."""
     last_success: float = 0.0
     """Seconds since the epoch."""
     last_duration_s: float = 0.0
@@ -49,6 +52,7 @@ def until_stopped() -> Iterator[None]:
     try:
         yield
     except Stopped:
+        notify("STOPPING=1")
         log.info("told to stop")
 
 
@@ -57,10 +61,12 @@ def run(step: Callable[[], object], interval_s: float, health: Health) -> NoRetu
 
     A pass that fails for now is lost, and the next starts from what it then finds.
     """
+    notify("READY=1")
     while True:
         started = time.monotonic()
         _once(step, health)
-        health.last_duration_s = time.monotonic() - started
+        health.last_duration_s, health.last_beat = time.monotonic() - started, time.time()
+        notify("WATCHDOG=1")
         time.sleep(max(0.0, interval_s - health.last_duration_s))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from router.model.job import Decision
+from router.model.job import Decision, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class Place:
     old: tuple[str, ...] | None
     decision: Decision
     verdicts: Sequence[Verdict] = ()
+    kind: Kind | None = None
+    """What tells the jobs from others of the cluster; None: all of them are of one kind."""
 
     @property
     def is_move(self) -> bool:

@@ -48,6 +48,8 @@ class Decision:
     """Seconds since the epoch."""
     left: tuple[tuple[str, int], ...] = ()
     """Sites that it was moved away from lately, and when, in seconds since the epoch; sorted."""
+    term: int = 0
+    """Of the lease that the router held which decided it."""
 
     @property
     def carried(self) -> "Decision":
@@ -58,6 +60,20 @@ class Decision:
         """
         words = names.CONTROL.sub(" ", self.words[:MAX_WORDS]).replace("\\", "/")
         return replace(self, words=words)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What tells jobs of one cluster apart besides their state and their sites: a submit file may vary any of it."""
+
+    requests: Requests
+    dataset: str
+    held_by: tuple[str, ...]
+    allow: tuple[str, ...]
+    block: tuple[str, ...]
+    group: str
+    writes: bool
+    fixed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,13 @@ class JobGroup:
     """Whether they leave outputs at the site where they run."""
     fixed: bool = False
     """The user asked that glideroute never moves them."""
+
+    @property
+    def kind(self) -> Kind:
+        """What tells them from other jobs of the cluster."""
+        return Kind(
+            self.requests, self.dataset, self.held_by, self.allow, self.block, self.group, self.writes, self.fixed
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,18 @@ class OpenDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """Which daemon of a kind acts."""
+
+    holder: str
+    """In words; empty: nobody."""
+    term: int
+    """Grows with every change of the holder."""
+    beat: int
+    """Grows with every sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
 class SiteState:
     """What an operator said of a site."""
 

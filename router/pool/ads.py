@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from router.model import names
-from router.model.job import Decision, EndedJob, JobGroup, JobState, SlotGroup
+from router.model.job import Decision, EndedJob, JobGroup, JobState, Kind, SlotGroup
 from router.model.node import UNKNOWN, Gpus, Platform, image_kind, system_of
 from router.model.payload import Requests
 from router.model.pilot import ValidationFailure
@@ -32,13 +32,7 @@ EPOCH = re.compile(r"[0-9]{1,12}")
 IMAGES = {"docker": "HasDockerURL", "sif": "HasSIF", "directory": "HasSandboxImage"}
 """What a machine ad says where a kind of container image can be run; the starter found HasContainer true as well."""
 
-JOB = (
-    "ClusterId",
-    "Owner",
-    "JobStatus",
-    "JobUniverse",
-    "RouterTask",
-    "RouterBatch",
+REQUESTS = (
     "RequestCpus",
     "RequestMemory",
     "RequestDisk",
@@ -50,6 +44,11 @@ JOB = (
     "RouterOS",
     "RouterSoftware",
     "ContainerImage",
+)
+"""What Requests is made of."""
+
+KIND = (
+    *REQUESTS,
     "RouterDataset",
     "RouterInputs",
     "RouterOutputs",
@@ -57,6 +56,17 @@ JOB = (
     "RouterBlockSites",
     "RouterFixed",
     "AcctGroup",
+)
+"""What Kind is made of."""
+
+JOB = (
+    "ClusterId",
+    "Owner",
+    "JobStatus",
+    "JobUniverse",
+    "RouterTask",
+    "RouterBatch",
+    *KIND,
     "DESIRED_Sites",
     "RouterDecision",
     "MachineAttrGLIDEIN_Site0",
@@ -183,6 +193,7 @@ def decision(value: object) -> Decision | None:
         words=text(value, "Words"),
         at=number(value, "At"),
         left=left(value.get("Left")),
+        term=number(value, "Term"),
     )
 
 
@@ -201,10 +212,11 @@ def is_own(value: object) -> bool:
 def decision_text(made: Decision, own: bool = False) -> str:
     """A decision as ClassAd text for the attribute RouterDecision; `made` is as an ad can carry it."""
     left = f"; Left = {quoted(','.join(f'{site}@{at}' for site, at in made.left))}" if made.left else ""
+    term = f"; Term = {made.term}" if made.term else ""
     return (
         f"[ Epoch = {made.epoch}; Moves = {made.moves}; Sites = {site_list(made.sites)}; "
         f"CameFrom = {site_list(made.came_from)}; Tag = {quoted(made.tag)}; Words = {quoted(made.words)}; "
-        f"At = {made.at}{left}{'; Own = true' if own else ''} ]"
+        f"At = {made.at}{left}{term}{'; Own = true' if own else ''} ]"
     )
 
 
@@ -232,9 +244,26 @@ def whole_ads(dry_run: str, attributes: Sequence[str]) -> str:
     return "\n\n".join(found)
 
 
+def requests(row: Row) -> Requests:
+    """A row of the attributes REQUESTS."""
+    default = Requests()
+    return Requests(
+        cpus=amount(row, "RequestCpus", default.cpus),
+        memory_mb=amount(row, "RequestMemory", default.memory_mb),
+        disk_mb=-(-amount(row, "RequestDisk", default.disk_mb * 1024) // 1024),
+        walltime_s=60 * amount(row, "MaxWallTimeMins", default.walltime_s // 60),
+        gpus=_gpus_wanted(row),
+        platform=_platform_wanted(row),
+    )
+
+
+def kind(row: Row) -> Kind:
+    """A row of the attributes KIND."""
+    return job_group(row).kind
+
+
 def job_group(row: Row) -> JobGroup:
     """A row of the attributes JOB and JobCount."""
-    default = Requests()
     state = STATES.get(number(row, "JobStatus"), JobState.REMOVED)
     return JobGroup(
         cluster=number(row, "ClusterId"),
@@ -243,14 +272,7 @@ def job_group(row: Row) -> JobGroup:
         count=number(row, "JobCount"),
         task=text(row, "RouterTask"),
         batch=text(row, "RouterBatch"),
-        requests=Requests(
-            cpus=amount(row, "RequestCpus", default.cpus),
-            memory_mb=amount(row, "RequestMemory", default.memory_mb),
-            disk_mb=-(-amount(row, "RequestDisk", default.disk_mb * 1024) // 1024),
-            walltime_s=60 * amount(row, "MaxWallTimeMins", default.walltime_s // 60),
-            gpus=_gpus_wanted(row),
-            platform=_platform_wanted(row),
-        ),
+        requests=requests(row),
         dataset=text(row, "RouterDataset"),
         held_by=words(row.get("RouterInputs")),
         allow=words(row.get("RouterAllowSites")),

@@ -6,6 +6,7 @@ when it overruns its deadline and started again by the next call. Frames are JSO
 """
 
 import json
+import math
 import os
 import selectors
 import struct
@@ -15,7 +16,7 @@ import time
 from collections.abc import Mapping
 from typing import IO, Any
 
-from router.errors import OutcomeUnknown, PermissionRefused, PoolUnreachable, RouterError
+from router.errors import LeaseLost, OutcomeUnknown, PermissionRefused, PoolUnreachable, RouterError
 
 HEADER = struct.Struct(">I")
 MAX_FRAME = 1 << 30
@@ -36,17 +37,18 @@ class Channel:
         self._who = who
         self._process: subprocess.Popen[bytes] | None = None
 
-    def call(self, operation: str, *, deadline: float = 20.0, **arguments: Any) -> Any:
-        """The answer of an operation.
+    def call(self, operation: str, *, deadline: float = 20.0, until: float = math.inf, **arguments: Any) -> Any:
+        """The answer of an operation; the child does not begin it past the monotonic time `until`.
 
         Raises OutcomeUnknown when none came within `deadline` seconds or the child died, PoolUnreachable when HTCondor
-        cannot be reached, PermissionRefused when it denies, Refused for any other failure it reports.
+        cannot be reached, PermissionRefused when it denies, LeaseLost past `until`, Refused for any other failure it
+        reports.
         """
         process = self._process or self._start()
         end = time.monotonic() + deadline
         try:
             assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both are pipes
-            write_frame(process.stdin, {"operation": operation, "arguments": arguments})
+            write_frame(process.stdin, _request(operation, until, arguments))
             answer = _read_frame(process.stdout, end)
         except TimeoutError:
             self.close()
@@ -76,13 +78,18 @@ class Channel:
 
     def _start(self) -> subprocess.Popen[bytes]:
         kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "router.pool.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**kept, **self._environment},
-            start_new_session=True,  # Ctrl-C at the terminal is the parent's to handle
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "router.pool.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**kept, **self._environment},
+                start_new_session=True,  # Ctrl-C at the terminal is the parent's to handle
+            )
+        except OSError as error:
+            raise PoolUnreachable(
+                f"The process that speaks to HTCondor cannot be started: {error}. Look at this machine's limits."
+            ) from None
         return self._process
 
     def _unwrap(self, answer: Any, operation: str) -> Any:
@@ -95,6 +102,8 @@ class Channel:
                     f"HTCondor cannot be reached: {text}. Is the pool running? `glideroute pool status` tells, "
                     "`glideroute pool up` starts the embedded one."
                 )
+            case "late":
+                raise LeaseLost(f"HTCondor was not asked to `{operation}`: the lease ran out before. Try again.")
             case "denied":
                 raise PermissionRefused(
                     f"HTCondor refused `{operation}`: {text}. Check that a token for this pool is there "
@@ -104,6 +113,11 @@ class Channel:
 
     def _as_whom(self) -> str:
         return f" (as {self._who})" if self._who else ""
+
+
+def _request(operation: str, until: float, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    # The monotonic clock is one for all processes of a machine.
+    return {"operation": operation, "until": None if until == math.inf else until, "arguments": arguments}
 
 
 def write_frame(pipe: IO[bytes], value: Any) -> None:

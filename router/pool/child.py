@@ -7,6 +7,7 @@ everything, so the kind is read from the text.
 import json
 import os
 import sys
+import time
 from typing import Any
 
 import htcondor2
@@ -26,6 +27,7 @@ UNREACHABLE = (
     "failed to read",
     "failed to send",
     "resume session",
+    "rejected our session",  # of a daemon that was restarted
     "connection closed",
     "connection reset",
     "connection refused",
@@ -47,6 +49,8 @@ def main() -> None:
 def answer(text: bytes) -> dict[str, Any]:
     """What one request gives."""
     request = json.loads(text)
+    if request["until"] is not None and time.monotonic() >= request["until"]:
+        return {"ok": False, "kind": "late", "message": "the lease has run out"}
     try:
         return {"ok": True, "value": OPERATIONS[request["operation"]](**request["arguments"])}
     except htcondor2.HTCondorException as error:

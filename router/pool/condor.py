@@ -67,6 +67,12 @@ class CondorPool:
         rows = self._queue.history("JobUniverse == 5", ads.ENDED, f"EnteredCurrentStatus < {start}")
         return tuple(ads.ended_job(row) for row in rows)
 
+    def duty_cycle(self) -> float | None:
+        """Share of the last minutes that the schedd was busy, 0..1; of several schedds, of the busiest."""
+        rows = self._queue.ads("Schedd", "true", ("RecentDaemonCoreDutyCycle",))
+        told = [row.get("RecentDaemonCoreDutyCycle") for row in rows]
+        return max((float(each) for each in told if isinstance(each, int | float)), default=None)
+
     def place(self, action: Place) -> int:
         """Give jobs their sites if they are as the decision saw them. Returns how many carry the decision now."""
         return placing.place_all(self._queue, (action,))[0]

@@ -66,7 +66,7 @@ class Negotiator:
         """End the child."""
         self._channel.close()
 
-    def _read(self, operation: str, **arguments: object) -> Any:
+    def _read(self, operation: str, **arguments: Any) -> Any:
         try:
             return self._channel.call(operation, deadline=self._read_s, **arguments)
         except OutcomeUnknown as error:

@@ -12,6 +12,9 @@ from htcondor2.htcondor2_impl import _schedd_edit_job_ids
 
 MAX_DEPTH = 4
 
+USED = ("MemoryUsage", "ImageSize", "DiskUsage")
+"""What a request may be made of that its submitter left open."""
+
 Row = dict[str, Any]
 Run = tuple[int, int, int]
 """Jobs of a cluster: its id, the first proc and the last; proc -1 is the ad that all its jobs inherit from."""
@@ -115,19 +118,18 @@ def _edit_listed(runs: list[Run], attribute: str, value: str) -> bool:
     return True
 
 
-def idle_jobs(clusters: list[int]) -> list[tuple[str | None, Run]]:
-    """The idle jobs of `clusters` as runs of neighbours with equal DESIRED_Sites."""
+def idle_jobs(clusters: list[int], attributes: list[str]) -> list[tuple[Row, Run]]:
+    """The idle jobs of `clusters` as runs of neighbours with equal `attributes`."""
     wanted = set(clusters)
     where = f"ClusterId >= {min(wanted)} && ClusterId <= {max(wanted)} && JobStatus == 1"
-    ads = _schedd().query(where, ["ClusterId", "ProcId", "DESIRED_Sites"])
-    found = sorted((ad["ClusterId"], ad["ProcId"], ad.get("DESIRED_Sites")) for ad in ads if ad["ClusterId"] in wanted)
-    runs: list[tuple[str | None, Run]] = []
-    for cluster, proc, sites in found:
-        sites = sites if isinstance(sites, str) else None
-        if runs and runs[-1][0] == sites and runs[-1][1][::2] == (cluster, proc - 1):
-            runs[-1] = (sites, (cluster, runs[-1][1][1], proc))
+    ads = _schedd().query(where, ["ClusterId", "ProcId", *attributes, *USED])
+    found = ((ad["ClusterId"], ad["ProcId"], _row(ad, attributes)) for ad in ads if ad["ClusterId"] in wanted)
+    runs: list[tuple[Row, Run]] = []
+    for cluster, proc, row in sorted(found, key=lambda each: each[:2]):
+        if runs and runs[-1][0] == row and runs[-1][1][::2] == (cluster, proc - 1):
+            runs[-1] = (row, (cluster, runs[-1][1][1], proc))
         else:
-            runs.append((sites, (cluster, proc, proc)))
+            runs.append((row, (cluster, proc, proc)))
     return runs
 
 

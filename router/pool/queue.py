@@ -1,6 +1,7 @@
 """An HTCondor queue behind the deadline child."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from router.errors import OutcomeUnknown, PoolUnreachable
@@ -10,12 +11,21 @@ from router.ports import Edit, Run
 Rows = list[dict[str, Any]]
 
 
+def _for_ever() -> float:
+    return math.inf
+
+
 class Queue:
     """Typed calls to one schedd and its collector, as one identity."""
 
-    def __init__(self, channel: Channel, read_s: float = 30.0, write_s: float = 60.0) -> None:
-        """Speak over `channel`; reads and writes must end within these many seconds."""
-        self._channel, self._read_s, self._write_s = channel, read_s, write_s
+    def __init__(
+        self, channel: Channel, read_s: float = 30.0, write_s: float = 60.0, until: Callable[[], float] = _for_ever
+    ) -> None:
+        """Speak over `channel`; reads and writes must end within these many seconds.
+
+        `until` gives the monotonic time until which writes may be made, or raises LeaseLost.
+        """
+        self._channel, self._read_s, self._write_s, self._until = channel, read_s, write_s, until
 
     def count(self, constraint: str, attributes: Sequence[str]) -> Rows:
         """Jobs by equal values of `attributes`, with their JobCount; `constraint` sees only `attributes`."""
@@ -42,9 +52,10 @@ class Queue:
         told = [(list(edit.jobs), edit.attribute, edit.value) for edit in edits]
         return [bool(made) for made in self._write("edit_jobs", edits=told)]
 
-    def idle_jobs(self, clusters: Sequence[int]) -> list[tuple[str | None, Run]]:
-        """The idle jobs of `clusters`, as runs of neighbours with equal DESIRED_Sites."""
-        return [(sites, (run[0], run[1], run[2])) for sites, run in self._read("idle_jobs", clusters=list(clusters))]
+    def idle_jobs(self, clusters: Sequence[int], attributes: Sequence[str]) -> list[tuple[dict[str, Any], Run]]:
+        """The idle jobs of `clusters`, as runs of neighbours with equal `attributes`."""
+        found = self._read("idle_jobs", clusters=list(clusters), attributes=list(attributes))
+        return [(row, (run[0], run[1], run[2])) for row, run in found]
 
     def act(self, action: str, constraint: str, reason: str) -> int:
         """`Remove`, `Hold`, `Release` or `Vacate` jobs. Returns how many."""
@@ -73,4 +84,4 @@ class Queue:
             raise PoolUnreachable(str(error)) from None
 
     def _write(self, operation: str, **arguments: Any) -> Any:
-        return self._channel.call(operation, deadline=self._write_s, **arguments)
+        return self._channel.call(operation, deadline=self._write_s, until=self._until(), **arguments)

@@ -4,7 +4,7 @@ SQLite in WAL mode for one access point; writers take the write lock at once (BE
 transaction that turns into a write fails immediately when another writer is ahead, whatever the busy timeout.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,15 @@ decisions = Table(
     Index("decisions_by_outcome", "outcome"),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(1024), nullable=False),
+    Column("term", Integer, nullable=False),
+    Column("beat", Integer, nullable=False),
+)
+
 ended = Table(
     "ended",
     metadata,
@@ -193,6 +202,8 @@ class Database:
     def __init__(self, url: str) -> None:
         """Open the database at an SQLAlchemy `url`; the tables are made when they are missing."""
         self.engine = _engine(url)
+        self.fence: Callable[[Connection], None] = lambda _: None
+        """Asked first in every transaction that writes; raises where nothing may be written."""
         with self.write() as connection:
             metadata.create_all(connection)
             found = connection.execute(select(schema_version.c.version)).scalar()
@@ -211,11 +222,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, fenced: bool = True) -> Iterator[Connection]:
         """A transaction that holds the write lock; all of it happens, or nothing."""
         with _told(self.engine), self.engine.connect() as plain:
             connection = plain.execution_options(immediate=True)
             with connection.begin():
+                if fenced:
+                    self.fence(connection)
                 yield connection
 
     def close(self) -> None:

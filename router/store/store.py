@@ -1,13 +1,14 @@
-"""The store as the loops and the user's interface see it: catalogue, ledger and decision log over one database."""
+"""The store as the loops and the user's interface see it: one database behind all that they remember."""
 
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
+from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.schema import Database
 from router.store.windows import Windows
 
 
-class Store(Catalogue, Ledger, Windows, DecisionLog):
+class Store(Catalogue, Ledger, Windows, DecisionLog, Leases):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:

@@ -1,12 +1,15 @@
 """The last worlds in which the router decided something, as files: for `router replay`, and for bug reports."""
 
 import gzip
+import logging
 from pathlib import Path
 
 from router.errors import UserError
 from router.model import snapshot
 from router.model.policy import BrokerPolicy
 from router.model.world import World
+
+log = logging.getLogger(__name__)
 
 
 class Worlds:
@@ -17,7 +20,13 @@ class Worlds:
         self._folder, self._keep, self._policy = folder, keep, policy
 
     def save(self, world: World) -> None:
-        """Write a world, whole or not at all."""
+        """Write a world, whole or not at all; without space for it the router does its work all the same."""
+        try:
+            self._save(world)
+        except OSError as error:
+            log.warning("a world is not kept: %s", error)
+
+    def _save(self, world: World) -> None:
         if self._keep <= 0:
             return
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,7 @@ Point = Literal[
     "slots",
     "failures",
     "ended",
+    "duty_cycle",
     "task_lines",
     "clusters",
     "place",
@@ -85,6 +86,8 @@ class FakeSchedd:
     refused: list[ValidationFailure] = field(default_factory=list)
     events: list[JobEvent] = field(default_factory=list)
     """What the event log would tell, oldest first."""
+    duty: float | None = 0.1
+    """Share of its time that it is busy."""
     faults: dict[str, deque[BaseException]] = field(default_factory=dict)
     clusters: int = 0
 
@@ -133,6 +136,11 @@ class FakePool:
         """Jobs that left the queue after `since`, seconds since the epoch, newest first."""
         self._reach("ended")
         return tuple(_ended(job) for job in reversed(self.schedd.history) if job.ended >= int(since) - OVERLAP_S)
+
+    def duty_cycle(self) -> float | None:
+        """Share of the last minutes that the schedd was busy."""
+        self._reach("duty_cycle")
+        return self.schedd.duty
 
     def place(self, action: Place) -> int:
         """Give jobs their sites if they are as the decision saw them. Returns how many carry the decision now."""

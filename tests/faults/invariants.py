@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulated_schedd import COMPLETED, HELD, IDLE, SUBMITTED_HELD, Job, Schedd
+from simulated_schedd import COMPLETED, HELD, IDLE, LARGE, SUBMITTED_HELD, Job, Schedd
 
 from router.model.record import DecisionRecord
 
@@ -38,6 +38,7 @@ class Witness:
     seen_idle: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     """Jobs that were idle when a router last looked at them."""
     written: list[tuple[str, int, int, str, Any]] = field(default_factory=list)
+    highest_term: int = 0
     read_reports: set[tuple[int, int]] = field(default_factory=set)
 
     def begins(self, router: str) -> None:
@@ -60,6 +61,8 @@ class Witness:
             seen = job.id in self.seen_idle.get(router, ())
             hold("I7", seen, f"{router} writes {attribute} of {job.id}, which was not idle when it looked")
         if attribute == "RouterDecision":
+            hold("I5", value["Term"] >= self.highest_term, f"{router} of an older term writes into {cluster}.{proc}")
+            self.highest_term = value["Term"]
             self._epoch_grows(router, jobs, value)
         else:
             self._sites_are_open(router, cluster, proc, value)
@@ -112,6 +115,15 @@ def every_idle_job_is_placed(schedd: Schedd, closed: Iterable[str], newest: dict
             continue
         told = f"{job.id} has sites {sites} and decision {made}; the log ends in {last}"
         hold("I9", last is not None and last.kind == "wait", told)
+
+
+def every_idle_job_fits(schedd: Schedd, newest: dict[int, DecisionRecord]) -> None:
+    """I14: what one job asks for sends it, and no other of its cluster, to the site that has it."""
+    for job in schedd.jobs.values():
+        sites, last = schedd.value(job, "DESIRED_Sites"), newest.get(job.cluster)
+        waits = last is None or last.kind == "wait"
+        if job.status == IDLE and sites and schedd.value(job, "RequestMemory") and not waits:
+            hold("I14", sites == LARGE, f"{job.id} asks for much, and may go to {sites}")
 
 
 def the_log_agrees(schedd: Schedd, log: Sequence[DecisionRecord]) -> None:

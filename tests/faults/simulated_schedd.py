@@ -20,6 +20,15 @@ _RELEASE = re.compile(r"ClusterId == (\d+) && JobStatus == 5")
 _SINCE = re.compile(r"EnteredCurrentStatus < (-?\d+)")
 
 
+LARGE, LARGE_MB = "SITE_B", 8192
+"""The one site whose glideins give more than others, in MB."""
+
+
+def memory_mb(site: str) -> int:
+    """Memory of a glidein at a site."""
+    return LARGE_MB if site == LARGE else 2048
+
+
 @dataclass(eq=False)
 class Job:
     """One job, in the queue or in the history."""
@@ -90,6 +99,11 @@ class Schedd:
         """Where a job may start."""
         return tuple((self.value(job, "DESIRED_Sites") or "").split(","))
 
+    def fits(self, job: Job, slot: Slot) -> bool:
+        """Whether the negotiator may match a job with a slot."""
+        room = (self.value(job, "RequestMemory") or 0) <= memory_mb(slot.site)
+        return job.status == IDLE and slot.site in self.sites(job) and room
+
     def start(self, job: Job, slot: Slot) -> None:
         """The negotiator's match."""
         slot.job, job.status = job, RUNNING
@@ -141,11 +155,15 @@ class Schedd:
         rows = [tuple((name, self._shown(job, name)) for name in attributes) for job in chosen]
         return [{**dict(row), "JobCount": count} for row, count in Counter(rows).items()]
 
-    def idle_jobs(self, router: str, clusters: list[int]) -> list[tuple[Any, tuple[int, int, int]]]:
+    def idle_jobs(
+        self, router: str, clusters: list[int], attributes: list[str]
+    ) -> list[tuple[dict[str, Any], tuple[int, int, int]]]:
         """Idle jobs one by one, each a run of its own."""
         found = [job for job in self.jobs.values() if job.cluster in clusters and job.status == IDLE]
         self.witness.looked(router, found)
-        return [(self.value(job, "DESIRED_Sites"), (job.cluster, job.proc, job.proc)) for job in found]
+        return [
+            ({name: self.value(job, name) for name in attributes}, (job.cluster, job.proc, job.proc)) for job in found
+        ]
 
     def edit_job_list(self, router: str, runs: list[Any], attribute: str, text: str) -> bool:
         """One edit of listed jobs; made whole or not at all."""
@@ -181,11 +199,12 @@ class Schedd:
         """Slots of glideins; none of them refuses its node here."""
         if "=?= true" in constraint:
             return []
-        shape = {"TotalSlotCpus": 1, "TotalSlotMemory": 16_384, "TotalSlotDisk": 100 << 20, "SlotType": "Partitionable"}
+        shape = {"TotalSlotCpus": 1, "TotalSlotDisk": 100 << 20, "SlotType": "Partitionable"}
         return [
             {
                 **shape,
                 "GLIDEIN_Site": slot.site,
+                "TotalSlotMemory": memory_mb(slot.site),
                 "GLIDEIN_Entry_Name": slot.site.lower(),
                 "Cpus": 0 if slot.job else 1,
                 "NumDynamicSlots": 1 if slot.job else 0,

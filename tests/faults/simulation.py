@@ -13,12 +13,28 @@ from typing import Any
 
 import invariants
 from invariants import Witness
-from simulated_schedd import COMPLETED, FAILED, HELD, IDLE, REMOVED, RUNNING, SUBMITTED_HELD, Job, Schedd, Slot
+from seams import Channel, Killed, ShakyStore
+from simulated_schedd import (
+    COMPLETED,
+    FAILED,
+    HELD,
+    IDLE,
+    LARGE_MB,
+    REMOVED,
+    RUNNING,
+    SUBMITTED_HELD,
+    Job,
+    Schedd,
+    Slot,
+    memory_mb,
+)
 
-from router.errors import OutcomeUnknown, PoolUnreachable, TemporaryError
+from router.errors import TemporaryError
+from router.loops.lease import Leadership
 from router.loops.observe import Declared
 from router.loops.route import Route, words_of
 from router.model.action import Action
+from router.model.pilot import Entry
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
 from router.model.site import SiteStatus
@@ -32,12 +48,9 @@ from router.testing.reports import FakeReports
 
 SITES = ("SITE_A", "SITE_B", "SITE_C")
 INTERVAL_S = 30.0
+LEASE_S = 120.0
 PASSES = 7
 PAYLOAD = "name: zmumu\nexecutable: analyse.py\noutputs: [{name: hist.root, merge: auto}]\n"
-
-
-class Killed(BaseException):
-    """kill -9, as far as a program can feel it."""
 
 
 @dataclass
@@ -50,85 +63,28 @@ class Faults:
     unreachable: float
     store: float
     partial_collector: float
+    busy: float
+    frozen: float
 
     @classmethod
     def of(cls, chance: random.Random) -> "Faults":
         """Each fault off, rare or frequent."""
-        return cls(chance.choice((0.05, 0.2, 0.5)), *(chance.choice((0.0, 0.0, 0.02, 0.1)) for _ in range(5)))
+        return cls(chance.choice((0.05, 0.2, 0.5)), *(chance.choice((0.0, 0.0, 0.02, 0.1)) for _ in range(7)))
 
 
-NONE = Faults(0, 0, 0, 0, 0, 0)
+NONE = Faults(0, 0, 0, 0, 0, 0, 0, 0)
 
 
-class Channel:
-    """The deadline child of one router, in front of the simulated schedd."""
+@dataclass
+class WallClock:
+    """The clock of one router's machine: it may be wrong, and be set."""
 
-    def __init__(self, simulation: "Simulation", router: str) -> None:
-        self._simulation, self._router = simulation, router
+    true: FakeClock
+    wrong_s: float = 0.0
 
-    def call(self, operation: str, *, deadline: float = 20.0, **arguments: Any) -> Any:
-        """What the child answers, or what a fault makes of it."""
-        simulation, router = self._simulation, self._router
-        simulation.interrupt(router, operation)
-        if simulation.strikes("unreachable"):
-            simulation.note(f"{router} {operation}: unreachable")
-            raise PoolUnreachable("simulated: no connection")
-        if operation == "edit_jobs":
-            return self._edit(arguments["edits"])
-        return self._ended(operation, self._answer(operation, arguments))
-
-    def _answer(self, operation: str, arguments: dict[str, Any]) -> Any:
-        schedd, router = self._simulation.schedd, self._router
-        match operation:
-            case "count_jobs" | "idle_jobs":
-                return getattr(schedd, operation)(router, **arguments)
-            case "history":
-                return schedd.query_history(**arguments)
-            case "collector_ads":
-                ads = schedd.startd_ads(arguments["constraint"], arguments["attributes"])
-                return self._simulation.collected(ads)
-            case "act":
-                found = int(arguments["constraint"].split()[2])
-                if any(job.cluster == found and job.status == HELD for job in schedd.jobs.values()):
-                    self._simulation.witness.released(router, found)
-                return schedd.act(router, **arguments)
-        raise AssertionError(operation)
-
-    def _edit(self, edits: list[Any]) -> list[bool]:
-        """Edit by edit: a call that is cut short has made some of them."""
-        made = []
-        for runs, attribute, text in edits:
-            made.append(self._simulation.schedd.edit_job_list(self._router, runs, attribute, text))
-            self._simulation.note(f"{self._router} sets {attribute} of {runs} to {text[:60]}: {made[-1]}")
-            self._ended("edit_jobs", None)
-            self._simulation.interrupt(self._router, "edit_jobs")
-        return made
-
-    def _ended(self, operation: str, answer: Any) -> Any:
-        if self._simulation.strikes("lost_answer"):
-            self._simulation.note(f"{self._router} {operation}: the answer is lost")
-            raise OutcomeUnknown("simulated: no answer")
-        return answer
-
-
-class ShakyStore:
-    """The store as one router sees it: it may fail before or after any call, and the router may be killed there."""
-
-    def __init__(self, simulation: "Simulation", router: str) -> None:
-        self._simulation, self._router = simulation, router
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        simulation, router = self._simulation, self._router
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            simulation.fail_store(router, name)
-            answer = getattr(simulation.store, name)(*arguments, **named)
-            if name == "set_report":
-                simulation.witness.read_reports.add((arguments[0].cluster, arguments[0].proc))
-            simulation.fail_store(router, name)
-            return answer
-
-        return call
+    def now(self) -> float:
+        """Seconds since the epoch, as this machine has it."""
+        return self.true.now() + self.wrong_s
 
 
 @dataclass
@@ -137,7 +93,6 @@ class Simulation:
 
     seed: int
     store: Store
-    routers: int = 1
     trace: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -152,10 +107,14 @@ class Simulation:
         self.parts: list[Job] = []
         self.merge: Job | None = None
         self.black_hole = self.chance.choice((*SITES, "", ""))
-        self.running = {f"router{number}": self._start(f"router{number}") for number in range(self.routers)}
+        self.walls = {f"router{number}": WallClock(self.clock) for number in range(3)}
+        self.lives: dict[str, int] = {}
+        self.inside: list[str] = []
+        count = self.chance.choice((1, 1, 1, 2, 2, 3))
+        self.running = {f"router{number}": self._start(f"router{number}") for number in range(count)}
         self.events = (
             [self.submit] + [self.match] * 4 + [self.finish] * 3 + [self.evict, self.leave, self.join, self.join]
-            + [self.operate, self.operate, self.hold, self.release, self.remove, self.wait]
+            + [self.operate, self.operate, self.hold, self.release, self.remove, self.wait, self.set_clock, self.mend]
         )  # fmt: skip
 
     # The course of it
@@ -179,6 +138,8 @@ class Simulation:
         """No more faults: two passes heal, the next finds nothing to do."""
         self.faults = NONE
         self.note("the storm is over")
+        if not any(route.leader.lead() for route in self.running.values()):
+            self.clock.pass_time(LEASE_S / 2)  # whoever held the lease is dead, or has lost it
         self.heal()
         self.heal()  # what the first pass released or learned
         again = self.heal()
@@ -188,6 +149,7 @@ class Simulation:
         invariants.no_job_is_lost(self.schedd)
         invariants.no_job_runs_twice(self.schedd)
         invariants.every_idle_job_is_placed(self.schedd, self.witness.closed, newest)
+        invariants.every_idle_job_fits(self.schedd, newest)
         invariants.the_log_agrees(self.schedd, log)
         invariants.the_merge_job_waits_no_longer(self.schedd, self.parts, self.merge)
 
@@ -199,6 +161,7 @@ class Simulation:
         """One pass of a router, whatever becomes of it."""
         self.witness.begins(name)
         self.note(f"{name} begins a pass")
+        self.inside.append(name)
         try:
             done = self.running[name].step()
         except Killed:
@@ -210,13 +173,36 @@ class Simulation:
             for action in done:
                 self.note(f"{name} did, cluster {action.cluster}: {words_of(action)}")
             return done
+        finally:
+            self.inside.remove(name)
         return []
 
     def _start(self, name: str) -> Route:
-        pool = CondorPool(Queue(Channel(self, name)))  # type: ignore[arg-type]
-        sites = [Declared(site, (an_entry(site.lower(), site=site, max_glideins=4),)) for site in SITES]
+        self.lives[name] = self.lives.get(name, 0) + 1
         memory: Any = ShakyStore(self, name)
-        return Route(pool, memory, self.reports, sites, BrokerPolicy(), self.clock)
+        leader = Leadership(
+            memory, "router", self.holder(name), LEASE_S, self.walls[name], self.clock.now, self._gone(name)
+        )
+        pool = CondorPool(Queue(Channel(self, name), until=leader.until))  # type: ignore[arg-type]
+        sites = [Declared(site, (self._entry(site),)) for site in SITES]
+        policy, now = BrokerPolicy(), self.clock.now
+        return Route(pool, memory, self.reports, sites, policy, self.walls[name], leader=leader, monotonic=now)
+
+    def _entry(self, site: str) -> Entry:
+        return an_entry(site.lower(), site=site, max_glideins=4, memory_mb=memory_mb(site))
+
+    def asked(self, router: str, name: str) -> Callable[..., Any]:
+        """A method of the store, which is fenced for each router as its own would be."""
+        self.store.write_only_as(self.holder(router), "router")
+        return getattr(self.store, name)  # type: ignore[no-any-return]
+
+    def holder(self, name: str) -> str:
+        """A router that lives."""
+        return f"{name} life {self.lives[name]}"
+
+    def _gone(self, name: str) -> Callable[[str], bool]:
+        """A machine knows of its own routers which have ended."""
+        return lambda holder: holder.startswith(f"{name} ") and holder != self.holder(name)
 
     # Faults
 
@@ -230,6 +216,18 @@ class Simulation:
         while self.strikes("event"):
             self.happen()
         self.kill(router, where)
+
+    def freeze(self, router: str, share: float = 1.0) -> None:
+        """Stop the router for some passes of the others, perhaps."""
+        if len(self.inside) > 2 or not self.strikes("frozen") or self.chance.random() > share:
+            return
+        passes = self.chance.randint(1, 5)
+        self.note(f"{router} is frozen")
+        for _ in range(passes):
+            self.clock.pass_time(INTERVAL_S)
+            for name in [each for each in self.running if each not in self.inside]:
+                self.step(name)
+        self.note(f"{router} goes on after {passes} passes of the others")
 
     def kill(self, router: str, where: str) -> None:
         """Kill the router, perhaps."""
@@ -293,7 +291,7 @@ class Simulation:
     def match(self) -> None:
         """The negotiator gives free slots to idle jobs."""
         for slot in self.schedd.slots:
-            fit = [job for job in self.jobs(IDLE) if slot.site in self.schedd.sites(job)]
+            fit = [job for job in self.jobs(IDLE) if self.schedd.fits(job, slot)]
             if slot.job is None and fit:
                 self.schedd.start(fit[0], slot)
                 self.note(f"{fit[0].id} starts at {slot.site}")
@@ -335,6 +333,7 @@ class Simulation:
         """An operator closes a site, or opens it again."""
         site = self.chance.choice(SITES)
         status = self.chance.choice((SiteStatus.DRAINING, SiteStatus.OFFLINE, SiteStatus.ONLINE, SiteStatus.ONLINE))
+        self.store.database.fence = lambda _: None
         self.store.set_site_state(SiteState(site, status, "simulated", "bob", self.clock.now()))
         if status is SiteStatus.ONLINE:
             self.witness.closed.pop(site, None)
@@ -355,6 +354,12 @@ class Simulation:
                 self.schedd.release(job)
                 self.note(f"{job.id} is released")
 
+    def mend(self) -> None:
+        """An idle job turns out to need more memory than the others of its cluster: only one site gives it."""
+        for job in self.pick(IDLE):
+            job.ad["RequestMemory"] = LARGE_MB
+            self.note(f"{job.id} asks for {LARGE_MB} MB")
+
     def remove(self) -> None:
         """A user removes a job; not one of the task's."""
         for job in self.pick(self.chance.choice((IDLE, RUNNING, HELD))):
@@ -366,9 +371,17 @@ class Simulation:
         """Time passes: a little, or so much that nothing is as it was."""
         self.clock.pass_time(self.chance.choice((1.0, 10.0, 60.0, 600.0, 7200.0)))
 
+    def set_clock(self) -> None:
+        """The clock of a router's machine is set: an hour or two days off, or right again."""
+        name = self.chance.choice(list(self.running))
+        wrong_s = self.chance.choice((-172_800.0, -3600.0, 0.0, 0.0, 3600.0, 172_800.0))
+        self.walls[name].wrong_s = wrong_s
+        self.note(f"the clock of {name} is {wrong_s:+.0f} s off")
+
 
 def empty(store: Store) -> None:
     """Forget everything."""
+    store.database.fence = lambda _: None
     with store.database.write() as connection:
         for table in reversed(metadata.sorted_tables):
             if table.name != "schema_version":

@@ -13,6 +13,7 @@ from simulation import Simulation
 
 from router.decide import reconcile
 from router.loops import route
+from router.loops.lease import Leadership
 from router.pool import placing
 from router.store.store import Store
 
@@ -52,6 +53,10 @@ def settle_nothing(*_: Any) -> list[Any]:
     return []
 
 
+def always(*_: Any) -> bool:
+    return True
+
+
 def groups_one_by_one(groups: Any) -> list[Any]:
     return list(groups)
 
@@ -61,11 +66,17 @@ def jobs_as_they_were(queue: Any, look: Any, changes: Any) -> Any:
     return {change: [(change.cluster, 0, look[change.cluster][0].submitted - 1)] for change in changes}
 
 
+def for_ever(leadership: Any) -> float:
+    return float("inf")
+
+
 @pytest.mark.parametrize(
     ("module", "name", "broken", "violated"),
     [
+        (Leadership, "until", for_ever, ("I3", "I5")),
         (placing, "_explain", commit_without_explanation, ("I9", "I12")),
         (placing, "_as_seen", jobs_as_they_were, ("I7",)),
+        (placing, "_asks", always, ("I5", "I14")),
         (route, "settle", settle_nothing, ("I12",)),
         (reconcile, "_alike", groups_one_by_one, ("I5", "I12")),
     ],

@@ -13,7 +13,7 @@ import numpy as np
 from router.decide.bars import Bars
 from router.decide.columns import Booleans, Numbers, shape_columns, site_columns
 from router.decide.filters import filters, refused
-from router.decide.reconcile import movable, nothing_fits, shape_of, under_way
+from router.decide.reconcile import mixed_clusters, movable, nothing_fits, shape_of, under_way
 from router.model.action import Action, Choice, Place, Refusal, Verdict, Wait
 from router.model.job import Decision, JobGroup, JobState
 from router.model.policy import BrokerPolicy
@@ -88,12 +88,13 @@ class Scene:
         self.place = {name: number for number, name in enumerate(self.names)}
         self.columns = site_columns(self.sites, policy)
         self.asked = tuple(each for each in filters(policy) if each.tag not in OWN_JUDGEMENT and not each.soft)
+        self._mixed = mixed_clusters(world.jobs)
         self._harmless = np.array([False, *(each.harmless for each in self.asked)])
 
     def cases(self) -> list[Case]:
         """The idle groups that may be placed, the oldest first."""
         inputs, bars = dict(self.world.inputs), Bars.of(self.world)
-        return self.look([(group, shape_of(group, inputs, bars)) for group in movable(self.world)])
+        return self.look([(group, shape_of(group, inputs, bars)) for group in movable(self.world, self._mixed)])
 
     def look(self, asked: Sequence[tuple[JobGroup, Shape]]) -> list[Case]:
         """What the filters say of groups with these shapes."""
@@ -125,11 +126,13 @@ class Scene:
 
     def _actions(self, case: Case, answer: Answer) -> Iterator[Action]:
         group, verdicts = case.group, Scored(self, case, answer)
+        kind = group.kind if group.cluster in self._mixed else None
         if parts := self._unfinished(case) or answer.parts or self._rest(case):
             for part in parts:
                 decision = self._decision(case, part, answer)
                 if part.sites != group.sites or under_way(group):
-                    yield Place(group.cluster, group.task, group.batch, part.jobs, group.sites, decision, verdicts)
+                    names = (group.cluster, group.task, group.batch, part.jobs, group.sites)
+                    yield Place(*names, decision, verdicts, kind)
         elif not case.sites:
             words = nothing_fits(verdicts)
             yield Wait(group.cluster, group.task, group.batch, group.count, words, verdicts)

@@ -1,6 +1,7 @@
 """The route loop over the fake pool: passes that repeat, are cut anywhere, or find a pool that does not answer."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,18 @@ def test_the_reason_of_a_wait_is_written_once(organisation):
     organisation.store.set_site_state(SiteState("SITE_B", SiteStatus.OFFLINE, "a fire", "bob", 2.0))
     assert len(organisation.step()) == 1
     assert "a fire" in organisation.history()[-1].words
+
+
+def test_the_reasons_of_a_cluster_whose_jobs_wait_for_different_ones_are_written_once(organisation):
+    organisation.submit()
+    for number, job in enumerate(organisation.pool.schedd.queue):
+        more = {"memory_mb": 1_000_000} if number else {"cpus": 1000}
+        job.like = replace(job.like, requests=replace(job.like.requests, **more))
+    (wait,) = organisation.step()
+    assert wait.count == 10
+    assert " / " in wait.words
+    assert organisation.step() == []
+    assert len(organisation.history()) == 1
 
 
 def killed_at(organisation, point):

@@ -1,12 +1,13 @@
 """The child that speaks to HTCondor: deadlines, deaths, and plain data over the pipe."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from router.errors import OutcomeUnknown, PermissionRefused, PoolUnreachable
+from router.errors import LeaseLost, OutcomeUnknown, PermissionRefused, PoolUnreachable
 from router.pool import child
 from router.pool.channel import Channel, Refused
 from router.pool.queue import Queue
@@ -121,6 +122,7 @@ def test_the_child_knows_nothing_of_the_parents_secrets(channel, monkeypatch):
     [
         ("Failed to connect to schedd.", "unreachable"),
         ("Unable to locate local daemon", "unreachable"),
+        ("Server rejected our session id", "unreachable"),
         ("SECMAN: DENIED authorization", "denied"),
         ("Permission denied", "denied"),
         ("Failed to create job ad, errmsg=x", "refused"),
@@ -137,6 +139,13 @@ def test_a_lack_of_tokens_is_told_as_such(monkeypatch):
         "kind": "denied",
         "message": "there is no token in /home/alice/.condor/tokens.d",
     }
+
+
+def test_the_child_does_not_begin_what_comes_after_the_lease(channel):
+    with pytest.raises(LeaseLost):
+        channel.call("parse_ads", until=time.monotonic(), text="X = 1\n", attributes=["X"])
+    answer = channel.call("parse_ads", until=time.monotonic() + 60, text="X = 1\n", attributes=["X"])
+    assert answer == [{"X": 1}]
 
 
 @pytest.mark.parametrize(

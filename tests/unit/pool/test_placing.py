@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from router.errors import OutcomeUnknown
-from router.pool import placing
+from router.pool import ads, placing
 from router.testing.build import a_decision, a_place
 
 
@@ -23,9 +23,9 @@ class Script:
         self.asked.append(("look", constraint))
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
-    def idle_jobs(self, clusters):
+    def idle_jobs(self, clusters, attributes):
         self.asked.append(("idle", *clusters))
-        return self.idle
+        return [({"DESIRED_Sites": sites, **dict.fromkeys(attributes[1:], 1)}, run) for sites, run in self.idle]
 
     def edit_jobs(self, edits):
         self.asked += [(edit.attribute, edit.jobs, edit.value) for edit in edits]
@@ -83,6 +83,34 @@ def test_a_part_that_is_placed_already_takes_no_further_jobs():
     queue = Script([row(7, 6), placed(7, 4)], idle=[(None, (7, 4, 9)), ("SITE_A", (7, 0, 3))])
     assert placing.place_all(queue, places(7, count=4)) == (4,)
     assert queue.edits("DESIRED_Sites") == []
+
+
+def test_jobs_of_a_cluster_that_ask_for_more_are_placed_apart():
+    rows = [row(7, 3, 4), row(7, 1, 4, RequestMemory=8192)]
+    runs = [({}, (7, 0, 1)), ({"RequestMemory": 8192}, (7, 2, 2)), ({}, (7, 3, 3))]
+    little, much = (ads.kind({"RequestMemory": memory}) for memory in (None, 8192))
+    for kind, jobs in ((little, ((7, 0, 1), (7, 3, 3))), (much, ((7, 2, 2),))):
+        queue = Script(rows)
+        queue.idle_jobs = lambda clusters, attributes: runs
+        placing.place_all(queue, places(7, kind=kind))
+        assert queue.edits("DESIRED_Sites") == [jobs]
+
+
+def test_equal_decisions_for_jobs_of_two_kinds_are_told_apart():
+    rows = [placed(7, 3, submitted=4), row(7, 1, 4, RequestMemory=8192)]
+    queue = Script(rows)
+    queue.idle_jobs = lambda clusters, attributes: [({"RequestMemory": 8192}, (7, 2, 2))]
+    kinds = [ads.kind({}), ads.kind({"RequestMemory": 8192})]
+    assert placing.place_all(queue, [place for kind in kinds for place in places(7, kind=kind)]) == (3, 0)
+    assert queue.edits("DESIRED_Sites") == [((7, 2, 2),)]
+
+
+def test_what_tells_jobs_apart_is_asked_only_where_it_differs():
+    queue = Script([row(7), row(8)], [placed(7), placed(8)])
+    queue.count = lambda constraint, attributes: queue.asked.append((constraint, attributes)) or [row(7), row(8)]
+    placing.place_all(queue, [*places(7), *places(8, kind=ads.kind({}))])
+    looks = [attributes for constraint, attributes in queue.asked[:2] if "ClusterId" in constraint]
+    assert [set(ads.KIND) <= set(attributes) for attributes in looks] == [False, True]
 
 
 def test_jobs_with_an_explanation_of_their_own_get_the_next_one_too():
