@@ -66,6 +66,12 @@ def _decisions(loop: Route) -> Iterator[Metric]:
     for reason, count in sorted(loop.counts.moves.items()):
         moved.add_metric([reason], count)
     yield moved
+    failed = CounterMetricFamily(
+        "glideroute_job_failures", "Jobs that failed, by cause and by whose fault it is", labels=["cause", "fault"]
+    )
+    for labels, count in sorted(loop.counts.failures.items()):
+        failed.add_metric(labels, count)
+    yield failed
     text = "Sites refused in decisions, by reason"
     refused = CounterMetricFamily("glideroute_candidates_rejected", text, labels=["reason"])
     for reason, count in sorted(loop.counts.refusals.items()):

@@ -159,7 +159,10 @@ def route(settings: Settings) -> Route:
     worlds = Worlds(settings.home / "worlds", settings.keep_worlds, settings.broker)
     known = declared(settings)
     memory, events = store(settings), event_log(settings)
-    return Route(pool, memory, reports, known, settings.broker, SystemClock(), events=events, keep=worlds.save)
+    clock, keep = SystemClock(), worlds.save
+    return Route(
+        pool, memory, reports, known, settings.broker, clock, events=events, retry=settings.retry, keep=keep
+    )  # fmt: skip
 
 
 def event_log(settings: Settings) -> EventLog | None:

@@ -54,7 +54,7 @@ def _alike(groups: Iterable[JobGroup]) -> list[JobGroup]:
     """
     found: dict[object, JobGroup] = {}
     for group in groups:
-        key = (group.cluster, group.sites, group.requests)
+        key = (group.cluster, group.sites, group.requests, group.remedy)
         if other := found.get(key):
             last = max((each.decision for each in (other, group) if each.decision), key=_order, default=None)
             group = replace(group, count=group.count + other.count, decision=last)
@@ -79,6 +79,7 @@ def shape_of(group: JobGroup, inputs: dict[int, Inputs], bars: Bars = NO_BARS) -
         writes=group.writes,
         over=bars.over.get(group.owner, ()) if group.writes else (),
         full=bars.full.get(group.owner, ()),
+        avoid=group.avoided(bars.now),
     )
 
 
@@ -124,7 +125,8 @@ def _block(groups: Sequence[JobGroup], ruling: Ruling, brokerage: Brokerage, now
         decision = _decision(group, sites, outlook, int(now))
         if (group.sites or group.decision) and decision is not group.decision:
             decision = replace(decision, left=left_after(group, sites, choice, int(now), brokerage.policy))
-        yield Place(group.cluster, group.task, group.batch, group.count, group.sites, decision, choice.verdicts)
+        names = (group.cluster, group.task, group.batch, group.count, group.sites)
+        yield Place(*names, decision, choice.verdicts, group.remedy)
     brokerage.give(sets, ruling, given)
 
 
@@ -197,8 +199,10 @@ def _ends(seconds: Numbers, rate: Numbers, idle: Numbers, group: JobGroup) -> fl
 
 
 def under_way(group: JobGroup) -> bool:
-    """Whether a decision was written into the jobs and never committed."""
-    return group.decision is not None and group.decision.sites != (group.sites or ())
+    """Whether a decision was written into the jobs and never committed. One that a retry took the sites of was."""
+    if group.decision is None or (group.sites is None and group.remedy and group.remedy.due >= group.decision.at):
+        return False
+    return group.decision.sites != (group.sites or ())
 
 
 def _decision(group: JobGroup, sites: tuple[str, ...], outlook: Outlook, now: int) -> Decision:

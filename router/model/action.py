@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from router.model.job import Decision
+from router.model.job import Decision, Hold, Remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class Place:
     old: tuple[str, ...] | None
     decision: Decision
     verdicts: Sequence[Verdict] = ()
+    remedy: Remedy | None = None
+    """What the jobs carry of their last failure; it tells them from others of the cluster."""
 
     @property
     def is_move(self) -> bool:
@@ -103,6 +105,42 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnose:
+    """Write into held jobs of a cluster why they failed, and what is done about it."""
+
+    cluster: int
+    task: str
+    batch: str
+    count: int
+    hold: Hold
+    old: Remedy | None
+    """What they carry of an earlier hold."""
+    remedy: Remedy
+
+    @property
+    def words(self) -> str:
+        """Why."""
+        return self.remedy.words
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """Carry out what a remedy that is due says, then release the jobs."""
+
+    cluster: int
+    task: str
+    batch: str
+    count: int
+    hold: Hold
+    remedy: Remedy
+
+    @property
+    def words(self) -> str:
+        """Why."""
+        return self.remedy.words
+
+
+@dataclass(frozen=True, slots=True)
 class StartGlideins:
     """Submit further glideins of an entry."""
 
@@ -120,5 +158,6 @@ class StopGlideins:
     words: str
 
 
-Action = Place | Wait | Release
+Treatment = Diagnose | Mend
+Action = Place | Wait | Release | Treatment
 PilotAction = StartGlideins | StopGlideins

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from router.model.action import Place
-from router.model.job import Decision
+from router.model.job import Decision, Remedy
 from router.pool import ads
 from router.ports import Edit, JobQueue, Run
 
-LOOK = ("ClusterId", "JobStatus", "DESIRED_Sites", "RouterDecision", "TotalSubmitProcs")
+LOOK = ("ClusterId", "JobStatus", "DESIRED_Sites", "RouterDecision", "RouterRemedy", "TotalSubmitProcs")
+MENDED = ("ClusterId", "ProcId", "DESIRED_Sites", "RouterRemedy")
 
 LIST_LENGTH = 10_000
 """Jobs in one edit, which blocks the schedd for about 0.1 s, and is lost whole when one of them has left the queue."""
@@ -31,6 +32,7 @@ class Change:
     cluster: int
     old: tuple[str, ...] | None
     made: Decision
+    remedy: Remedy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Seen:
     idle: bool
     sites: tuple[str, ...] | None
     decision: Decision | None
+    remedy: Remedy | None
     own: bool
     """Whether the decision is in the jobs' own ads, and not in the one they inherit from."""
     count: int
@@ -48,6 +51,8 @@ class Seen:
 
 
 Look = Mapping[int, Sequence[Seen]]
+Alike = tuple[int, tuple[str, ...] | None, Remedy | None]
+"""Cluster, sites and remedy."""
 Jobs = dict[Change, list[Run]]
 Piece = tuple[Change, Run]
 T = TypeVar("T", Edit, Piece)
@@ -55,7 +60,7 @@ T = TypeVar("T", Edit, Piece)
 
 def place_all(queue: JobQueue, actions: Sequence[Place]) -> tuple[int, ...]:
     """Give jobs their sites where they are as the decisions saw them; returns how many carry each decision now."""
-    changes = [Change(action.cluster, action.old, action.decision.carried) for action in actions]
+    changes = [Change(action.cluster, action.old, action.decision.carried, action.remedy) for action in actions]
     if not changes:
         return ()
     look = _look(queue, changes)
@@ -76,6 +81,7 @@ def _look(queue: JobQueue, changes: Iterable[Change]) -> Look:
                 idle=ads.number(row, "JobStatus") == 1,
                 sites=ads.sites(row.get("DESIRED_Sites")),
                 decision=ads.decision(row.get("RouterDecision")),
+                remedy=ads.remedy(row.get("RouterRemedy")),
                 own=ads.is_own(row.get("RouterDecision")),
                 count=ads.number(row, "JobCount"),
                 submitted=ads.number(row, "TotalSubmitProcs"),
@@ -88,20 +94,35 @@ def _as_seen(queue: JobQueue, look: Look, changes: Iterable[Change]) -> Jobs:
     """The idle jobs that still have the sites each decision saw; changes that meet none are left out."""
     met = [change for change in changes if any(map(_is_as_seen(change), look.get(change.cluster, ())))]
     if parts := [change for change in met if not _is_whole(look, change)]:
-        listed: dict[tuple[int, tuple[str, ...] | None], list[Run]] = {}
-        for sites, run in queue.idle_jobs(sorted({change.cluster for change in parts})):
-            listed.setdefault((run[0], ads.sites(sites)), []).append(run)
+        listed = _listed(queue, look, {change.cluster for change in parts})
     jobs: Jobs = {}
     for change in met:
         if _is_whole(look, change):
             jobs[change] = [(change.cluster, 0, look[change.cluster][0].submitted - 1)]
-        elif runs := listed.get((change.cluster, change.old)):
+        elif runs := listed.get((change.cluster, change.old, change.remedy)):
             jobs[change] = runs
     return jobs
 
 
+def _listed(queue: JobQueue, look: Look, clusters: set[int]) -> Mapping[Alike, list[Run]]:
+    """The idle jobs of `clusters`, by what tells them apart: of clusters with mended jobs the remedy as well."""
+    found: dict[Alike, list[Run]] = {}
+    mended = {cluster for cluster in clusters if any(seen.remedy for seen in look[cluster])}
+    if plain := sorted(clusters - mended):
+        for sites, run in queue.idle_jobs(plain):
+            found.setdefault((run[0], ads.sites(sites), None), []).append(run)
+    if mended:
+        where = f"ClusterId >= {min(mended)} && ClusterId <= {max(mended)} && JobStatus == 1"
+        rows = [row for row in queue.query(where, MENDED) if ads.number(row, "ClusterId") in mended]
+        for row in sorted(rows, key=lambda row: (ads.number(row, "ClusterId"), ads.number(row, "ProcId"))):
+            cluster, proc = ads.number(row, "ClusterId"), ads.number(row, "ProcId")
+            alike = (cluster, ads.sites(row.get("DESIRED_Sites")), ads.remedy(row.get("RouterRemedy")))
+            found.setdefault(alike, []).append((cluster, proc, proc))
+    return found
+
+
 def _is_as_seen(change: Change) -> Callable[[Seen], bool]:
-    return lambda seen: seen.idle and seen.sites == change.old
+    return lambda seen: seen.idle and seen.sites == change.old and seen.remedy == change.remedy
 
 
 def _is_whole(look: Look, change: Change) -> bool:
@@ -179,4 +200,8 @@ def _size(each: Edit | Piece) -> int:
 def _carried(look: Look, change: Change) -> int:
     """Jobs that carry the decision, committed."""
     seen = look.get(change.cluster, ())
-    return sum(each.count for each in seen if each.decision == change.made and each.sites == change.made.sites)
+    return sum(
+        each.count
+        for each in seen
+        if each.decision == change.made and each.sites == change.made.sites and each.remedy == change.remedy
+    )

@@ -13,7 +13,7 @@ from simulation import Simulation
 
 from router.decide import reconcile
 from router.loops import route
-from router.pool import placing
+from router.pool import mending, placing
 from router.store.store import Store
 
 SOAK = Path(__file__).with_name("soak.py")
@@ -61,11 +61,16 @@ def jobs_as_they_were(queue: Any, look: Any, changes: Any) -> Any:
     return {change: [(change.cluster, 0, look[change.cluster][0].submitted - 1)] for change in changes}
 
 
+def whatever_is_held(clusters: Any, due: int) -> str:
+    return "JobStatus == 5"
+
+
 @pytest.mark.parametrize(
     ("module", "name", "broken", "violated"),
     [
         (placing, "_explain", commit_without_explanation, ("I9", "I12")),
         (placing, "_as_seen", jobs_as_they_were, ("I7",)),
+        (mending, "_mended", whatever_is_held, ("I7",)),
         (route, "settle", settle_nothing, ("I12",)),
         (reconcile, "_alike", groups_one_by_one, ("I5", "I12")),
     ],

@@ -129,7 +129,8 @@ class Scene:
             for part in parts:
                 decision = self._decision(case, part, answer)
                 if part.sites != group.sites or under_way(group):
-                    yield Place(group.cluster, group.task, group.batch, part.jobs, group.sites, decision, verdicts)
+                    names = (group.cluster, group.task, group.batch, part.jobs, group.sites)
+                    yield Place(*names, decision, verdicts, group.remedy)
         elif not case.sites:
             words = nothing_fits(Choice(verdicts))
             yield Wait(group.cluster, group.task, group.batch, group.count, words, verdicts)

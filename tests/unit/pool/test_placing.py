@@ -7,7 +7,7 @@ import pytest
 
 from router.errors import OutcomeUnknown
 from router.pool import placing
-from router.testing.build import a_decision, a_place
+from router.testing.build import a_decision, a_place, a_remedy
 
 
 class Script:
@@ -136,6 +136,21 @@ def test_an_edit_whose_outcome_nobody_knows_is_told():
     queue.edit_jobs = overrun
     with pytest.raises(OutcomeUnknown):
         placing.place_all(queue, places(7))
+
+
+REMEDY = {
+    "Hold": 1, "Tries": 1, "Cause": "stage-in-failed", "Cure": "elsewhere", "Site": "SITE_A", "Avoid": "SITE_A",
+    "Until": a_remedy().until, "Words": "failed", "Due": a_remedy().due,
+}  # fmt: skip
+
+
+def test_jobs_that_were_mended_are_told_from_others_of_their_cluster():
+    mended = {"RouterRemedy": REMEDY}
+    listed = [{"ClusterId": 7, "ProcId": 1}, {"ClusterId": 7, "ProcId": 2, **mended}, {"ClusterId": 9, "ProcId": 0}]
+    queue = Script([row(7, 1, 2), row(7, 1, 2, **mended)], [placed(7, 1, **mended)])
+    queue.query = lambda constraint, attributes: listed
+    assert placing.place_all(queue, places(7, remedy=a_remedy(), count=1)) == (1,)
+    assert queue.edits("DESIRED_Sites") == [((7, 2, 2),)]
 
 
 def test_a_pass_without_a_decision_asks_nothing():
