@@ -10,8 +10,10 @@ from pathlib import Path
 
 from router.decide.advise import advise
 from router.decide.bars import Bars
+from router.decide.causes import VACATE_CODES
 from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
+from router.decide.retry import failures
 from router.decide.split import batches
 from router.errors import NotFound, NothingFits, OutcomeUnknown, RouterError, UserError
 from router.loops.observe import Declared, observe, tape_of
@@ -30,6 +32,7 @@ from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
 from router.model.world import World
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
+from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
 
@@ -186,8 +189,9 @@ class Router:
         groups = [each for each in self.pool.jobs() if (each.task, each.owner) == (task.id, task.owner)]
         failed = any(state_of(group) == JobState.HELD for group in groups)
         jobs = sum(batch.jobs for batch in self.memory.batches(task.id))
-        problems = self._problems(task) if failed else ()
-        return task_status(task, jobs, groups, self.memory.ended(task.id), self.memory.of_task(task.id), problems)
+        found = task_status(task, jobs, groups, self.memory.ended(task.id), self.memory.of_task(task.id))
+        problems, lost = self._problems(task) if failed else (), len(self._recovery.lost(task))
+        return replace(found, problems=problems, failures=failures(groups), lost=lost)
 
     def _problems(self, task: Task) -> tuple[str, ...]:
         """Why jobs of a task are held, each reason once, with how many and which."""
@@ -210,7 +214,7 @@ class Router:
         """The jobs of a task one by one: those in the queue, and those that ended."""
         task = self.memory.task(wanted)
         lines = [
-            replace(line, reason=self._held_reason(task, line)) if line.state == JobState.HELD else line
+            replace(line, reason=self._held_reason(task, line) if line.state == JobState.HELD else _with_vacates(line))
             for line in self.pool.task_lines(task.id)
             if line.owner == task.owner
         ]
@@ -230,7 +234,7 @@ class Router:
             idle = sum(group.count for group in groups if group.state is JobState.IDLE)
             advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
             choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
-            found.append(BatchWhy(batch, cluster, groups, choice, history, advice, self.policy.name))
+            found.append(BatchWhy(batch, cluster, groups, choice, history, failures(groups), advice, self.policy.name))
         return found
 
     def _clusters(self, wanted: str) -> list[tuple[str, int]]:
@@ -276,6 +280,21 @@ class Router:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
 
+    def lost(self, wanted: str, present: Present | None = None) -> tuple[EndedJob, ...]:
+        """A task's finished jobs whose outputs are not there any more; without `present` the catalogue is believed."""
+        return self._recovery.lost(self.memory.task(wanted), present)
+
+    def make_again(self, wanted: str, jobs: Sequence[EndedJob]) -> dict[str, int]:
+        """Inject jobs of a task that ended once more, as the user; returns the cluster of each new batch.
+
+        Safe to repeat after it was cut short. Raises PermissionRefused for a task of somebody else's.
+        """
+        return self._recovery.make_again(self.memory.task(wanted), jobs)
+
+    @property
+    def _recovery(self) -> Recovery:
+        return Recovery(self.pool, self.memory, self.user, self.directory)
+
     def set_site(self, site: str, status: SiteStatus, reason: str) -> SiteState:
         """Drain, close or open a site. Raises NotFound for one that nobody knows."""
         known = {each.name for each in self.sites} | set(self.memory.site_states())
@@ -297,6 +316,15 @@ class Router:
         self.memory.register(found, self.user, self.clock.now())
         self.memory.add_dataset(name, [located.file.lfn for located in found], self.user, self.clock.now())
         return self.memory.dataset(name)
+
+
+def _with_vacates(line: JobLine) -> str:
+    """What the router last said of a job, and whether it has been stopped before."""
+    if not line.vacates:
+        return line.reason
+    last = VACATE_CODES.get(line.vacate_code)
+    why = f", the last time: {last.words} (by the {last.fault})" if last else ""
+    return f"{line.reason}; ran {line.vacates} time(s) before and was stopped{why}"
 
 
 def _shape_of(payload: Payload, inputs: Inputs) -> Shape:

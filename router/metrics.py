@@ -72,6 +72,12 @@ def _decisions(loop: Route) -> Iterator[Metric]:
     yield moved
     text = "Jobs that one pass may edit; less while the schedd is slow"
     yield GaugeMetricFamily("glideroute_pass_limit_jobs", text, loop.pressure.limit)
+    failed = CounterMetricFamily(
+        "glideroute_job_failures", "Jobs that failed, by cause and by whose fault it is", labels=["cause", "fault"]
+    )
+    for labels, count in sorted(loop.counts.failures.items()):
+        failed.add_metric(labels, count)
+    yield failed
     text = "Sites refused in decisions, by reason"
     refused = CounterMetricFamily("glideroute_candidates_rejected", text, labels=["reason"])
     for reason, count in sorted(loop.counts.refusals.items()):

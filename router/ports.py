@@ -1,11 +1,11 @@
 """What the loops and the user's interface need of the outside world: the seams of the system."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from router.model.action import Action, Place
+from router.model.action import Action, Diagnose, Mend, Place
 from router.model.event import Events, Tally
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
@@ -32,6 +32,10 @@ class JobLine:
     """Why it is held, or what the router last said of it."""
     started: float
     """Seconds since the epoch; 0 when it has not."""
+    vacates: int = 0
+    """How often it was stopped and went back into the queue."""
+    vacate_code: int = 0
+    """HTCondor's VacateReasonCode of the last time; 0 when it has run again since."""
 
     @property
     def id(self) -> str:
@@ -76,6 +80,14 @@ class Pool(Protocol):
 
     def release(self, cluster: int, reason: str) -> int:
         """Release the held jobs of a cluster. Returns how many."""
+        ...
+
+    def diagnose_all(self, actions: Sequence[Diagnose]) -> tuple[int, ...]:
+        """Write remedies into jobs that are held as the decisions saw them; returns how many carry each now."""
+        ...
+
+    def mend_all(self, actions: Sequence[Mend]) -> tuple[int, ...]:
+        """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
         ...
 
     def task_lines(self, task: str) -> tuple[JobLine, ...]:
@@ -311,6 +323,26 @@ class UserMemory(Memory, Protocol):
         """How the jobs of a task ended."""
         ...
 
+    def read(self, task: str) -> list[EndedJob]:
+        """The jobs of a task that ended and whose report has been read, or was given up."""
+        ...
+
+    def make_again(self, task: str, key: str, jobs: Sequence[EndedJob]) -> None:
+        """Count `jobs` of one batch as not ended, and give them to a batch `key` that is not injected yet."""
+        ...
+
+    def to_make_again(self, task: str) -> list[EndedJob]:
+        """The jobs that were counted as not ended, with the batch they were given to."""
+        ...
+
+    def held(self, directory: str) -> Sequence[str]:
+        """Every registered name below `directory` of which there is a copy."""
+        ...
+
+    def remove_replica(self, lfn: str, se: str) -> None:
+        """Forget one copy of a file."""
+        ...
+
     def of_task(self, task: str) -> Sequence[DecisionRecord]:
         """The decisions on a task's jobs, oldest first."""
         ...
@@ -341,6 +373,10 @@ class TaskFiles(Reports, Protocol):
 
     def describe(self, parts: Mapping[str, str]) -> None:
         """Write descriptions of jobs, by the name of the part that holds them."""
+        ...
+
+    def parts(self, batch: str) -> Iterator[str]:
+        """The descriptions of a batch's jobs, and of those of it that were made again, part by part."""
         ...
 
     def log(self, job: str, stream: str) -> str | None:

@@ -10,7 +10,7 @@ from router.model import document, names
 from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
-from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy
+from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy
 from router.model.site import Access, Storage
 
 FILE = "glideroute.yaml"
@@ -73,6 +73,7 @@ class Settings:
     factory: Loop = Loop()
     calls: Calls = Calls()
     broker: BrokerPolicy = BrokerPolicy()
+    retry: RetryPolicy = RetryPolicy()
     demand: DemandPolicy = DemandPolicy()
 
     @property
@@ -145,6 +146,7 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         factory=_loop(top.section("factory"), defaults.factory),
         calls=_calls(top.section("calls"), defaults.calls),
         broker=_broker(top.section("broker"), defaults.broker),
+        retry=_retry(top.section("retry"), defaults.retry),
     )
     top.finish()
     return settings
@@ -248,4 +250,20 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         min_gain=section.number("least_gain_share", default.min_gain),
         panda_rebroker_s=section.seconds("panda_rebroker", int(default.panda_rebroker_s)),
         overflow=section.lists("overflow", names.name),
+    )
+
+
+def _retry(section: document.Section | None, default: RetryPolicy) -> RetryPolicy:
+    if section is None:
+        return default
+    return replace(
+        default,
+        retry=section.choice("mode", ("mend", "hold"), "mend" if default.retry else "hold") == "mend",
+        tries=section.integer("tries", default.tries, at_most=100),
+        delay_s=section.seconds("delay", int(default.delay_s)),
+        most_delay_s=section.seconds("most_delay", int(default.most_delay_s)),
+        growth=section.number("growth", default.growth),
+        most_memory_mb=section.size_mb("most_memory", default.most_memory_mb),
+        most_walltime_s=section.seconds("most_walltime", default.most_walltime_s),
+        avoid_s=section.seconds("avoid", int(default.avoid_s)),
     )

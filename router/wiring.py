@@ -195,7 +195,18 @@ def route(settings: Settings) -> Route:
     worlds = Worlds(settings.home / "worlds", settings.keep_worlds, settings.broker)
     known = declared(settings)
     events, clock = event_log(settings), SystemClock()
-    return Route(pool, memory, reports, known, settings.broker, clock, events=events, keep=worlds.save, leader=leader)
+    return Route(
+        pool,
+        memory,
+        reports,
+        known,
+        settings.broker,
+        clock,
+        events=events,
+        retry=settings.retry,
+        keep=worlds.save,
+        leader=leader,
+    )
 
 
 def event_log(settings: Settings) -> EventLog | None:

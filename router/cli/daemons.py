@@ -13,6 +13,7 @@ from router.cli.pool import pool_group
 from router.cli.session import settings
 from router.cli.show import console, json_option, plain, print_json, table
 from router.decide.policies import check, decide
+from router.decide.retry import treat
 from router.errors import LeaseLost
 from router.loops.pilots import Pilots
 from router.loops.route import Route, words_of
@@ -50,9 +51,9 @@ def replay(file: Path, policy: str | None, present: bool, as_json: bool) -> None
 
     Nothing is changed; no pool is needed.
     """
-    saved = read(file)
-    used = saved.policy if saved.policy and not present else settings().broker
-    done = list(decide(saved.world, used))
+    saved, known = read(file), settings()
+    used = saved.policy if saved.policy and not present else known.broker
+    done = [*decide(saved.world, used), *treat(saved.world, known.retry)]
     if policy is None:
         _show(done, as_json)
         return

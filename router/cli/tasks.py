@@ -15,12 +15,13 @@ from router.cli.session import session, settings
 from router.cli.show import COLOURS, console, json_option, plain, print_json, size, table, when
 from router.errors import RouterError, TemporaryError
 from router.model.action import Advice
-from router.model.answer import BatchWhy, TaskStatus
+from router.model.answer import BatchWhy, Failure, TaskStatus
 from router.model.job import JobState
 from router.model.policy import POLICIES
-from router.transfer.fetch import fetch
+from router.transfer.fetch import fetch, is_there
 
 MOST_ADVICE = 3
+MOST_NAMES = 20
 STATES = ("waiting", "idle", "running", "held", "finished", "removed")
 
 
@@ -131,12 +132,26 @@ def kill(task: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("task")
+@click.option("--lost", "with_lost", is_flag=True, help="Also run finished jobs again whose outputs are gone.")
+@click.option("--dry-run", is_flag=True, help="With --lost: only say which these are.")
 @json_option
-def retry(task: str, as_json: bool) -> None:
+def retry(task: str, with_lost: bool, dry_run: bool, as_json: bool) -> None:
     """Let the failed (held) jobs of TASK run again."""
     with session() as router:
-        count = router.retry(task)
-    print_json({"released": count}) if as_json else click.echo(f"{count} job(s) released.")
+        lost = router.lost(task, is_there) if with_lost else ()
+        count = 0 if dry_run else router.retry(task)
+        clusters = router.make_again(task, lost) if with_lost and not dry_run else {}
+    names = [job.job for job in lost]
+    if as_json:
+        print_json({"released": count} | ({"lost": names, "clusters": clusters} if with_lost else {}))
+        return
+    if not dry_run:
+        click.echo(f"{count} job(s) released.")
+    if with_lost:
+        which = f": {', '.join(names[:MOST_NAMES])}{' …' if len(names) > MOST_NAMES else ''}" if names else ""
+        click.echo(f"{len(names)} finished job(s) have lost their outputs{which}.")
+    for batch, cluster in clusters.items():
+        click.echo(f"Batch {batch} is in the queue as cluster {cluster}.")
 
 
 def _coloured(state: str) -> Text:
@@ -159,8 +174,29 @@ def _one(found: TaskStatus) -> Group:
             where = {"running": found.running_at, "finished": found.finished_at}.get(state, {})
             at = ", ".join(f"{site} {number}" for site, number in sorted(where.items()))
             rows.add_row(_coloured(state), str(count), f"{count / max(1, found.jobs):.0%}", at)
-    tail = [Text(f"{found.moved} job(s) were moved; `glideroute why {found.task.id}` says why")] if found.moved else []
-    return Group(head, rows, *tail, *(Text(problem, style="red") for problem in found.problems))
+    task = found.task.id
+    tail = [Text(f"{found.moved} job(s) were moved; `glideroute why {task}` says why")] if found.moved else []
+    if found.retried:
+        tail.append(Text(f"{found.retried} job(s) were retried; `glideroute why {task}` says why"))
+    if found.lost:
+        words = (
+            f"{found.lost} finished job(s) have lost their outputs; `glideroute retry {task} --lost` makes them again"
+        )
+        tail.append(Text(words, style="red"))
+    failed = (_failure(each) for each in found.failures)
+    return Group(head, rows, *tail, *failed, *(Text(problem, style="red") for problem in found.problems))
+
+
+def _failure(found: Failure) -> Text:
+    """A line such as `2 job(s) failed … (retry 1 of 3), at 12:03:04`."""
+    if not found.remedy:
+        tries = f" after {found.tries} retries" if found.tries else ""
+        at = f" at {found.site}" if found.site else ""
+        whose = f"whose fault: {found.fault}; the router has not looked at it yet"
+        return Text(f"{found.jobs} job(s) held{at}{tries}: {found.words} ({whose})", style="red")
+    # What is over now is due at the next pass.
+    later = f", at {when(found.due).partition(' ')[2]}" if found.due > time.time() else ""
+    return Text(f"{found.jobs} job(s) {found.remedy}{later}", style="yellow" if found.due else "red")
 
 
 def _why(found: BatchWhy) -> Group:
@@ -178,7 +214,8 @@ def _why(found: BatchWhy) -> Group:
     for record in found.history:
         history.add_row(when(record.at), f"{record.kind} ({record.outcome})", str(record.jobs or ""), record.words)
     advice = [Text(f"To start sooner: {_advice(each)}") for each in found.advice[:MOST_ADVICE]]
-    return Group(Text(title, style="bold"), verdicts, *advice, history, Text(""))
+    failed = (_failure(each) for each in found.failures)
+    return Group(Text(title, style="bold"), *failed, verdicts, *advice, history, Text(""))
 
 
 def _waiting(found: Sequence[BatchWhy]) -> set[str]:

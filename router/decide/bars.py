@@ -25,6 +25,8 @@ class Bars:
     """By owner, the loaded sites where the owner has many idle jobs already."""
     over: Mapping[str, tuple[str, ...]]
     """By owner, the sites where the owner has used up the quota for outputs."""
+    now: float = 0.0
+    """The instant, in seconds since the epoch."""
 
     @classmethod
     def of(cls, world: World, brokerage: Brokerage | None = None) -> "Bars":
@@ -34,8 +36,8 @@ class Bars:
             for owner in site.storage.over:
                 over[owner] = (*over.get(owner, ()), site.name)
         if brokerage is None:
-            return cls(world.now, {}, over)
-        return cls(world.now - brokerage.policy.left_limit_s, full_for(world.jobs, brokerage), over)
+            return cls(world.now, {}, over, world.now)
+        return cls(world.now - brokerage.policy.left_limit_s, full_for(world.jobs, brokerage), over, world.now)
 
     def left(self, group: JobGroup) -> tuple[str, ...]:
         """The sites that a group's jobs were moved away from lately, sorted."""

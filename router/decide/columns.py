@@ -145,6 +145,8 @@ class ShapeColumns:
     """Of tuples, one for each part of the input that lies apart: the numbers of the sites that hold it."""
     tape: Booleans
     """(G, 1): nothing of the input lies on disk, and some on tape."""
+    avoided: Booleans
+    """(G, 1) where no shape avoids any site."""
     local: Numbers
     """Share of the input that lies at each site, 0..1."""
 
@@ -311,6 +313,7 @@ def shape_columns(shapes: Sequence[Shape], names: Sequence[str]) -> ShapeColumns
         writes=np.array([[shape.writes] for shape in shapes], dtype=bool).reshape(-1, 1),
         parts=_wishes([_parts(shape.inputs, place) for shape in shapes]),
         tape=np.array([[_on_tape(shape.inputs)] for shape in shapes], dtype=bool).reshape(-1, 1),
+        avoided=_seldom([shape.avoid for shape in shapes], place),
         local=local,
     )
 

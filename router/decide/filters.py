@@ -40,6 +40,15 @@ ALLOWED = Filter(
 BLOCKED = Filter("blocked", lambda shape, site: ~shape.blocked, lambda shape, site: "the payload blocks it")
 """The payload names sites it must not run at, and this is one."""
 
+AVOIDED = Filter(
+    "failed-there",
+    lambda shape, site: ~shape.avoided,
+    lambda shape, site: (
+        "jobs of this batch failed there for a reason that may be the site's, and keep away for a while"
+    ),
+)
+"""A retry keeps away from where the job failed."""
+
 CPUS = Filter(
     "cpus",
     lambda shape, site: shape.cpus <= site.cpus,
@@ -144,6 +153,7 @@ def filters(policy: BrokerPolicy, waits: Mapping[str, float] | None = None) -> t
         ALLOWED,
         BLOCKED,
         SHARE,
+        AVOIDED,
         CPUS,
         MEMORY,
         DISK,

@@ -92,6 +92,7 @@ def shape_of(group: JobGroup, inputs: dict[int, Inputs], bars: Bars = NO_BARS) -
         writes=group.writes,
         over=bars.over.get(group.owner, ()) if group.writes else (),
         full=bars.full.get(group.owner, ()),
+        avoid=group.avoided(bars.now),
     )
 
 
@@ -233,8 +234,10 @@ def _joined(fit: tuple[str, ...], chosen: tuple[str, ...], outlook: Outlook, bro
 
 
 def under_way(group: JobGroup) -> bool:
-    """Whether a decision was written into the jobs and never committed."""
-    return group.decision is not None and group.decision.sites != (group.sites or ())
+    """Whether a decision was written into the jobs and never committed. One that a retry took the sites of was."""
+    if group.decision is None or (group.sites is None and group.remedy and group.remedy.due >= group.decision.at):
+        return False
+    return group.decision.sites != (group.sites or ())
 
 
 def _decision(group: JobGroup, share: Share, outlook: Outlook, now: int) -> Decision:

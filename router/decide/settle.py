@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from router.model.job import SUBMITTED_HELD, JobGroup
+from router.model.job import SUBMITTED_HELD, JobGroup, JobState
 from router.model.record import OpenDecision
 
 
@@ -26,6 +26,8 @@ def _outcome(decision: OpenDecision, groups: list[JobGroup]) -> str:
     match decision.kind:
         case "place" | "move":
             return "applied" if any(_commits(group, decision) for group in groups) else "superseded"
+        case "retry" | "give-up" | "mend":
+            return _outcome_of_treatment(decision, groups)
         case "release":
             return "" if any(group.hold_code == SUBMITTED_HELD for group in groups) else "applied"
     return "applied"
@@ -39,3 +41,10 @@ def _commits(group: JobGroup, decision: OpenDecision) -> bool:
         and (made.epoch, made.sites) == (decision.epoch, decision.sites)
         and group.sites == decision.sites
     )
+
+
+def _outcome_of_treatment(decision: OpenDecision, groups: list[JobGroup]) -> str:
+    carried = [group for group in groups if group.remedy and group.remedy.hold == decision.epoch]
+    if decision.kind == "mend":
+        carried = [group for group in carried if group.state is not JobState.HELD or group.holds > decision.epoch]
+    return "applied" if carried else "superseded"

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from router.decide.causes import tagged
+from router.model.cause import Fault
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup
 from router.model.node import Gpus
 from router.model.pilot import MARGIN_S, Entry, ValidationFailure
@@ -92,6 +94,19 @@ def _outcomes(memory: Memory, jobs: Iterable[JobGroup], since: float, now: float
         if group.site and group.state is JobState.HELD and group.hold_code == FAILED:
             ended = found.get(group.site, Outcomes())
             found[group.site] = replace(ended, failed=ended.failed + group.count)
+    for site, count in _mended(jobs, since).items():
+        ended = found.get(site, Outcomes())
+        found[site] = replace(ended, failed=ended.failed + count)
+    return found
+
+
+def _mended(jobs: Iterable[JobGroup], since: float) -> dict[str, int]:
+    """Jobs that failed at each site and were let go again: neither held nor ended, they must not be forgotten."""
+    found: dict[str, int] = {}
+    for group in jobs:
+        remedy = group.remedy if group.state is not JobState.HELD else None
+        if remedy and remedy.site and remedy.due >= since and tagged(remedy.cause).fault is not Fault.USER:
+            found[remedy.site] = found.get(remedy.site, 0) + group.count
     return found
 
 

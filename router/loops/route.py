@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from router.decide.broker import Verdicts
+from router.decide.causes import tagged
 from router.decide.policies import decide
 from router.decide.policies.scene import Scored
 from router.decide.prudence import prudent
+from router.decide.retry import treat
 from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
 from router.loops.careful import Careful
@@ -17,10 +19,11 @@ from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, observe
 from router.loops.pressure import Pressure
 from router.model import report as reports
-from router.model.action import Action, Place, Release, Wait
+from router.model.action import Action, Diagnose, Mend, Place, Release, Wait
+from router.model.cause import Cure
 from router.model.event import tally
 from router.model.job import EndedJob
-from router.model.policy import BrokerPolicy
+from router.model.policy import BrokerPolicy, RetryPolicy
 from router.model.record import DecisionRecord
 from router.model.task import Task
 from router.model.world import CATALOGUE, EVENT_LOG, World
@@ -47,15 +50,21 @@ class Counts:
     """Jobs moved, by the reason's tag."""
     refusals: dict[str, int] = field(default_factory=dict)
     """Sites refused in decisions, by the reason's tag."""
+    failures: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Jobs that failed, by the cause's tag and whose fault it is."""
 
     def add(self, action: Action, outcome: str) -> None:
         """Count one action."""
-        kind = "move" if isinstance(action, Place) and action.is_move else type(action).__name__.lower()
+        kind = kind_of(action)
         self.decisions[kind, outcome] = self.decisions.get((kind, outcome), 0) + 1
         if isinstance(action, Place) and action.is_move:
             tag = action.decision.tag
             self.moves[tag] = self.moves.get(tag, 0) + action.count
-        if not isinstance(action, Release) and isinstance(action.verdicts, Verdicts | Scored):
+        if isinstance(action, Diagnose) and outcome == "applied":
+            cause = tagged(action.remedy.cause)
+            key = (cause.tag, str(cause.fault))
+            self.failures[key] = self.failures.get(key, 0) + action.count
+        if isinstance(action, Place | Wait) and isinstance(action.verdicts, Verdicts | Scored):
             for tag, count in action.verdicts.refusals().items():
                 self.refusals[tag] = self.refusals.get(tag, 0) + count
 
@@ -72,6 +81,7 @@ class Route:
     clock: Clock
     events: EventSource | None = None
     """None: nobody writes an event log; outcomes of sites are then what history shows."""
+    retry: RetryPolicy = RetryPolicy()
     keep: Callable[[World], None] = lambda _: None
     """Gets every world in which something is decided."""
     leader: Leader = field(default_factory=Alone)
@@ -94,7 +104,8 @@ class Route:
         if not self.world.stale:
             self._note_glideins(self.world)
             self.memory.settle_all(settle(self.memory.open(), self.world.jobs))
-        news = self._news(prudent(decide(self.world, self.policy), self.world))
+        treatment = () if self.world.stale else treat(self.world, self.retry)
+        news = self._news([*prudent(decide(self.world, self.policy), self.world), *treatment])
         actions = [self._signed(action) for action in news]
         if any(isinstance(action, Place) for action in actions):
             actions = self.pressure.admitted(actions, self._duty_cycle())
@@ -217,6 +228,18 @@ class Route:
         self.pressure.went(count, self.monotonic() - started)
         return placed
 
+    def _treat(self, actions: Sequence[Action]) -> Iterator[tuple[int, str]]:
+        """Do what concerns failed jobs; yields the index of each action and what became of it."""
+        found = [(index, action) for index, action in enumerate(actions) if isinstance(action, Diagnose)]
+        due = [(index, action) for index, action in enumerate(actions) if isinstance(action, Mend)]
+        if not self.policy.bind:
+            yield from ((index, "tagged") for index, _ in (*found, *due))
+            return
+        written = self.pool.diagnose_all([action for _, action in found])
+        yield from ((index, _outcome(count)) for (index, _), count in zip(found, written, strict=True))
+        mended = self.pool.mend_all([action for _, action in due])
+        yield from ((index, _outcome(count)) for (index, _), count in zip(due, mended, strict=True))
+
     def _do(self, actions: Sequence[Action]) -> Iterator[tuple[int, str]]:
         """Do the actions; yields the index of each and what became of it."""
         placed = [(index, action) for index, action in enumerate(actions) if isinstance(action, Place)]
@@ -225,9 +248,10 @@ class Route:
             placed = []
         jobs = self._place([action for _, action in placed])
         yield from ((index, _outcome(count)) for (index, _), count in zip(placed, jobs, strict=True))
+        yield from self._treat(actions)
         for index, action in enumerate(actions):
             match action:
-                case Place():
+                case Place() | Diagnose() | Mend():
                     pass
                 case Wait():
                     yield index, "applied"
@@ -253,13 +277,30 @@ def _one_wait_each(actions: Iterable[Action]) -> list[Action]:
     return list(found.values())
 
 
+def kind_of(action: Action) -> str:
+    """What kind of action it is, for counting."""
+    match action:
+        case Place():
+            return "move" if action.is_move else "place"
+        case Diagnose():
+            return "give-up" if action.remedy.cure is Cure.NONE else "retry"
+    return type(action).__name__.lower()
+
+
 def _outcome(jobs: int) -> str:
     return "applied" if jobs else "superseded"
 
 
 def words_of(action: Action) -> str:
     """What an action says, in a line."""
-    return f"{action.count} job(s) {action.decision.words}" if isinstance(action, Place) else action.words
+    match action:
+        case Place():
+            return f"{action.count} job(s) {action.decision.words}"
+        case Diagnose():
+            return f"{action.count} job(s) {action.words}"
+        case Mend():
+            return f"{action.count} job(s) released: {action.words}"
+    return action.words
 
 
 def _said(last: DecisionRecord | None, action: Action) -> bool:
@@ -272,5 +313,7 @@ def _said(last: DecisionRecord | None, action: Action) -> bool:
         return False
     if isinstance(action, Release):
         return last.kind == "release"
+    if isinstance(action, Diagnose | Mend):
+        return (last.epoch, last.tag) == (action.remedy.hold, action.remedy.cause)
     made = action.decision
     return (last.epoch, last.sites, last.came_from) == (made.epoch, made.sites, made.came_from)

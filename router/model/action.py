@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from router.model.job import Decision, Kind
+from router.model.job import Decision, Hold, Kind, Remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,42 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnose:
+    """Write into held jobs of a cluster why they failed, and what is done about it."""
+
+    cluster: int
+    task: str
+    batch: str
+    count: int
+    hold: Hold
+    old: Remedy | None
+    """What they carry of an earlier hold."""
+    remedy: Remedy
+
+    @property
+    def words(self) -> str:
+        """Why."""
+        return self.remedy.words
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """Carry out what a remedy that is due says, then release the jobs."""
+
+    cluster: int
+    task: str
+    batch: str
+    count: int
+    hold: Hold
+    remedy: Remedy
+
+    @property
+    def words(self) -> str:
+        """Why."""
+        return self.remedy.words
+
+
+@dataclass(frozen=True, slots=True)
 class StartGlideins:
     """Submit further glideins of an entry."""
 
@@ -122,5 +158,6 @@ class StopGlideins:
     words: str
 
 
-Action = Place | Wait | Release
+Treatment = Diagnose | Mend
+Action = Place | Wait | Release | Treatment
 PilotAction = StartGlideins | StopGlideins

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from router.model.action import Advice, Choice
+from router.model.cause import Fault
 from router.model.files import Dataset
 from router.model.job import SUBMITTED_HELD, EndedJob, JobGroup, JobState
 from router.model.payload import Payload
@@ -51,6 +52,25 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Held jobs of a task that failed of the same, and what becomes of them."""
+
+    cause: str
+    """The cause's tag."""
+    words: str
+    fault: Fault
+    jobs: int
+    site: str
+    """Where they failed."""
+    tries: int
+    """Retries they have had."""
+    remedy: str
+    """What is done about it, and why; empty: the router has not looked at them yet."""
+    due: float
+    """When, in seconds since the epoch; 0: nothing is done."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskStatus:
     """Where the jobs of a task are."""
 
@@ -63,6 +83,11 @@ class TaskStatus:
     """Jobs that were moved, each counted once a move."""
     jobs: int
     problems: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    retried: int = 0
+    """Jobs that the router mended and let run again, each counted once a retry."""
+    lost: int = 0
+    """Finished jobs whose output the catalogue has not, or has no copy of."""
 
     @property
     def done(self) -> bool:
@@ -84,6 +109,7 @@ class BatchWhy:
     groups: tuple[JobGroup, ...]
     choice: Choice
     history: tuple[DecisionRecord, ...]
+    failures: tuple[Failure, ...] = ()
     advice: tuple[Advice, ...] = ()
     """What would have to change for its idle jobs to start sooner; only the default policy estimates that."""
     policy: str = POLICIES[0]
@@ -96,7 +122,6 @@ def task_status(
     groups: Iterable[JobGroup],
     ended: Iterable[EndedJob],
     decisions: Iterable[DecisionRecord],
-    problems: tuple[str, ...] = (),
 ) -> TaskStatus:
     """Where the `jobs` jobs of a task are: its groups in the queue, its jobs that ended, the decisions on it."""
     counts: dict[str, int] = {}
@@ -111,8 +136,9 @@ def task_status(
         counts[job.state] = counts.get(job.state, 0) + 1
         if job.state is JobState.FINISHED and job.site:
             finished[job.site] = finished.get(job.site, 0) + 1
-    moved = sum(record.jobs for record in decisions if record.kind == "move" and record.outcome == "applied")
-    return TaskStatus(task, counts, running, finished, moved, jobs, problems)
+    applied = [record for record in decisions if record.outcome == "applied"]
+    moved, retried = (sum(each.jobs for each in applied if each.kind == kind) for kind in ("move", "mend"))
+    return TaskStatus(task, counts, running, finished, moved, jobs, retried=retried)
 
 
 def state_of(group: JobGroup) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from router.model import names
+from router.model.cause import Cure
 from router.model.node import Gpus, Platform
 from router.model.payload import Requests
 
@@ -58,8 +59,46 @@ class Decision:
         The queue's strings know no escape but that of the quote, so that a backslash before the closing quote would
         destroy the attribute: each becomes a slash.
         """
-        words = names.CONTROL.sub(" ", self.words[:MAX_WORDS]).replace("\\", "/")
-        return replace(self, words=words)
+        return replace(self, words=_carried(self.words))
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What the router does about a job's last hold, as it travels in the job's ad (attribute RouterRemedy).
+
+    It is written while the job is held, and carried out when it is due. One that answers an earlier hold than the
+    job's last is history: the job was released, and failed again.
+    """
+
+    hold: int
+    """The hold it answers: the job's NumHolds."""
+    tries: int
+    """Retries that the router has given the job, this one included."""
+    cause: str
+    """Tag of the cause."""
+    cure: Cure
+    site: str
+    """Where the job failed."""
+    avoid: tuple[str, ...]
+    """Sites it is kept away from …"""
+    until: int
+    """… up to this time, in seconds since the epoch."""
+    words: str
+    due: int
+    """When to carry it out, in seconds since the epoch."""
+    memory_mb: int = 0
+    """What the job asks for from now on; 0: as before."""
+    walltime_s: int = 0
+    """The same for its time."""
+
+    @property
+    def carried(self) -> "Remedy":
+        """The remedy as an ad can carry it, as `Decision.carried`."""
+        return replace(self, words=_carried(self.words))
+
+
+def _carried(words: str) -> str:
+    return names.CONTROL.sub(" ", words[:MAX_WORDS]).replace("\\", "/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +113,8 @@ class Kind:
     group: str
     writes: bool
     fixed: bool
+    remedy: Remedy | None
+    """What they carry of their last failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +148,47 @@ class JobGroup:
     """Whether they leave outputs at the site where they run."""
     fixed: bool = False
     """The user asked that glideroute never moves them."""
+    wrapped: bool = False
+    """They run in our wrapper, whose exit codes we know."""
+    holds: int = 0
+    """How often they have been held."""
+    remedy: Remedy | None = None
 
     @property
     def kind(self) -> Kind:
         """What tells them from other jobs of the cluster."""
         return Kind(
-            self.requests, self.dataset, self.held_by, self.allow, self.block, self.group, self.writes, self.fixed
+            self.requests,
+            self.dataset,
+            self.held_by,
+            self.allow,
+            self.block,
+            self.group,
+            self.writes,
+            self.fixed,
+            self.remedy,
         )
+
+    @property
+    def hold(self) -> "Hold":
+        """Why and where they are held."""
+        return Hold(self.hold_code, self.hold_subcode, self.holds, self.site)
+
+    def avoided(self, now: float) -> tuple[str, ...]:
+        """Sites where they failed and are not to run again for a while."""
+        return self.remedy.avoid if self.remedy and now < self.remedy.until else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One hold: what tells jobs that are held alike from others."""
+
+    code: int
+    """HTCondor's HoldReasonCode."""
+    subcode: int
+    number: int
+    """The job's NumHolds."""
+    site: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,28 @@ class BrokerPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How failed jobs are retried; PanDA's rules and CRAB's post-job script are the models."""
+
+    retry: bool = True
+    """False: held jobs stay held, and nothing is written into them (mode `hold`)."""
+    tries: int = 3
+    """Retries of one job, whatever it failed of; PanDA's limit of failed attempts."""
+    delay_s: float = 300.0
+    """Before the first retry at the same sites, in seconds; twice as long each further time."""
+    most_delay_s: float = 3600.0
+    """No retry waits longer than this, in seconds."""
+    growth: float = 1.3
+    """A job that ran out of memory or time gets this many times what it asked for; CRAB's factor."""
+    most_memory_mb: int = 16_384
+    """No retry asks for more memory than this, in MB."""
+    most_walltime_s: int = 172_800
+    """No retry asks for more time than this, in seconds."""
+    avoid_s: float = 21_600.0
+    """A job stays away from a site where it failed for this long, in seconds; PanDA's 6 h."""
+
+
+@dataclass(frozen=True, slots=True)
 class DemandPolicy:
     """How glideins are asked for; the numbers are GlideinWMS's frontend's where it has them."""
 

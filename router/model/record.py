@@ -25,8 +25,9 @@ class DecisionRecord:
     task: str
     batch: str
     kind: str
-    """`place`, `move`, `wait` or `release`."""
+    """`place`, `move`, `wait` or `release`; of failed jobs `retry`, `give-up` or `mend`."""
     epoch: int
+    """The decision's; of failed jobs the number of the hold."""
     jobs: int
     sites: tuple[str, ...]
     came_from: tuple[str, ...]

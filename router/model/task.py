@@ -58,6 +58,8 @@ class Shape:
     """Sites where the owner has used up the quota for outputs."""
     full: tuple[str, ...] = ()
     """Loaded sites where the owner has many idle jobs already."""
+    avoid: tuple[str, ...] = ()
+    """Sites where jobs of it failed lately for a reason that may be the site's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,22 @@ class Task:
     def outputs(self) -> str:
         """The directory of the catalogue that its jobs, and nobody else's, may write to."""
         return f"/user/{self.owner}/{self.id}"
+
+    def output(self, name: str, job: str) -> str:
+        """The logical name of what a job leaves as `name`."""
+        return f"{self.outputs}/{numbered(name, job)}"
+
+
+def merges(payload: Payload) -> tuple[tuple[str, str], ...]:
+    """The names of the merge jobs, one for each output that is merged, with the output."""
+    merged = [output.name for output in payload.outputs if output.merge]
+    return tuple((f"merge{i}" if len(merged) > 1 else "merge", name) for i, name in enumerate(merged))
+
+
+def numbered(name: str, job: str) -> str:
+    """A file name with a job's in it: `hist_0003.root`."""
+    stem, dot, suffix = name.partition(".")
+    return f"{stem}_{job}{dot}{suffix}"
 
 
 def inputs_of(chunks: tuple[Chunk, ...]) -> Inputs:

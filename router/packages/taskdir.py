@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from router.errors import RouterError, UserError
@@ -46,6 +46,12 @@ class TaskDirectory:
                 (self.path / "jobs" / f"{name}.json").write_text(text)
         except OSError as error:
             raise RouterError(f"The task's directory {self.path} cannot be written: {error.strerror}.") from None
+
+    def parts(self, batch: str) -> Iterator[str]:
+        """The descriptions of a batch's jobs, and of those of it that were made again, part by part."""
+        for path in sorted((self.path / "jobs").glob(f"{names.name(batch)}-*.json")):
+            if text := self._read(path.parent, path.name):
+                yield text
 
     def report(self, job: str) -> str | None:
         """The report of a job; None while there is none. Of one that is too long, the beginning."""

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from router.model import names
-from router.model.job import Decision, EndedJob, JobGroup, JobState, Kind, SlotGroup
+from router.model.cause import Cure
+from router.model.job import Decision, EndedJob, JobGroup, JobState, Kind, Remedy, SlotGroup
 from router.model.node import UNKNOWN, Gpus, Platform, image_kind, system_of
 from router.model.payload import Requests
 from router.model.pilot import ValidationFailure
@@ -56,6 +57,7 @@ KIND = (
     "RouterBlockSites",
     "RouterFixed",
     "AcctGroup",
+    "RouterRemedy",
 )
 """What Kind is made of."""
 
@@ -72,6 +74,8 @@ JOB = (
     "MachineAttrGLIDEIN_Site0",
     "HoldReasonCode",
     "HoldReasonSubCode",
+    "NumHolds",
+    "RouterWrapper",
     "QDate",
 )
 
@@ -204,6 +208,39 @@ def left(value: object) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(found.items()))
 
 
+CURES = frozenset(Cure)
+
+
+def remedy(value: object) -> Remedy | None:
+    """What the attribute RouterRemedy holds; None when it is no remedy of ours."""
+    if not isinstance(value, dict) or value.get("Cure") not in CURES or not isinstance(value.get("Hold"), int):
+        return None
+    return Remedy(
+        hold=number(value, "Hold"),
+        tries=number(value, "Tries"),
+        cause=text(value, "Cause"),
+        cure=Cure(value["Cure"]),
+        site=word(value, "Site"),
+        avoid=words(value.get("Avoid")),
+        until=number(value, "Until"),
+        words=text(value, "Words"),
+        due=number(value, "Due"),
+        memory_mb=number(value, "MemoryMb"),
+        walltime_s=60 * number(value, "WalltimeMins"),
+    )
+
+
+def remedy_text(made: Remedy) -> str:
+    """A remedy as ClassAd text for the attribute RouterRemedy; `made` is as an ad can carry it."""
+    more = f"MemoryMb = {made.memory_mb}; " if made.memory_mb else ""
+    more += f"WalltimeMins = {made.walltime_s // 60}; " if made.walltime_s else ""
+    return (
+        f"[ Hold = {made.hold}; Tries = {made.tries}; Cause = {quoted(made.cause)}; Cure = {quoted(made.cure)}; "
+        f"Site = {quoted(made.site)}; Avoid = {site_list(made.avoid)}; Until = {made.until}; {more}"
+        f"Due = {made.due}; Words = {quoted(made.words)} ]"
+    )
+
+
 def is_own(value: object) -> bool:
     """Whether a decision says that it was written into the jobs' own ads, and not into their cluster's."""
     return isinstance(value, dict) and value.get("Own") is True
@@ -285,6 +322,9 @@ def job_group(row: Row) -> JobGroup:
         hold_subcode=number(row, "HoldReasonSubCode"),
         oldest=number(row, "QDate"),
         fixed=row.get("RouterFixed") is True,
+        wrapped=number(row, "RouterWrapper") > 0,
+        holds=number(row, "NumHolds"),
+        remedy=remedy(row.get("RouterRemedy")),
         writes=row.get("RouterOutputs") is True,
     )
 

@@ -1,12 +1,12 @@
 """The real Pool: a VO's schedd and collector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from router.model.action import Place
+from router.model.action import Diagnose, Mend, Place
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import ValidationFailure
-from router.pool import ads, placing
+from router.pool import ads, mending, placing
 from router.ports import JobLine, JobQueue
 from router.render.encode import quoted
 
@@ -25,6 +25,8 @@ LINE = (
     "HoldReason",
     "RouterReason",
     "JobCurrentStartDate",
+    "NumVacates",
+    "VacateReasonCode",
 )
 
 
@@ -37,7 +39,7 @@ class CondorPool:
 
     def jobs(self) -> tuple[JobGroup, ...]:
         """All vanilla jobs in the queue, grouped by the schedd."""
-        return tuple(ads.job_group(row) for row in self._queue.count("JobUniverse == 5", ads.JOB))
+        return _added_up(ads.job_group(row) for row in self._queue.count("JobUniverse == 5", ads.JOB))
 
     def described(self, text: str) -> tuple[JobGroup, ...]:
         """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
@@ -85,6 +87,14 @@ class CondorPool:
         """Release the held jobs of a cluster. Returns how many."""
         return self._queue.act("Release", f"ClusterId == {cluster} && JobStatus == 5", reason)
 
+    def diagnose_all(self, actions: Sequence[Diagnose]) -> tuple[int, ...]:
+        """Write remedies into jobs that are held as the decisions saw them; returns how many carry each now."""
+        return mending.diagnose_all(self._queue, actions)
+
+    def mend_all(self, actions: Sequence[Mend]) -> tuple[int, ...]:
+        """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
+        return mending.mend_all(self._queue, actions)
+
     def task_lines(self, task: str) -> tuple[JobLine, ...]:
         """The jobs of a task that are in the queue, one by one."""
         return tuple(_line(row) for row in self._queue.query(_of_task(task), LINE))
@@ -110,6 +120,15 @@ class CondorPool:
         return self._queue.act("Release", f"{_of_task(task)} && JobStatus == 5 && HoldReasonCode =!= 15", reason)
 
 
+def _added_up(groups: Iterable[JobGroup]) -> tuple[JobGroup, ...]:
+    """Groups that differ in nothing but their number, as one: idle jobs ran before at different sites."""
+    counts: dict[JobGroup, int] = {}
+    for group in groups:
+        alike = replace(group, count=0)
+        counts[alike] = counts.get(alike, 0) + group.count
+    return tuple(replace(group, count=count) for group, count in counts.items())
+
+
 def _of_task(task: str) -> str:
     return f"RouterTask =?= {quoted(task)}"  # `==` would not tell capital letters from small ones
 
@@ -128,4 +147,6 @@ def _line(row: Mapping[str, object]) -> JobLine:
         sites=ads.words(row.get("DESIRED_Sites")),
         reason=ads.text(row, "HoldReason") if held else ads.text(row, "RouterReason"),
         started=float(ads.number(row, "JobCurrentStartDate")),
+        vacates=ads.number(row, "NumVacates"),
+        vacate_code=ads.number(row, "VacateReasonCode"),
     )

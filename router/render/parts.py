@@ -5,13 +5,13 @@ them. So a batch is cut into parts; a job is sent its part, and told its own nam
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from router.model.files import Located
 from router.model.payload import Payload
-from router.model.task import MERGE_BATCH, Batch, Chunk, Task
+from router.model.task import MERGE_BATCH, Batch, Chunk, Task, merges, numbered
 
 VERSION = 2
 MERGER = "merge_files.py"
@@ -61,7 +61,7 @@ def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
                 for piece in chunk.pieces
             ],
             "outputs": [
-                {"name": output.name, "lfn": f"{directory}/{_numbered(output.name, chunk.job)}"}
+                {"name": output.name, "lfn": f"{directory}/{numbered(output.name, chunk.job)}"}
                 for output in payload.outputs
             ],
         }
@@ -77,22 +77,37 @@ def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
     )
 
 
+def part_again(texts: Iterable[str], batch: str, jobs: Collection[str]) -> str:
+    """The description of `jobs` as a part of another batch, from the texts of the parts they were in.
+
+    Raises ValueError where a job is in none of them.
+    """
+    found: dict[str, Any] = {}
+    alike: dict[str, Any] = {}
+    for text in texts:
+        part = json.loads(text)
+        if mine := {job: part["jobs"][job] for job in jobs if job in part["jobs"]}:
+            found |= mine
+            alike = {**part, "batch": batch}
+    if missing := sorted(set(jobs) - set(found)):
+        raise ValueError(f"nothing describes job {missing[0]}")
+    return json.dumps({**alike, "jobs": found})
+
+
 def merge_jobs(payload: Payload) -> tuple[str, ...]:
     """The names of the merge jobs: one for each output that is merged."""
-    count = sum(output.merge for output in payload.outputs)
-    return tuple(f"merge{i}" if count > 1 else "merge" for i in range(count))
+    return tuple(job for job, _ in merges(payload))
 
 
 def merge_text(task: Task, expected: int, directory: str) -> str:
     """What the wrappers of the merge jobs read, a part of its own; each joins `expected` files."""
-    merged = [output for output in task.payload.outputs if output.merge]
     jobs = {
         job: {
-            "arguments": [output.name],
-            "merge": {"parts_of": output.name, "expected_parts": expected},
-            "outputs": [{"name": output.name, "lfn": f"{directory}/{_numbered(output.name, 'merged')}"}],
+            "arguments": [output],
+            "merge": {"parts_of": output, "expected_parts": expected},
+            "outputs": [{"name": output, "lfn": f"{directory}/{numbered(output, 'merged')}"}],
         }
-        for job, output in zip(merge_jobs(task.payload), merged, strict=True)
+        for job, output in merges(task.payload)
     }
     return _json(task, MERGE_BATCH, jobs, executable=MERGER, environment={}, inputs=[])
 
@@ -110,8 +125,3 @@ def _input(located: Located) -> dict[str, Any]:
         "adler32": file.adler32,
         "replicas": [{"se": r.se, "site": r.site, "pfn": r.pfn} for r in located.replicas],
     }
-
-
-def _numbered(name: str, job: str) -> str:
-    stem, dot, suffix = name.partition(".")
-    return f"{stem}_{job}{dot}{suffix}"

@@ -1,8 +1,8 @@
 """The file catalogue: logical names, their copies, and datasets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from router.errors import NotFound, UserError
 from router.model import names
@@ -25,7 +25,8 @@ class Catalogue:
     def register(self, found: Iterable[Located], owner: str, now: float) -> None:
         """Add files with their copies; what is already there stays. All of it happens, or nothing.
 
-        Raises UserError where a name is not allowed, or a file is registered with another size or checksum.
+        Raises UserError where a name is not allowed, or a file is registered with another size or checksum. A file of
+        which no copy is left may be made again by its owner, and then be another.
         """
         wanted = {located.file.lfn: located for located in found}
         for lfn in wanted:
@@ -35,8 +36,7 @@ class Catalogue:
                 raise UserError(f"Cannot register a file: {error}") from None
         with self._db.write() as connection:
             known = _files(connection, wanted)
-            for lfn, file in known.items():
-                _same(file, wanted[lfn].file)
+            _refuse_changed(connection, known, wanted, owner)
             fresh = [located.file for lfn, located in wanted.items() if lfn not in known]
             if fresh:
                 connection.execute(insert(files), [_file_row(file, owner, now) for file in fresh])
@@ -102,6 +102,12 @@ class Catalogue:
         with self._db.read() as connection:
             return sorted(connection.execute(query).scalars())
 
+    def held(self, directory: str) -> list[str]:
+        """Every registered name below `directory` of which there is a copy, sorted."""
+        below = replicas.c.lfn.startswith(directory.rstrip("/") + "/", autoescape=True)
+        with self._db.read() as connection:
+            return sorted(connection.execute(select(replicas.c.lfn).where(below).distinct()).scalars())
+
     def remove_replica(self, lfn: str, se: str) -> None:
         """Forget one copy of a file."""
         with self._db.write() as connection:
@@ -163,12 +169,25 @@ class Catalogue:
         return found
 
 
-def _same(known: File, given: File) -> None:
-    if (known.size, known.adler32) != (given.size, given.adler32):
-        raise UserError(
-            f"{given.lfn} is registered with {known.size} bytes and adler32 {known.adler32}, and this file has "
-            f"{given.size} bytes and {given.adler32}. Files never change: register it under another name."
-        )
+def _refuse_changed(
+    connection: Connection, known: Mapping[str, File], wanted: Mapping[str, Located], owner: str
+) -> None:
+    for lfn, file in known.items():
+        given = wanted[lfn].file
+        changed = (file.size, file.adler32) != (given.size, given.adler32)
+        if changed and not _replace_lost(connection, given, owner):
+            raise UserError(
+                f"{lfn} is registered with {file.size} bytes and adler32 {file.adler32}, and this file has "
+                f"{given.size} bytes and {given.adler32}. Files never change: register it under another name."
+            )
+
+
+def _replace_lost(connection: Connection, file: File, owner: str) -> bool:
+    """Let a file take the place of one of which its owner has no copy left."""
+    held = select(replicas.c.lfn).where(replicas.c.lfn == file.lfn).exists()
+    mine = (files.c.lfn == file.lfn) & (files.c.owner == owner) & ~held
+    told = {"size": file.size, "adler32": file.adler32, "events": file.events}
+    return connection.execute(update(files).where(mine).values(told)).rowcount > 0
 
 
 def _file_row(file: File, owner: str, now: float) -> dict[str, object]:

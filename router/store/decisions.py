@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from router.model.action import Place, Refusal, Release, Verdict, Wait
+from router.model.action import Action, Diagnose, Mend, Place, Refusal, Release, Verdict, Wait
+from router.model.cause import Cure
 from router.model.record import DecisionRecord, OpenDecision
 from router.store.schema import Database, decisions
 
@@ -26,11 +27,11 @@ class DecisionLog:
         """Keep the log in `database`."""
         self._db = database
 
-    def note(self, action: Place | Wait | Release, now: float) -> int:
+    def note(self, action: Action, now: float) -> int:
         """`note_all` for one action."""
         return self.note_all((action,), now)[0]
 
-    def note_all(self, actions: Sequence[Place | Wait | Release], now: float) -> list[int]:
+    def note_all(self, actions: Sequence[Action], now: float) -> list[int]:
         """Write down actions that are about to be applied; returns their numbers for `settle_all`.
 
         An action that was tried before and not applied keeps its row, which is open again: a router that dies after
@@ -105,7 +106,7 @@ def _tried(row: Mapping[str, Any], last: Row[Any] | None) -> int | None:
     return int(last.id) if same else None
 
 
-def _row(action: Place | Wait | Release, now: float) -> dict[str, Any]:
+def _row(action: Action, now: float) -> dict[str, Any]:
     row: dict[str, Any] = {
         "cluster": action.cluster,
         "task": action.task,
@@ -142,7 +143,22 @@ def _row(action: Place | Wait | Release, now: float) -> dict[str, Any]:
             }
         case Release():
             row |= {"kind": "release", "tag": "parts-ready", "words": action.words}
+        case Diagnose() | Mend():
+            row |= _treatment(action)
     return row
+
+
+def _treatment(action: Diagnose | Mend) -> dict[str, Any]:
+    kind = "mend" if isinstance(action, Mend) else "give-up" if action.remedy.cure is Cure.NONE else "retry"
+    return {
+        "kind": kind,
+        "batch": action.batch,
+        "epoch": action.remedy.hold,
+        "jobs": action.count,
+        "came_from": action.hold.site,
+        "tag": action.remedy.cause,
+        "words": action.words,
+    }
 
 
 def _dump(verdicts: Sequence[Verdict]) -> str:

@@ -6,7 +6,7 @@ The pool is the truth of where a job is; the ledger remembers intent, reasons an
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, case, func, insert, select, update
+from sqlalchemy import Row, and_, case, func, insert, literal, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.errors import NotFound
@@ -17,6 +17,7 @@ from router.model.site import Outcomes, Pace, SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.model.world import TaskProgress
 from router.store.schema import (
+    LOST,
     READ,
     UNREAD,
     UNUSABLE,
@@ -132,11 +133,17 @@ class Ledger:
         with self._db.write() as connection:
             statement = upsert(ended)
             told = {name: statement.excluded[name] for name in rows[0] if name not in ("cluster", "proc")}
-            connection.execute(statement.on_conflict_do_update(index_elements=["cluster", "proc"], set_=told), rows)
+            kept = ended.c.report != LOST
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["cluster", "proc"], set_=told, where=kept), rows
+            )
 
     def ended(self, task: str) -> list[EndedJob]:
-        """How the jobs of a task ended, by cluster and process; jobs of others that claim to be of it are none."""
-        mine = and_(ended.c.task == task, ended.c.owner == tasks.c.owner)
+        """How the jobs of a task ended, by cluster and process; jobs of others that claim to be of it are none.
+
+        Jobs that are made again have not ended.
+        """
+        mine = and_(ended.c.task == task, ended.c.owner == tasks.c.owner, ended.c.report != LOST)
         query = (
             select(ended).join(tasks, tasks.c.id == ended.c.task).where(mine).order_by(ended.c.cluster, ended.c.proc)
         )
@@ -163,6 +170,36 @@ class Ledger:
         with self._db.write() as connection:
             found = and_(ended.c.cluster == job.cluster, ended.c.proc == job.proc)
             connection.execute(update(ended).where(found).values(report=READ if usable else UNUSABLE))
+
+    def read(self, task: str) -> list[EndedJob]:
+        """The jobs of a task that ended and whose report has been read, or was given up."""
+        with self._db.read() as connection:
+            query = select(ended.c.cluster, ended.c.proc).where(ended.c.task == task, ended.c.report != UNREAD)
+            known = {(row.cluster, row.proc) for row in connection.execute(query)}
+        return [job for job in self.ended(task) if (job.cluster, job.proc) in known]
+
+    def make_again(self, task: str, key: str, jobs: Sequence[EndedJob]) -> None:
+        """Count `jobs` of one batch as not ended, and give them to a batch `key` that is not injected yet."""
+        batch, ids = jobs[0].batch, [(job.cluster, job.proc) for job in jobs]
+        with self._db.write() as connection:
+            for part in (ids[start : start + 400] for start in range(0, len(ids), 400)):
+                found = tuple_(ended.c.cluster, ended.c.proc).in_(part)
+                connection.execute(update(ended).where(found).values(report=LOST, batch=key))
+            mine = and_(batches.c.task == task, batches.c.key == batch)
+            if key == batch:
+                connection.execute(update(batches).where(mine).values(cluster=None))
+                return
+            connection.execute(update(batches).where(mine).values(jobs=batches.c.jobs - len(jobs)))
+            connection.execute(insert(batches).values(task=task, key=key, jobs=len(jobs)))
+            same = and_(batch_inputs.c.task == task, batch_inputs.c.batch == batch)
+            copied = select(batch_inputs.c.task, literal(key), batch_inputs.c.lfn).where(same)
+            connection.execute(insert(batch_inputs).from_select(["task", "batch", "lfn"], copied))
+
+    def to_make_again(self, task: str) -> list[EndedJob]:
+        """The jobs that were counted as not ended, with the batch they were given to."""
+        with self._db.read() as connection:
+            query = select(ended).where(ended.c.task == task, ended.c.report == LOST)
+            return [_ended(row) for row in connection.execute(query.order_by(ended.c.cluster, ended.c.proc))]
 
     def outcomes(self, since: float) -> dict[str, Outcomes]:
         """How jobs ended at each site after `since`, seconds since the epoch."""

@@ -31,8 +31,8 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 from router.errors import RouterError, TemporaryError
 
 VERSION = 1
-UNREAD, READ, UNUSABLE = 0, 1, 2
-"""What is known of an ended job's report."""
+UNREAD, READ, UNUSABLE, LOST = 0, 1, 2, 3
+"""What is known of an ended job's report; LOST: its outputs are gone, and another job makes them again."""
 BUSY_MS = 10_000
 
 metadata = MetaData()

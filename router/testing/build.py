@@ -9,8 +9,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from router.model.action import Place
+from router.model.cause import Cure
 from router.model.files import Dataset, File, Located, Replica, StorageElement
-from router.model.job import Decision, EndedJob, JobGroup, JobState
+from router.model.job import FAILED, Decision, EndedJob, JobGroup, JobState, Remedy
 from router.model.payload import Output, Payload, Requests
 from router.model.pilot import Entry, EntryState, GlideinState, ValidationFailure
 from router.model.site import Limits, Outcomes, Site
@@ -48,6 +49,22 @@ def a_group(cluster: int = 1, **changes: Any) -> JobGroup:
     """Ten idle jobs of alice's that nobody has placed; requests are fields like the others."""
     requests = changes.pop("requests", replace(Requests(), **_split_off(Requests, changes)))
     default = JobGroup(cluster, "alice", JobState.IDLE, 10, task="zmumu-1", batch="b0", requests=requests)
+    return replace(default, **changes)
+
+
+def a_failed_group(cluster: int = 1, **changes: Any) -> JobGroup:
+    """Ten jobs of our wrapper's that failed for the first time, at SITE_A, where an input could not be read."""
+    default = {
+        "state": JobState.HELD, "hold_code": FAILED, "hold_subcode": 71, "holds": 1, "site": "SITE_A",
+        "wrapped": True, "sites": ("SITE_A",),
+    }  # fmt: skip
+    return a_group(cluster, **{**default, **changes})
+
+
+def a_remedy(**changes: Any) -> Remedy:
+    """A first retry away from SITE_A, due at noon."""
+    noon = int(NOON)
+    default = Remedy(1, 1, "stage-in-failed", Cure.ELSEWHERE, "SITE_A", ("SITE_A",), noon + 21_600, "failed", noon)
     return replace(default, **changes)
 
 

@@ -104,6 +104,8 @@ def _group(values: Mapping[str, str]) -> JobGroup:
         group=values.get("acctgroup", "").strip('"'),
         hold_code=SUBMITTED_ON_HOLD if held else 0,
         fixed=values.get("routerfixed", "").lower() == "true",
+        wrapped=_number(values, "routerwrapper", 0) > 0,
+        holds=int(held),
         writes=values.get("routeroutputs", "").lower() == "true",
     )
 

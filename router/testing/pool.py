@@ -7,23 +7,26 @@ served, by site and cores.
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
-from router.model.action import Place
+from router.model.action import Diagnose, Mend, Place
+from router.model.cause import Cure
 from router.model.event import EventKind, JobEvent
-from router.model.job import EndedJob, JobGroup, JobState, SlotGroup
+from router.model.job import EndedJob, Hold, JobGroup, JobState, Remedy, SlotGroup
 from router.model.pilot import ValidationFailure
 from router.ports import Clock, JobLine
 from router.testing.clock import FakeClock
 from router.testing.description import SUBMITTED_ON_HOLD, described_ads, described_job
+from router.testing.schedd import FakeGlidein, FakeJob, FakeSchedd
 
 ROUTER = "router"
 """The identity that may change others' jobs and the router's attributes."""
 OVERLAP_S = 60
 """History is told again this far back, as the real pool does."""
+HELD_BY_HAND = 1
 FAILED = 3
-"""HTCondor's HoldReasonCode of a job that its own policy held (condor_holdcodes.h)."""
+"""HTCondor's HoldReasonCodes of a job that a person, or its own policy, held (condor_holdcodes.h)."""
 
 Point = Literal[
     "jobs",
@@ -38,6 +41,11 @@ Point = Literal[
     "place applied",
     "release",
     "release applied",
+    "diagnose",
+    "diagnose applied",
+    "mend",
+    "mend edited",
+    "mend applied",
     "submit",
     "submit applied",
     "remove",
@@ -46,50 +54,6 @@ Point = Literal[
     "retry applied",
 ]
 """Where a call may break: before anything is changed; between the two edits of a placement; after all is applied."""
-
-
-@dataclass(eq=False)
-class FakeGlidein:
-    """A glidein that has joined: one partitionable slot."""
-
-    site: str
-    entry: str = ""
-    cores: int = 1
-    memory_mb: int = 16_384
-    disk_mb: int = 102_400
-
-
-@dataclass(eq=False)
-class FakeJob:
-    """One job, in the queue or in the history."""
-
-    proc: int
-    job: str
-    like: JobGroup
-    """What it shares with others, in a group of one."""
-    glidein: FakeGlidein | None = None
-    reason: str = ""
-    started: float = 0.0
-    starts: int = 0
-    ended: float = 0.0
-    exit_code: int | None = None
-
-
-@dataclass
-class FakeSchedd:
-    """What all identities see alike."""
-
-    clock: Clock
-    queue: list[FakeJob] = field(default_factory=list)
-    history: list[FakeJob] = field(default_factory=list)
-    glideins: list[FakeGlidein] = field(default_factory=list)
-    refused: list[ValidationFailure] = field(default_factory=list)
-    events: list[JobEvent] = field(default_factory=list)
-    """What the event log would tell, oldest first."""
-    duty: float | None = 0.1
-    """Share of its time that it is busy."""
-    faults: dict[str, deque[BaseException]] = field(default_factory=dict)
-    clusters: int = 0
 
 
 class FakePool:
@@ -164,6 +128,14 @@ class FakePool:
         with self._breaking("release"):
             return self._release(self._of(cluster))
 
+    def diagnose_all(self, actions: Sequence[Diagnose]) -> tuple[int, ...]:
+        """Write remedies into jobs that are held as the decisions saw them; returns how many carry each now."""
+        return tuple(self._diagnose(action) for action in actions)
+
+    def mend_all(self, actions: Sequence[Mend]) -> tuple[int, ...]:
+        """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
+        return tuple(self._mend(action) for action in actions)
+
     def task_lines(self, task: str) -> tuple[JobLine, ...]:
         """The jobs of a task that are in the queue, one by one."""
         self._reach("task_lines")
@@ -232,13 +204,12 @@ class FakePool:
             self._end(job, JobState.FINISHED, 0, "")
         return [_ended(job) for job in ended]
 
-    def fail(self, site: str, count: int | None = None, exit_code: int = 1) -> int:
+    def fail(self, site: str, count: int | None = None, exit_code: int = 1, hold_code: int = FAILED) -> int:
         """Let running jobs at a site fail, `count` of them or all: they are held, as their own policy says."""
         failed = self._running_at(site)[:count]
         for job in failed:
-            job.like = replace(job.like, state=JobState.HELD, hold_code=FAILED, hold_subcode=exit_code)
-            job.glidein, job.reason = None, f"exit code {exit_code}"
-            self._tell(EventKind.HELD, job, site, f"hold-{FAILED}.{exit_code}")
+            _hold(job, hold_code, exit_code, f"exit code {exit_code}")
+            self._tell(EventKind.HELD, job, site, f"hold-{hold_code}.{exit_code}")
         return len(failed)
 
     def evict(self, site: str, count: int | None = None) -> int:
@@ -248,6 +219,13 @@ class FakePool:
             job.like, job.glidein = replace(job.like, state=JobState.IDLE, site=""), None
             self._tell(EventKind.EVICTED, job, site)
         return len(evicted)
+
+    def hold(self, cluster: int, reason: str) -> int:
+        """Let the owner hold the jobs of a cluster. Returns how many."""
+        held = [job for job in self._of(cluster) if job.like.state is not JobState.HELD and self._may_act(job)]
+        for job in held:
+            _hold(job, HELD_BY_HAND, 0, f"{reason} (by user {self.user})")
+        return len(held)
 
     # Behind it
 
@@ -273,6 +251,36 @@ class FakePool:
 
     def _may_act(self, job: FakeJob) -> bool:
         return self.user in (ROUTER, job.like.owner)
+
+    def _diagnose(self, action: Diagnose) -> int:
+        with self._breaking("diagnose"):
+            made = action.remedy.carried
+            for job in self._held_as(action.cluster, action.hold, action.old):
+                job.like = replace(job.like, remedy=made)
+            return sum(job.like.remedy == made for job in self._of(action.cluster))
+
+    def _mend(self, action: Mend) -> int:
+        with self._breaking("mend"):
+            remedy = action.remedy
+            jobs = self._held_as(action.cluster, action.hold, remedy) if remedy.cure is not Cure.NONE else []
+            for job in jobs:
+                had = job.like.requests
+                memory, walltime = remedy.memory_mb or had.memory_mb, remedy.walltime_s or had.walltime_s
+                sites = None if remedy.cure is Cure.ELSEWHERE else job.like.sites
+                job.like = replace(
+                    job.like, requests=replace(had, memory_mb=memory, walltime_s=walltime), sites=sites
+                )  # fmt: skip
+            self._reach("mend edited")
+            self._release(jobs)
+            carried = [job.like for job in self._of(action.cluster) if job.like.remedy == remedy]
+            return sum(like.state is not JobState.HELD for like in carried)
+
+    def _held_as(self, cluster: int, hold: Hold, remedy: Remedy | None) -> list[FakeJob]:
+        """Held jobs that are as a decision saw them; none for whoever may not edit them."""
+        if self.user != ROUTER:
+            return []
+        held = [job for job in self._of(cluster) if job.like.state is JobState.HELD]
+        return [job for job in held if job.like.hold == hold and job.like.remedy == remedy]
 
     def _release(self, jobs: Iterable[FakeJob]) -> int:
         released = [job for job in jobs if job.like.state is JobState.HELD and self._may_act(job)]
@@ -324,8 +332,17 @@ class FakePool:
         )
 
 
+def _hold(job: FakeJob, code: int, subcode: int, reason: str) -> None:
+    like = job.like
+    job.like = replace(
+        like, state=JobState.HELD, hold_code=code, hold_subcode=subcode, holds=like.holds + 1
+    )  # fmt: skip
+    job.glidein, job.reason = None, reason
+
+
 def _is_as_seen(job: FakeJob, action: Place) -> bool:
-    return job.like.state is JobState.IDLE and job.like.sites == action.old
+    like = job.like
+    return like.state is JobState.IDLE and like.sites == action.old and action.kind in (None, like.kind)
 
 
 def _counted(groups: Iterable[JobGroup]) -> tuple[JobGroup, ...]:

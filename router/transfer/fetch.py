@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 
 from router.errors import RouterError, TemporaryError
-from router.model.files import Located
+from router.model.files import Located, Replica
 
 SCHEMES = ("file", "http", "https", "root", "davs", "dav")
 BLOCK = 1 << 20
@@ -28,9 +28,26 @@ def fetch(located: Located, target: Path) -> Path:
     raise TemporaryError(f"{located.file.lfn} cannot be read: {'; '.join(failed) or 'it has no copy'}.")
 
 
-def _copy(pfn: str, target: Path, located: Located) -> None:
+def is_there(replica: Replica) -> bool:
+    """Whether a copy exists. Raises TemporaryError where its storage does not say."""
+    _refuse_scheme(replica.pfn)
+    try:
+        system, path = fsspec.url_to_fs(replica.pfn)
+        system.info(path)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, ImportError) as error:
+        raise TemporaryError(f"Whether {replica.pfn} is there cannot be said: {error}.") from None
+    return True
+
+
+def _refuse_scheme(pfn: str) -> None:
     if pfn.partition("://")[0] not in SCHEMES:
         raise RouterError(f"{pfn} has none of the schemes {', '.join(SCHEMES)}")
+
+
+def _copy(pfn: str, target: Path, located: Located) -> None:
+    _refuse_scheme(pfn)
     part = target.with_name(f".{target.name}.{os.getpid()}")
     checksum, size = 1, 0
     try:

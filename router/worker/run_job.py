@@ -32,13 +32,18 @@ from typing import IO, Any
 CAUSES: dict[str, tuple[int, str]] = {
     "bad_description": (70, "The job description is not one this wrapper can run."),
     "stage_in_failed": (71, "An input could not be fetched from any replica, or a part to merge is missing."),
-    "payload_failed": (72, "The payload could not be started, ended with an error, or was killed."),
+    "payload_failed": (72, "The payload ended with an error."),
     "output_missing": (73, "The payload ended well, but a promised output is missing or is no regular file."),
     "stage_out_failed": (74, "An output could not be written to the site's storage element."),
     "evicted": (75, "The job was told to stop (SIGTERM) before it had ended."),
     "wrapper_error": (76, "The wrapper itself failed."),
     "merge_failed": (77, "The parts were all there, but could not be merged."),
+    "payload_memory": (78, "The payload failed having used more memory than it asked for, or was killed by SIGKILL."),
+    "payload_not_started": (79, "The payload, or a program that it calls, could not be started on this node."),
+    "payload_killed": (128, "The payload was killed by a signal, whose number is added to the code."),
 }
+NOT_STARTED = (126, 127)
+"""What a shell ends with when a command cannot be executed, or is not found (POSIX, Shell Command Language 2.8.2)."""
 REPORT = "job_report.json"
 INPUTS = "glideroute_inputs"
 REPORTS = "reports"
@@ -52,9 +57,10 @@ SECRETS = re.compile(rf"_CONDOR_(?!({KEEP})$).*|BEARER_TOKEN.*|X509_USER_.*|COND
 class Failure(Exception):
     """The job ends here; `cause` is a key of CAUSES, the message is for the person who owns the job."""
 
-    def __init__(self, cause: str, message: str) -> None:
+    def __init__(self, cause: str, message: str, killed_by: int = 0) -> None:
         super().__init__(message)
         self.cause = cause
+        self.code = CAUSES[cause][0] + killed_by
 
 
 class Evicted(BaseException):
@@ -528,7 +534,6 @@ def payload_environment(job: Job, listing: Path) -> dict[bytes, bytes]:
 def run_payload(job: Job, listing: Path, eviction: Eviction, report: dict[str, Any]) -> None:
     """Run the payload to its end; Failure when it ends badly, Evicted when it was told to stop."""
     program = Path.cwd() / job.executable
-    failing = "merge_failed" if job.merge else "payload_failed"
     started = time.monotonic()
     eviction.shielded = True
     try:
@@ -539,7 +544,7 @@ def run_payload(job: Job, listing: Path, eviction: Eviction, report: dict[str, A
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
     except OSError as why:
         needs = "a script needs a first line such as #!/usr/bin/env python3, and that program on the node"
-        raise Failure(failing, f"{job.executable} could not be started: {why}; {needs}") from None
+        raise Failure("payload_not_started", f"{job.executable} could not be started: {why}; {needs}") from None
     process.returncode, usage = eviction.wait_for(process.pid)
     code = process.returncode
     report["payload"] = {
@@ -552,8 +557,34 @@ def run_payload(job: Job, listing: Path, eviction: Eviction, report: dict[str, A
     if eviction.asked:
         raise Evicted
     if code:
-        how = f"ended with exit code {code}" if code > 0 else f"was killed by signal {-code}"
-        raise Failure(failing, f"{job.executable} {how}; the job's output and error files say more")
+        raise ended_badly(job, code, usage.ru_maxrss)
+
+
+def ended_badly(job: Job, code: int, max_rss_kb: int) -> Failure:
+    """Why a payload ended with this exit code (signals negative), as far as the code and its memory tell."""
+    # A shell passes on the death of its last command as 128 and the signal's number.
+    signalled = -code if code < 0 else code - 128 if 128 < code <= 128 + signal.SIGRTMAX else 0
+    how = f"ended with exit code {code}" if code > 0 else f"was killed by signal {-code}"
+    asked_mb = memory_asked_mb()
+    used = f"it used {max_rss_kb // 1024} MB of memory and asked for {asked_mb}" if asked_mb else ""
+    more = "the job's output and error files say more"
+    if signalled == signal.SIGKILL or (asked_mb and max_rss_kb > asked_mb * 1024):
+        return Failure("payload_memory", "; ".join(part for part in (f"{job.executable} {how}", used, more) if part))
+    if signalled:
+        return Failure("payload_killed", f"{job.executable} {how}; {more}", signalled)
+    if code in NOT_STARTED:
+        return Failure("payload_not_started", f"{job.executable} {how}: a command was not found or not run; {more}")
+    return Failure("merge_failed" if job.merge else "payload_failed", f"{job.executable} {how}; {more}")
+
+
+def memory_asked_mb() -> int:
+    """The job's RequestMemory; 0 where nobody says."""
+    try:
+        ad = Path(os.environ.get("_CONDOR_JOB_AD", "")).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    found = re.search(r"^RequestMemory = (\d+)$", ad, re.MULTILINE)
+    return int(found.group(1)) if found else 0
 
 
 def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]) -> None:
@@ -586,23 +617,23 @@ def check_outputs(job: Job) -> None:
         raise Failure("output_missing", f"the payload ended well, but not as promised: {'; '.join(faults)}")
 
 
-def attempt(arguments: Sequence[str], report: dict[str, Any]) -> tuple[str | None, str]:
-    """Do the job, whatever comes: the cause of its failure or None, and words."""
+def attempt(arguments: Sequence[str], report: dict[str, Any]) -> Failure | None:
+    """Do the job, whatever comes; how it failed, if it did."""
     eviction = Eviction()
+    outcome: Failure | None = None
     try:
         try:
             eviction.listen()
             perform(arguments, eviction, report)
-            outcome: tuple[str | None, str] = None, "the job ended well"
         except Failure as failure:
-            outcome = failure.cause, str(failure)
+            outcome = failure
         except Exception as bug:
             line = traceback.extract_tb(bug.__traceback__)[-1].lineno
-            outcome = "wrapper_error", f"the job wrapper failed, not your program: {bug!r} in line {line}"
+            outcome = Failure("wrapper_error", f"the job wrapper failed, not your program: {bug!r} in line {line}")
         eviction.ignore()
     except Evicted:
         eviction.ignore()
-        outcome = "evicted", "the job was told to stop (SIGTERM) before it had ended"
+        outcome = Failure("evicted", "the job was told to stop (SIGTERM) before it had ended")
     return outcome
 
 
@@ -626,10 +657,13 @@ def main(arguments: Sequence[str]) -> int:
     site = os.environ.get("GLIDEIN_Site", "")  # noqa: SIM112 (GlideinWMS spells it so)
     report.update(site=site, host=socket.gethostname(), started=round(time.time(), 3))
     report.update(payload=None, events=0, inputs=[], outputs=[])
-    cause, message = attempt(arguments, report)
-    code = CAUSES[cause][0] if cause else 0
-    report.update(ended=round(time.time(), 3), exit_code=code, cause=cause, message=message)
-    if cause:
+    failure = attempt(arguments, report)
+    code = failure.code if failure else 0
+    message = str(failure or "the job ended well")
+    report.update(
+        ended=round(time.time(), 3), exit_code=code, cause=failure.cause if failure else None, message=message
+    )
+    if failure:
         sys.stderr.write(f"glideroute: {message}\n")
     try:
         write_report(report)

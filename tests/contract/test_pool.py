@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from router.errors import RouterError
-from router.model.action import Place
-from router.model.job import Decision, JobGroup, JobState
+from router.model.action import Diagnose, Mend, Place
+from router.model.cause import Cure
+from router.model.job import Decision, JobGroup, JobState, Remedy
 from router.model.node import Gpus, Platform, image_kind
 from router.model.task import Batch, Task
 from router.ports import Pool
 from router.render import jdl
-from router.testing.build import a_batch, a_decision, a_payload, a_place, a_task, an_output
+from router.testing.build import a_batch, a_decision, a_payload, a_place, a_remedy, a_task, an_output
 from router.testing.pool import FakePool
 
 T = TypeVar("T")
@@ -69,6 +70,23 @@ class Mine:
     def group(self) -> JobGroup:
         (only,) = self.groups()
         return only
+
+    def hold(self, cluster: int) -> None:
+        """Alice holds the jobs of a cluster."""
+        if isinstance(self.alice, FakePool):
+            self.alice.hold(cluster, "stop")
+        else:
+            self.pools.queue("alice").act("Hold", f"ClusterId == {cluster}", "stop")
+
+    def diagnose(self, cluster: int, **changes: Any) -> Diagnose:
+        """A remedy for the first hold of a cluster."""
+        (group,) = (group for group in self.groups() if group.state is JobState.HELD)
+        remedy = a_remedy(site="", hold=group.holds, **changes)
+        return Diagnose(cluster, self.task.id, "b0", group.count, group.hold, group.remedy, remedy)
+
+    def mend(self, cluster: int, remedy: Remedy) -> Mend:
+        (group,) = (group for group in self.groups() if group.remedy == remedy)
+        return Mend(cluster, self.task.id, "b0", group.count, group.hold, remedy)
 
     def place(self, cluster: int, decision: Decision, old: tuple[str, ...] | None = None) -> Place:
         return a_place(cluster, task=self.task.id, old=old, decision=decision)
@@ -123,6 +141,7 @@ def test_a_batch_is_in_the_queue_as_it_was_described(mine):
         block=("SITE_C",),
         group="higgs.zz",
         writes=True,
+        wrapped=True,
     )
 
 
@@ -293,9 +312,11 @@ def test_sites_that_a_user_asks_for_become_a_wish(mine):
 
 def test_a_forged_decision_is_dropped_at_submit(mine):
     mine.submit_text(
-        'My.RouterDecision = [ Epoch = 7; Moves = 0; Sites = "SITE_A" ]', "My.RouterEpoch = 7", 'My.RouterState = "x"'
-    )
+        'My.RouterDecision = [ Epoch = 7; Moves = 0; Sites = "SITE_A" ]', "My.RouterEpoch = 7", 'My.RouterState = "x"',
+        'My.RouterRemedy = [ Hold = 1; Tries = 0; Cause = "x"; Cure = "again"; Due = 0 ]',
+    )  # fmt: skip
     assert mine.group().decision is None
+    assert mine.group().remedy is None
     assert mine.group().sites is None
 
 
@@ -310,6 +331,88 @@ def test_a_merge_job_waits_on_hold_until_the_router_releases_it(mine):
     assert mine.router.release(cluster, "all parts are there") == 1
     assert (mine.group().state, mine.group().hold_code) == (JobState.IDLE, 0)
     assert mine.router.release(cluster, "all parts are there") == 0
+
+
+def test_a_remedy_is_written_into_held_jobs_and_its_words_are_their_reason(mine):
+    cluster = mine.submit(a_batch(jobs=2))
+    mine.hold(cluster)
+    action = mine.diagnose(cluster, words='an input "x" is\nmissing')
+    assert mine.router.diagnose_all([action]) == (2,)
+    assert mine.group().remedy == replace(action.remedy, words='an input "x" is missing')
+    assert (mine.group().state, mine.group().holds) == (JobState.HELD, 1)
+    assert mine.router.diagnose_all([action]) == (2,), "twice is once"
+
+
+def test_a_remedy_is_carried_out_and_the_jobs_are_released(mine):
+    cluster = mine.submit(a_batch(jobs=3))
+    mine.router.place(mine.place(cluster, a_decision("SITE_A")))
+    mine.hold(cluster)
+    remedy = a_remedy(site="", memory_mb=448, walltime_s=1200)
+    mine.router.diagnose_all([mine.diagnose(cluster, memory_mb=448, walltime_s=1200)])
+    mend = mine.mend(cluster, remedy)
+    assert mine.router.mend_all([mend]) == (3,)
+    group = mine.group()
+    assert (group.state, group.sites, group.count, group.remedy) == (JobState.IDLE, None, 3, remedy)
+    assert (group.requests.memory_mb, group.requests.walltime_s, group.requests.cpus) == (448, 1200, 2)
+    assert mine.router.mend_all([mend]) == (3,), "twice is once"
+    assert mine.group() == group
+
+
+def test_a_retry_at_the_same_sites_changes_nothing_but_the_state(mine):
+    cluster = mine.submit(a_batch(jobs=2))
+    mine.router.place(mine.place(cluster, a_decision("SITE_A")))
+    before = mine.group()
+    mine.hold(cluster)
+    action = mine.diagnose(cluster, cure=Cure.AGAIN)
+    mine.router.diagnose_all([action])
+    assert mine.router.mend_all([mine.mend(cluster, action.remedy)]) == (2,)
+    assert mine.group() == replace(before, holds=1, remedy=action.remedy)
+
+
+def test_what_was_given_up_is_not_released(mine):
+    cluster = mine.submit(a_batch())
+    mine.hold(cluster)
+    action = mine.diagnose(cluster, cure=Cure.NONE)
+    mine.router.diagnose_all([action])
+    assert mine.router.mend_all([mine.mend(cluster, action.remedy)]) == (0,)
+    assert mine.group().state is JobState.HELD
+
+
+def test_a_job_that_its_owner_held_again_is_neither_mended_nor_released(mine):
+    cluster = mine.submit(a_batch())
+    mine.hold(cluster)
+    action = mine.diagnose(cluster)
+    mine.router.diagnose_all([action])
+    mend = mine.mend(cluster, action.remedy)
+    mine.alice.release(cluster, "no")
+    mine.hold(cluster)
+    assert mine.router.mend_all([mend]) == (0,)
+    assert (mine.group().state, mine.group().holds) == (JobState.HELD, 2)
+    assert mine.router.diagnose_all([action]) == (1,), "it carries it, of an earlier hold"
+
+
+def test_jobs_of_a_cluster_that_carry_different_remedies_are_placed_apart(mine):
+    cluster = mine.submit(a_batch(jobs=3))
+    mine.hold(cluster)
+    action = mine.diagnose(cluster)
+    mine.router.diagnose_all([action])
+    mine.router.mend_all([mine.mend(cluster, action.remedy)])
+    kind = mine.group().kind
+    other = replace(mine.place(cluster, a_decision("SITE_A")), kind=replace(kind, remedy=None))
+    place = replace(mine.place(cluster, a_decision("SITE_B")), count=3, kind=kind)
+    assert mine.router.place_all([other, place]) == (0, 3)
+    assert mine.group().sites == ("SITE_B",)
+    moved = a_decision("SITE_A", epoch=2, moves=1, came_from=("SITE_B",))
+    moved = replace(mine.place(cluster, moved, old=("SITE_B",)), kind=replace(kind, remedy=None))
+    assert mine.router.place(moved) == 0
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_nobody_but_the_router_writes_a_remedy_not_even_their_owner(mine, who):
+    cluster = mine.submit(a_batch())
+    mine.hold(cluster)
+    assert mine.pools.as_user(who).diagnose_all([mine.diagnose(cluster)]) == (0,)
+    assert mine.group().remedy is None
 
 
 def test_a_retry_leaves_a_merge_job_on_hold(mine):

@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulated_schedd import COMPLETED, HELD, IDLE, LARGE, SUBMITTED_HELD, Job, Schedd
+from simulated_schedd import COMPLETED, HELD, IDLE, LARGE, SMALL_MB, SUBMITTED_HELD, Job, Schedd
 
 from router.model.record import DecisionRecord
 
 WRITABLE = ("RouterDecision", "DESIRED_Sites")
+MENDS = ("RouterRemedy", "RequestMemory", "MaxWallTimeMins", "AllowedExecuteDuration", "DESIRED_Sites")
+"""What the router may set in held jobs."""
+NOT_OURS = (1, 15, 16)
+"""HoldReasonCodes of jobs that nobody asked the router to mend (condor_holdcodes.h)."""
+MOST_TRIES = 3
 
 
 class Violation(AssertionError):
@@ -37,6 +42,7 @@ class Witness:
     """The tick at which each router began its pass."""
     seen_idle: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     """Jobs that were idle when a router last looked at them."""
+    seen_held: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     written: list[tuple[str, int, int, str, Any]] = field(default_factory=list)
     highest_term: int = 0
     read_reports: set[tuple[int, int]] = field(default_factory=set)
@@ -44,31 +50,42 @@ class Witness:
     def begins(self, router: str) -> None:
         """A router begins a pass."""
         self.began[router] = self.tick
-        self.seen_idle[router] = set()
+        self.seen_idle[router], self.seen_held[router] = set(), set()
 
     def looked(self, router: str, jobs: Iterable[Job]) -> None:
         """A router looks at jobs."""
         idle = self.seen_idle.setdefault(router, set())
+        held = self.seen_held.setdefault(router, set())
         for job in jobs:
             (idle.add if job.status == IDLE else idle.discard)(job.id)
+            (held.add if job.status == HELD else held.discard)(job.id)
 
     def edited(self, router: str, cluster: int, proc: int, attribute: str, value: Any) -> None:
         """A router sets an attribute of a job, or of a cluster's ad."""
         self.written.append((router, cluster, proc, attribute, value))
-        hold("I6", attribute in WRITABLE, f"{router} writes {attribute} of {cluster}.{proc}")
         jobs = [job for job in self.schedd.jobs.values() if job.cluster == cluster and proc in (-1, job.proc)]
+        mends = attribute in MENDS and (attribute != "DESIRED_Sites" or value is None)
+        hold("I6", mends or attribute in WRITABLE, f"{router} writes {attribute} of {cluster}.{proc}")
+        state, looked = ("held", self.seen_held) if mends else ("idle", self.seen_idle)
         for job in jobs:
-            seen = job.id in self.seen_idle.get(router, ())
-            hold("I7", seen, f"{router} writes {attribute} of {job.id}, which was not idle when it looked")
+            seen = job.id in looked.get(router, ())
+            hold("I7", seen, f"{router} writes {attribute} of {job.id}, which was not {state} when it looked")
         if attribute == "RouterDecision":
             hold("I5", value["Term"] >= self.highest_term, f"{router} of an older term writes into {cluster}.{proc}")
             self.highest_term = value["Term"]
             self._epoch_grows(router, jobs, value)
-        else:
+        elif attribute == "RouterRemedy":
+            hold("I2", value["Tries"] <= MOST_TRIES, f"{router} retries {cluster}.{proc} {value['Tries']} times")
+        elif not mends:
             self._sites_are_open(router, cluster, proc, value)
 
-    def released(self, router: str, cluster: int) -> None:
-        """A router releases a cluster: a merge job whose parts are all there."""
+    def released(self, router: str, job: Job) -> None:
+        """A router releases a job: one that it mended, or a merge job whose parts are all there."""
+        code, remedy, cluster = job.ad["HoldReasonCode"], job.ad.get("RouterRemedy"), job.cluster
+        if code != SUBMITTED_HELD:
+            mended = remedy is not None and remedy["Hold"] == job.ad["NumHolds"] and remedy["Cure"] != "give-up"
+            hold("I7", code not in NOT_OURS and mended, f"{router} releases {job.id}, held for {code}, with {remedy}")
+            return
         task = self.schedd.clusters[cluster].get("RouterTask")
         ads = self.schedd.clusters
         parts = [each for each, ad in ads.items() if ad.get("RouterTask") == task and each != cluster]
@@ -103,6 +120,17 @@ def no_job_runs_twice(schedd: Schedd) -> None:
         hold("I2", len(job.starts) <= 1 + job.evictions + job.releases, f"{job.id} started at {job.starts}")
 
 
+def every_failure_is_answered(schedd: Schedd) -> None:
+    """I9: after the faults each failed job carries a remedy of its last hold, which is given up or due later."""
+    for job in schedd.jobs.values():
+        if job.status != HELD or job.ad["HoldReasonCode"] in NOT_OURS:
+            continue
+        remedy = job.ad.get("RouterRemedy")
+        answered = remedy is not None and remedy["Hold"] == job.ad["NumHolds"]
+        waits = answered and (remedy["Cure"] == "give-up" or remedy["Due"] > schedd.now())
+        hold("I9", bool(waits), f"{job.id} is held for {job.ad['HoldReasonCode']} and carries {remedy}")
+
+
 def every_idle_job_is_placed(schedd: Schedd, closed: Iterable[str], newest: dict[int, DecisionRecord]) -> None:
     """I9: after the faults an idle job has its decision, whole and at open sites; or its wait is explained."""
     for job in schedd.jobs.values():
@@ -122,7 +150,8 @@ def every_idle_job_fits(schedd: Schedd, newest: dict[int, DecisionRecord]) -> No
     for job in schedd.jobs.values():
         sites, last = schedd.value(job, "DESIRED_Sites"), newest.get(job.cluster)
         waits = last is None or last.kind == "wait"
-        if job.status == IDLE and sites and schedd.value(job, "RequestMemory") and not waits:
+        much = (schedd.value(job, "RequestMemory") or 0) > SMALL_MB
+        if job.status == IDLE and sites and much and not waits:
             hold("I14", sites == LARGE, f"{job.id} asks for much, and may go to {sites}")
 
 

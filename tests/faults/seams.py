@@ -4,8 +4,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from simulated_schedd import HELD
-
 from router.errors import LeaseLost, OutcomeUnknown, PoolUnreachable
 
 
@@ -37,7 +35,7 @@ class Channel:
     def _answer(self, operation: str, arguments: dict[str, Any]) -> Any:
         schedd, router = self._simulation.schedd, self._router
         match operation:
-            case "count_jobs" | "idle_jobs":
+            case "count_jobs" | "idle_jobs" | "query_jobs" | "act":
                 return getattr(schedd, operation)(router, **arguments)
             case "history":
                 return schedd.query_history(**arguments)
@@ -46,11 +44,6 @@ class Channel:
                     return [{"RecentDaemonCoreDutyCycle": 0.99 if self._simulation.strikes("busy") else 0.1}]
                 ads = schedd.startd_ads(arguments["constraint"], arguments["attributes"])
                 return self._simulation.collected(ads)
-            case "act":
-                found = int(arguments["constraint"].split()[2])
-                if any(job.cluster == found and job.status == HELD for job in schedd.jobs.values()):
-                    self._simulation.witness.released(router, found)
-                return schedd.act(router, **arguments)
         raise AssertionError(operation)
 
     def _edit(self, edits: list[Any]) -> list[bool]:

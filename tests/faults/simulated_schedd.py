@@ -16,17 +16,17 @@ FAILED, BY_USER, SUBMITTED_HELD = 3, 1, 15
 """HoldReasonCodes (condor_holdcodes.h)."""
 
 _CLUSTERS = re.compile(r"ClusterId >= (\d+) && ClusterId <= (\d+)")
-_RELEASE = re.compile(r"ClusterId == (\d+) && JobStatus == 5")
 _SINCE = re.compile(r"EnteredCurrentStatus < (-?\d+)")
 
 
 LARGE, LARGE_MB = "SITE_B", 8192
 """The one site whose glideins give more than others, in MB."""
+SMALL_MB = 2048
 
 
 def memory_mb(site: str) -> int:
     """Memory of a glidein at a site."""
-    return LARGE_MB if site == LARGE else 2048
+    return LARGE_MB if site == LARGE else SMALL_MB
 
 
 @dataclass(eq=False)
@@ -110,11 +110,12 @@ class Schedd:
         job.starts.append(slot.site)
         job.ad |= {"MachineAttrGLIDEIN_Site0": slot.site, "JobCurrentStartDate": int(self.now())}
 
-    def hold(self, job: Job, code: int) -> None:
+    def hold(self, job: Job, code: int, subcode: int = 0) -> None:
         """Hold a job, for having failed or because somebody wants it."""
         self._vacate(job)
         job.status = HELD
-        job.ad |= {"HoldReasonCode": code, "HoldReasonSubCode": 0}
+        holds = job.ad.get("NumHolds", 0) + 1
+        job.ad |= {"HoldReasonCode": code, "HoldReasonSubCode": subcode, "NumHolds": holds}
 
     def release(self, job: Job) -> None:
         """Let a held job wait again."""
@@ -165,6 +166,12 @@ class Schedd:
             ({name: self.value(job, name) for name in attributes}, (job.cluster, job.proc, job.proc)) for job in found
         ]
 
+    def query_jobs(self, router: str, constraint: str, attributes: list[str], limit: int) -> list[dict[str, Any]]:
+        """Jobs one by one."""
+        found = [job for job in self.jobs.values() if self._meets(job, constraint)]
+        self.witness.looked(router, found)
+        return [{name: _open(self._shown(job, name)) for name in attributes} for job in found]
+
     def edit_job_list(self, router: str, runs: list[Any], attribute: str, text: str) -> bool:
         """One edit of listed jobs; made whole or not at all."""
         jobs = [(cluster, proc) for cluster, first, last in runs for proc in range(first, last + 1)]
@@ -180,13 +187,19 @@ class Schedd:
 
     def act(self, router: str, action: str, constraint: str, reason: str) -> int:
         """Release held jobs."""
-        found = _RELEASE.fullmatch(constraint)
-        if action != "Release" or found is None:
+        if action != "Release":
             raise Refusal(f"{action} {constraint}")
-        held = [job for job in self.jobs.values() if job.cluster == int(found[1]) and job.status == HELD]
+        held = [job for job in self.jobs.values() if job.status == HELD and self._meets(job, constraint)]
         for job in held:
+            self.witness.released(router, job)
             self.release(job)
         return len(held)
+
+    def _meets(self, job: Job, constraint: str) -> bool:
+        """Whether HTCondor's own expression is true of a job."""
+        own = {**self.clusters[job.cluster], **job.ad, "ProcId": job.proc, "JobStatus": job.status}
+        ad = classad2.ClassAd({name: value for name, value in own.items() if value is not None})
+        return classad2.ExprTree(constraint).eval(ad) is True
 
     def query_history(self, constraint: str, attributes: list[str], since: str, limit: int) -> list[dict[str, Any]]:
         """Jobs that left, newest first."""
@@ -221,7 +234,7 @@ class _Ad(dict[str, Any]):
     """A nested ad that can be counted; it is never changed."""
 
     def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(self.items()))
+        return hash(tuple(sorted(self.items())))
 
 
 def _open(value: Any) -> Any:
@@ -231,4 +244,4 @@ def _open(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, classad2.ClassAd):
         return {name: value.eval(name) for name in value}
-    return value
+    return None if isinstance(value, classad2.Value) else value

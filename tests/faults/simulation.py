@@ -50,6 +50,8 @@ SITES = ("SITE_A", "SITE_B", "SITE_C")
 INTERVAL_S = 30.0
 LEASE_S = 120.0
 PASSES = 7
+CODES = (71, 72, 74, 78, 143)
+"""What jobs fail of at a black hole: data, the program, the site, memory, a signal."""
 PAYLOAD = "name: zmumu\nexecutable: analyse.py\noutputs: [{name: hist.root, merge: auto}]\n"
 
 
@@ -135,19 +137,22 @@ class Simulation:
         self.calm()
 
     def calm(self) -> None:
-        """No more faults: two passes heal, the next finds nothing to do."""
+        """No more faults: four passes heal, the next finds nothing to do."""
         self.faults = NONE
-        self.note("the storm is over")
+        self.note("the storm is over, and all clocks are right")
+        for wall in self.walls.values():
+            wall.wrong_s = 0.0
         if not any(route.leader.lead() for route in self.running.values()):
             self.clock.pass_time(LEASE_S / 2)  # whoever held the lease is dead, or has lost it
-        self.heal()
-        self.heal()  # what the first pass released or learned
+        for _ in range(4):  # a failed job is diagnosed, mended, and placed; a pass learns what the one before released
+            self.heal()
         again = self.heal()
         invariants.hold("I4", not again, f"a pass over what was just decided decides again: {again}")
         log = [record for cluster in self.schedd.clusters for record in self.store.of_cluster(cluster)]
         newest = self.store.newest(sorted(self.schedd.clusters))
         invariants.no_job_is_lost(self.schedd)
         invariants.no_job_runs_twice(self.schedd)
+        invariants.every_failure_is_answered(self.schedd)
         invariants.every_idle_job_is_placed(self.schedd, self.witness.closed, newest)
         invariants.every_idle_job_fits(self.schedd, newest)
         invariants.the_log_agrees(self.schedd, log)
@@ -264,7 +269,10 @@ class Simulation:
     def submit(self) -> None:
         """A user submits a cluster, with its input at some sites or without."""
         where = self.chance.sample(SITES, self.chance.randrange(3))
-        made = self.schedd.submit(self.chance.randint(1, 6), RouterInputs=",".join(sorted(where)))
+        wrapped = (
+            {"RouterWrapper": 1, "RequestMemory": 2048, "MaxWallTimeMins": 480} if self.chance.random() < 0.7 else {}
+        )
+        made = self.schedd.submit(self.chance.randint(1, 6), RouterInputs=",".join(sorted(where)), **wrapped)
         self.note(f"cluster {made[0].cluster} of {len(made)} jobs with input at {where}")
 
     def submit_task(self) -> None:
@@ -300,8 +308,8 @@ class Simulation:
         """A running job ends: well, or at a black hole at once and badly."""
         for job in self.pick(RUNNING):
             if job.starts[-1] == self.black_hole:
-                self.schedd.hold(job, FAILED)
-                self.note(f"{job.id} fails at {self.black_hole}")
+                self.schedd.hold(job, FAILED, self.chance.choice(CODES))
+                self.note(f"{job.id} fails at {self.black_hole} with {job.ad['HoldReasonSubCode']}")
                 continue
             self.schedd.end(job, COMPLETED)
             self.note(f"{job.id} ends well")

@@ -14,7 +14,7 @@ from simulation import Simulation
 from router.decide import reconcile
 from router.loops import route
 from router.loops.lease import Leadership
-from router.pool import placing
+from router.pool import mending, placing
 from router.store.store import Store
 
 SOAK = Path(__file__).with_name("soak.py")
@@ -70,13 +70,22 @@ def for_ever(leadership: Any) -> float:
     return float("inf")
 
 
+def no_clusters(jobs: Any) -> frozenset[int]:
+    return frozenset()
+
+
+def whatever_is_held(clusters: Any, due: int) -> str:
+    return "JobStatus == 5"
+
+
 @pytest.mark.parametrize(
     ("module", "name", "broken", "violated"),
     [
         (Leadership, "until", for_ever, ("I3", "I5")),
         (placing, "_explain", commit_without_explanation, ("I9", "I12")),
         (placing, "_as_seen", jobs_as_they_were, ("I7",)),
-        (placing, "_asks", always, ("I5", "I14")),
+        (reconcile, "mixed_clusters", no_clusters, ("I5", "I14")),
+        (mending, "_mended", whatever_is_held, ("I7",)),
         (route, "settle", settle_nothing, ("I12",)),
         (reconcile, "_alike", groups_one_by_one, ("I5", "I12")),
     ],

@@ -1,5 +1,6 @@
 """Looking at tasks and changing them: what a user is told, in numbers and in words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,16 @@ def test_held_jobs_are_told_with_the_wrappers_own_words_once_for_all(router, tas
         "the input cannot be read (exit code 71)",
         "exit code 71",
     ]
+
+
+def test_a_job_that_was_stopped_and_waits_again_says_why(router, task, organisation):
+    lines = organisation.pool.task_lines(task.id)
+    stopped = [replace(lines[0], vacates=2, vacate_code=1013), replace(lines[1], vacates=1), *lines[2:]]
+    router.pool.task_lines = lambda _: tuple(stopped)
+    told = [line.reason for line in router.lines(task.id)[0]]
+    assert told[0].endswith("; ran 2 time(s) before and was stopped, the last time: The glidein ended (by the site)")
+    assert told[1].endswith("; ran 1 time(s) before and was stopped")
+    assert "stopped" not in told[2]
 
 
 def test_why_tells_every_sites_verdict_and_the_decisions_of_a_batch(router, task):

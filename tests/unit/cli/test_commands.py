@@ -16,7 +16,7 @@ from router.errors import OutcomeUnknown, PermissionRefused, PoolUnreachable
 from router.model.files import Located
 from router.model.policy import BrokerPolicy
 from router.store.worlds import Worlds
-from router.testing.build import a_group, a_site, a_world, inputs_at
+from router.testing.build import a_group, a_report, a_site, a_world, inputs_at
 
 
 @pytest.fixture
@@ -186,6 +186,48 @@ def test_killing_and_retrying_say_how_many(run, task, organisation):
     assert run("retry", task).out == "0 job(s) released.\n"
     assert run("kill", task, "--json").json == {"removed": 7}
     assert run("kill", task).out == "0 job(s) removed.\n"
+
+
+def test_lost_outputs_are_told_and_made_again(run, task, organisation, tmp_path):
+    made = organisation.store.task(task)
+    for site in ("SITE_A", "SITE_B"):
+        organisation.glidein(site)
+    organisation.pool.negotiate()
+    for site in ("SITE_A", "SITE_B"):
+        organisation.pool.finish(site)
+    for job in range(6):
+        organisation.reports.add(
+            made.id, f"{job:04d}", a_report(f"{job:04d}", task=made.id, outputs=[on_disk(made, job, tmp_path)])
+        )
+    organisation.step()
+    assert "0 finished job(s) have lost their outputs" in run("retry", task, "--lost").out
+    (tmp_path / "hist_0003.root").unlink()
+    assert run("retry", task, "--lost", "--dry-run", "--json").json == {"released": 0, "lost": ["0003"], "clusters": {}}
+    assert "1 finished job(s) have lost their outputs; `glideroute retry" in run("status", task).out.replace("\n", "")
+    shown = run("retry", task, "--lost").out
+    assert "1 finished job(s) have lost their outputs: 0003." in shown
+    assert "Batch b1-r1 is in the queue as cluster 5." in shown
+    assert run("status", task, "--json").json["counts"] == {"finished": 5, "idle": 2}
+
+
+def on_disk(task, job, folder):
+    """What a job left, where it can be looked for."""
+    path = folder / f"hist_{job:04d}.root"
+    path.write_bytes(b"hist")
+    located = an_output_of(task, f"{job:04d}")
+    return replace(located, replicas=(replace(located.replicas[0], pfn=f"file://{path}"),))
+
+
+def test_what_becomes_of_failed_jobs_is_told_in_a_line(run, task, organisation):
+    organisation.glidein("SITE_A", 2)
+    organisation.pool.negotiate()
+    organisation.pool.fail("SITE_A", exit_code=72)
+    assert "2 job(s) held at SITE_A: The payload ended with an error" in run("status", task).out
+    organisation.step()
+    assert "2 job(s) failed at SITE_A: The payload ended with an error; not retried" in run("status", task).out
+    assert "give-up (applied)" in run("why", task).out
+    (failure,) = run("status", task, "--json").json["failures"]
+    assert (failure["cause"], failure["fault"], failure["jobs"], failure["tries"]) == ("payload-failed", "user", 2, 0)
 
 
 def test_watching_ends_with_the_task(run, task, organisation):

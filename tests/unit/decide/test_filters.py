@@ -143,6 +143,7 @@ def test_every_filter_has_a_tag_of_its_own():
     impossible = {"cpus": 9, "memory_mb": 9, "disk_mb": 9, "walltime_s": 9, "gpus": Gpus(2, 9)}
     platform = Platform("aarch64", "el9", ("a",), ("sif",))
     barred = {"allow": ("X",), "block": ("SITE_A",), "left": ("SITE_A",), "full": ("SITE_A",), "over": ("SITE_A",)}
+    barred["avoid"] = ("SITE_A",)
     read = Inputs(1000, (), sets=(("X",), ("Y",)), on_tape=("X",))
     shape = a_shape(**impossible, **barred, writes=True, platform=platform, inputs=read)
     poor = {"cpus": 1, "memory_mb": 1, "disk_mb": 1, "walltime_s": 1, "failed": 100}

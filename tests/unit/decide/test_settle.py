@@ -5,7 +5,7 @@ import pytest
 from router.decide.settle import settle
 from router.model.job import SUBMITTED_HELD, JobState
 from router.model.record import OpenDecision
-from router.testing.build import a_decision, a_group
+from router.testing.build import a_decision, a_failed_group, a_group, a_remedy
 
 MOVE = OpenDecision(7, 1, "move", 2, ("SITE_B",))
 RELEASE = OpenDecision(8, 1, "release", 0, ())
@@ -39,3 +39,20 @@ def test_a_release_stays_open_until_the_job_is_not_held_as_it_was_submitted():
     assert list(settle([RELEASE], [held])) == []
     assert list(settle([RELEASE], [a_group()])) == [(8, "applied")]
     assert list(settle([RELEASE], [a_group(state=JobState.HELD, hold_code=3)])) == [(8, "applied")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups", "outcome"),
+    [
+        ("retry", [a_failed_group(remedy=a_remedy())], "applied"),
+        ("give-up", [a_failed_group()], "superseded"),
+        ("mend", [a_failed_group(remedy=a_remedy())], "superseded"),
+        ("mend", [a_group(holds=1, remedy=a_remedy())], "applied"),
+        ("mend", [a_failed_group(holds=2, remedy=a_remedy())], "applied"),
+        ("mend", [a_failed_group(), a_group(holds=1, remedy=a_remedy())], "applied"),
+        ("mend", [a_failed_group(remedy=a_remedy(hold=2), holds=2)], "superseded"),
+        ("mend", [], "superseded"),
+    ],
+)
+def test_what_was_done_about_failed_jobs_is_seen_in_what_they_carry(kind, groups, outcome):
+    assert list(settle([OpenDecision(9, 1, kind, 1, ())], groups)) == [(9, outcome)]

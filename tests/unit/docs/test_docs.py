@@ -19,7 +19,7 @@ from router.cli.main import glideroute
 from router.decide.filters import filters
 from router.errors import RouterError, UserError
 from router.model import document, payload
-from router.model.policy import BrokerPolicy, DemandPolicy
+from router.model.policy import BrokerPolicy, DemandPolicy, RetryPolicy
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = ("docs", "examples", "negotiator_policies")
@@ -204,12 +204,29 @@ def test_the_documented_defaults_of_the_settings_are_their_defaults() -> None:
     assert read_settings(nested({**A_SITE, **defaults(SETTINGS)})) == read_settings(nested(A_SITE))
 
 
-def test_the_table_of_metrics_is_what_the_daemons_serve() -> None:
-    place = importlib.util.spec_from_file_location("metrics_table", ROOT / "tools" / "metrics_table.py")
+def tool(name: str) -> Any:
+    """A program of tools/ as a module."""
+    place = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert place is not None and place.loader is not None
-    tool = importlib.util.module_from_spec(place)
-    place.loader.exec_module(tool)
-    assert "\n".join(tool.table()) in (ROOT / "docs/operations.md").read_text()
+    found = importlib.util.module_from_spec(place)
+    place.loader.exec_module(found)
+    return found
+
+
+def test_the_table_of_metrics_is_what_the_daemons_serve() -> None:
+    assert "\n".join(tool("metrics_table").table()) in (ROOT / "docs/operations.md").read_text()
+
+
+def test_the_tables_of_failures_are_those_of_the_catalogue() -> None:
+    pages = (ROOT / "docs/exit-codes.md").read_text() + (ROOT / "docs/failures.md").read_text()
+    for name, lines in tool("failures_table").tables().items():
+        assert "\n".join(lines) + "\n" in pages, f"`python tools/failures_table.py {name!r}` prints it anew"
+
+
+def test_every_number_of_the_retries_is_documented_with_its_value() -> None:
+    told = {row[0].strip("`"): row[1].replace(",", "") for row in rows("docs/failures.md", "Limits")}
+    numbers = {each.name: getattr(RetryPolicy(), each.name) for each in fields(RetryPolicy)}
+    assert {name: f"{value:g}" for name, value in numbers.items() if value is not True}.items() <= told.items()
 
 
 def test_the_exit_codes_of_commands_are_documented() -> None:

@@ -351,7 +351,7 @@ def test_jobs_that_fail_at_a_site_send_the_others_away(organisation):
     organisation.glidein("SITE_A", cores=20)
     organisation.pool.negotiate()
     organisation.pool.fail("SITE_A", exit_code=71)
-    (move,) = organisation.step()
+    move, *_ = organisation.step()
     assert (move.decision.tag, move.decision.sites, move.count) == ("failing", ("SITE_B",), 10)
     assert move.decision.words == (
         "moved from SITE_A,SITE_B to SITE_B: SITE_A failed 100% of its last 20 jobs, over the limit of 50%"
@@ -405,5 +405,5 @@ def test_the_words_of_a_failing_site_name_the_class_of_most_failures(organisatio
     organisation.glidein("SITE_A", cores=20)
     organisation.pool.negotiate()
     organisation.pool.fail("SITE_A", exit_code=71)
-    (move,) = organisation.step()
+    move, *_ = organisation.step()
     assert move.decision.words.endswith("over the limit of 50%, most often hold-3.71")

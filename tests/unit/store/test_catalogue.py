@@ -39,6 +39,18 @@ def test_a_file_never_changes_and_nothing_of_the_batch_is_kept(store, changes):
     assert store.files(["/demo/a.root", "/demo/b.root"]) == (A,)
 
 
+def test_a_file_of_which_no_copy_is_left_may_be_made_again_by_its_owner_alone(store):
+    store.register([A, B], "alice", 1.0)
+    other = Located(replace(A.file, size=1), A.replicas)
+    for replica in A.replicas:
+        store.remove_replica(A.file.lfn, replica.se)
+    assert store.held("/demo") == ["/demo/b.root"]
+    with pytest.raises(UserError, match="register it under another name"):
+        store.register([other], "bob", 2.0)
+    store.register([other], "alice", 2.0)
+    assert store.files(["/demo/a.root"]) == (other,)
+
+
 @pytest.mark.parametrize("lfn", ["relative", "/a/../b", "/a\n", "/a b", "", "/"])
 def test_a_name_that_is_not_allowed_registers_nothing(store, lfn):
     with pytest.raises(UserError, match="Cannot register a file"):

@@ -1,5 +1,7 @@
 """The ledger: tasks, how jobs ended, what operators said."""
 
+from dataclasses import replace
+
 import pytest
 
 from router.errors import NotFound, RouterError
@@ -51,6 +53,34 @@ def test_the_newest_tasks_of_one_owner_or_of_all_come_first(store):
     assert [task.id for task in store.tasks()] == ["a-2", "a-1"]
     assert [task.id for task in store.tasks("alice")] == ["a-1"]
     assert [task.id for task in store.tasks(limit=1)] == ["a-2"]
+
+
+def test_a_job_that_is_made_again_has_not_ended_even_if_the_history_says_so_once_more(store):
+    opened(store)
+    jobs = [an_ended_job(proc=0, job="0000"), an_ended_job(proc=1, job="0001")]
+    store.record_ended(jobs)
+    store.set_report(jobs[0], usable=True)
+    assert store.read("zmumu-1") == [jobs[0]]
+    store.make_again("zmumu-1", "b0-r1", [jobs[0]])
+    store.record_ended(jobs)
+    assert store.ended("zmumu-1") == [jobs[1]]
+    assert store.to_make_again("zmumu-1") == [replace(jobs[0], batch="b0-r1")]
+    assert store.batches("zmumu-1") == [
+        BatchRecord("zmumu-1", "b0", 1, None),
+        BatchRecord("zmumu-1", "b0-r1", 1, None),
+    ]
+
+
+def test_a_batch_that_is_made_again_reads_what_the_first_read(store):
+    located = a_file("/demo/f1.root", "SITE_A")
+    store.register([located], "alice", 1.0)
+    opened(store, batches=(a_batch(jobs=2, files=[located]),))
+    store.make_again("zmumu-1", "b0-r1", [an_ended_job()])
+    read = store.inputs([("zmumu-1", "b0"), ("zmumu-1", "b0-r1")])
+    assert {batch: inputs.at_sites for (_, batch), inputs in read.items()} == {
+        "b0": (("SITE_A", 1000),),
+        "b0-r1": (("SITE_A", 1000),),
+    }
 
 
 def test_opening_a_task_twice_is_refused_and_leaves_the_first_alone(store):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from router.errors import TemporaryError
+from router.errors import RouterError, TemporaryError
 from router.model.files import File, Located, Replica
-from router.transfer.fetch import fetch
+from router.transfer.fetch import fetch, is_there
 
 CONTENT = b"events" * 1000
 
@@ -77,3 +77,17 @@ def test_only_the_protocols_of_storage_elements_are_spoken(target, pfn):
 def test_a_server_that_is_not_there_is_told_not_thrown(target):
     with pytest.raises(TemporaryError, match="A: "):
         fetch(located(Replica("A", "SITE_A", "http://127.0.0.1:1/a.root")), target)
+
+
+def test_a_copy_is_there_or_not(tmp_path):
+    replica = copy_at(tmp_path, "A")
+    assert is_there(replica)
+    (tmp_path / "A").unlink()
+    assert not is_there(replica)
+
+
+def test_of_a_storage_that_does_not_answer_nothing_is_said():
+    with pytest.raises(TemporaryError, match="cannot be said"):
+        is_there(Replica("A", "SITE_A", "http://127.0.0.1:9/a.root"))
+    with pytest.raises(RouterError, match="has none of the schemes"):
+        is_there(Replica("A", "SITE_A", "ftp://127.0.0.1/a.root"))

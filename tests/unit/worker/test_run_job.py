@@ -182,25 +182,38 @@ def test_an_input_can_be_read_over_http(sandbox, http_storage, path):
 
 
 @pytest.mark.parametrize(
-    ("script", "code", "killed_by", "message"),
+    ("script", "ends", "code", "killed_by", "message"),
     [
-        ("exit 3", 3, None, "analyse.sh ended with exit code 3"),
-        ("kill -SEGV $$", None, 11, "analyse.sh was killed by signal 11"),
+        ("exit 3", (72, "payload_failed"), 3, None, "analyse.sh ended with exit code 3"),
+        ("exit 255", (72, "payload_failed"), 255, None, "analyse.sh ended with exit code 255"),
+        ("kill -SEGV $$", (139, "payload_killed"), None, 11, "analyse.sh was killed by signal 11"),
+        ("sh -c 'kill -ILL $$'; exit $?", (132, "payload_killed"), 132, None, "analyse.sh ended with exit code 132"),
+        ("kill -KILL $$", (78, "payload_memory"), None, 9, "analyse.sh was killed by signal 9"),
+        ("no-such-command", (79, "payload_not_started"), 127, None, "analyse.sh ended with exit code 127"),
     ],
 )
-def test_a_payload_that_fails_ends_the_job_with_72(sandbox, script, code, killed_by, message):
+def test_a_payload_that_fails_ends_the_job_with_a_code_that_tells_how(sandbox, script, ends, code, killed_by, message):
     sandbox.payload(f"echo > hist.root; {script}")
     ended = sandbox.run()
-    assert (ended.code, ended.report["cause"], ended.report["events"]) == (72, "payload_failed", 0)
+    assert (ended.code, ended.report["cause"], ended.report["events"]) == (*ends, 0)
     assert (ended.report["payload"]["exit_code"], ended.report["payload"]["signal"]) == (code, killed_by)
     assert ended.report["message"].startswith(message)
     assert ended.report["outputs"] == []
 
 
+def test_a_payload_that_fails_with_more_memory_than_it_asked_for_is_told_apart(sandbox):
+    (sandbox.top / "job.ad").write_text('Owner = "alice"\nRequestMemory = 1\n')
+    sandbox.environment["_CONDOR_JOB_AD"] = str(sandbox.top / "job.ad")
+    sandbox.payload("exit 1")
+    ended = sandbox.run()
+    assert (ended.code, ended.report["cause"]) == (78, "payload_memory")
+    assert "MB of memory and asked for 1" in ended.report["message"]
+
+
 def test_a_payload_whose_interpreter_is_missing_says_so(sandbox):
     (sandbox.scratch / "analyse.sh").write_text("#!/no/such/python\n")
     ended = sandbox.run()
-    assert (ended.code, ended.report["payload"]) == (72, None)
+    assert (ended.code, ended.report["payload"]) == (79, None)
     assert "a script needs a first line such as #!/usr/bin/env python3" in ended.report["message"]
 
 

@@ -1,0 +1,40 @@
+"""Which finished jobs of a task have to be run again, because what they left is not there any more."""
+
+from collections.abc import Collection, Iterable
+
+from router.model.job import EndedJob, JobState
+from router.model.task import MERGE_BATCH, Task, merges
+
+MERGED = "merged"
+"""What stands in a merged file's name where a job's name stands in others."""
+
+
+def needed(task: Task, finished: Iterable[EndedJob]) -> dict[EndedJob, tuple[str, ...]]:
+    """What has to be there of each finished job: nothing of a part that is merged, but the merged file."""
+    done = [job for job in finished if job.state is JobState.FINISHED]
+    joins = dict(merges(task.payload))
+    merged = {joins[job.job] for job in done if job.batch == MERGE_BATCH and job.job in joins}
+    parts = [output.name for output in task.payload.outputs if output.name not in merged]
+    return {
+        job: (task.output(joins[job.job], MERGED),)
+        if job.batch == MERGE_BATCH and job.job in joins
+        else tuple(task.output(name, job.job) for name in parts)
+        for job in done
+    }
+
+
+def lost(task: Task, finished: Iterable[EndedJob], there: Collection[str]) -> tuple[EndedJob, ...]:
+    """The finished jobs that have to run again, given the names of all outputs that are `there`.
+
+    Where a merged file is gone, so is the need for its parts: those that are not there are made again as well.
+    """
+    done = list(finished)
+    wanted = needed(task, done)
+    gone = {job for job, names in wanted.items() if not set(names) <= set(there)}
+    unmerged = {name for job, name in merges(task.payload) if any(each.job == job and each in gone for each in done)}
+    parts = {
+        job
+        for job in wanted
+        if job.batch != MERGE_BATCH and any(task.output(name, job.job) not in there for name in unmerged)
+    }
+    return tuple(job for job in wanted if job in gone or job in parts)
