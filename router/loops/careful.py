@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from router.errors import TemporaryError
+from router.loops.watch import Watch
 from router.model.job import JobGroup, SlotGroup
 from router.model.pilot import ValidationFailure
 from router.model.world import COLLECTOR, SCHEDD
@@ -40,6 +41,8 @@ class Careful:
 
     pool: Pool
     clock: Clock
+    watch: Watch
+    """Through which the queue is seen."""
     read: dict[str, float] = field(default_factory=dict)
     """When each source last gave an answer that was believed, seconds since the epoch."""
     stale: dict[str, str] = field(default_factory=dict)
@@ -53,10 +56,11 @@ class Careful:
     def jobs(self) -> tuple[JobGroup, ...]:
         """All vanilla jobs in the queue. Raises TemporaryError where it cannot be read: nothing can be done then."""
         self.stale.pop(SCHEDD, None)
-        found = self._counting(SCHEDD, self.pool.jobs)
+        found = self._counting(SCHEDD, self.watch.jobs)
         before = sum(group.count for group in self._jobs.value) if self._jobs else 0
         if self._jobs and not found and before >= FEW_JOBS and self._doubted(self._jobs):
             self.stale[SCHEDD] = f"shows an empty queue, where {before} jobs were"
+            self.watch.forget()
             return found
         self._jobs = self._believed(SCHEDD, found)
         return found
