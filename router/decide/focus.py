@@ -47,6 +47,13 @@ class Focus:
         return replace(group, fixed=True) if settled else group
 
 
+def is_open(world: World) -> bool:
+    """Whether there is anything to decide: jobs to place or look at, or merge jobs that wait."""
+    if world.progress:
+        return True
+    return any(group.state is JobState.IDLE and not (group.fixed and group.sites) for group in world.jobs)
+
+
 def _is_placed(group: JobGroup) -> bool:
     return group.state is JobState.IDLE and bool(group.sites)
 

@@ -17,6 +17,8 @@ from router.ports import Clock, Pool
 
 BELIEVED_AFTER = 3
 """Looks in a row that must say the same before something absurd is believed."""
+FAILURES_EVERY_S = 60.0
+"""Refusals count for half an hour, and need not be asked for in each pass."""
 FEW_GLIDEINS = 10
 """Fewer than these may go at once."""
 FEW_JOBS = 20
@@ -83,13 +85,14 @@ class Careful:
 
     def failures(self) -> tuple[ValidationFailure, ...]:
         """What glideins that refused their node say; what they said last where the collector is not believed."""
-        if self._failures and COLLECTOR in self.stale:
+        now = self.clock.now()
+        if self._failures and (COLLECTOR in self.stale or now < self._failures.at + FAILURES_EVERY_S):
             return self._failures.value
         try:
             found = self._counting(COLLECTOR, self.pool.failures)
         except TemporaryError as error:
             return self._instead(self._failures, error)
-        self._failures = _Kept(found, self.clock.now())
+        self._failures = _Kept(found, now)
         return found
 
     def _counting(self, source: str, ask: Callable[[], T]) -> T:

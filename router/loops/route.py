@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from router.decide.broker import Verdicts
-from router.decide.focus import Focus
+from router.decide.focus import Focus, is_open
 from router.decide.policies import decide
 from router.decide.policies.scene import Scored
 from router.decide.prudence import prudent
@@ -102,7 +102,8 @@ class Route:
             self._note_glideins(self.world)
             self.memory.settle_all(settle(self.memory.open(), self.world.jobs))
         focused = self._focus.on(self.world, self.policy) if self.events else self.world
-        actions = list(self._news(prudent(decide(focused, self.policy), self.world)))
+        wanted = decide(focused, self.policy) if is_open(focused) else ()
+        actions = list(self._news(prudent(wanted, self.world)))
         if actions:
             self.keep(focused)
         return self.apply(actions)

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from router.decide.focus import EVERY_S, Focus
+from router.decide.focus import EVERY_S, Focus, is_open
 from router.model.job import JobState
 from router.model.policy import BrokerPolicy
 from router.model.site import Outcomes, SiteStatus
+from router.model.world import TaskProgress
 from router.testing.build import a_decision, a_failure, a_group, a_site, a_world
 from router.testing.clock import NOON
 
@@ -74,3 +75,9 @@ def test_all_groups_are_looked_at_now_and_then(focus, age, seen):
 def test_what_is_fixed_or_runs_stays_as_it_is(focus):
     running = replace(PLACED, state=JobState.RUNNING)
     assert focus.on(replace(WORLD, jobs=(running,)), BrokerPolicy()).jobs == (running,)
+
+
+def test_nothing_is_open_when_all_jobs_are_placed_and_no_merge_job_waits(focus):
+    assert not is_open(focus.on(WORLD, BrokerPolicy()))
+    assert is_open(focus.on(replace(WORLD, jobs=(PLACED, NEW)), BrokerPolicy()))
+    assert is_open(focus.on(replace(WORLD, progress=(TaskProgress("zmumu-1", 1, 1, 9),)), BrokerPolicy()))
