@@ -125,3 +125,15 @@ def test_where_inputs_lie_is_looked_up_for_new_clusters_and_anew_after_a_while(o
     assert dict(route.world.inputs) == {2: inputs_at("SITE_A")}
     passed(organisation, route, EVERY_S)
     assert dict(route.world.inputs) == {2: inputs_at("SITE_A", "SITE_B")}
+
+
+def test_jobs_that_wait_for_their_dataset_are_placed_by_it_as_soon_as_it_is_known(organisation, route):
+    for site in ("SITE_A", "SITE_B"):
+        organisation.drain(site)
+    organisation.pool.as_user("alice").submit('My.RouterDataset = "/demo/all"\nexecutable = x\n', ())
+    passed(organisation, route)
+    assert dict(route.world.inputs) == {}
+    organisation.store.register([a_file("/demo/a", "SITE_B")], "alice", 1.0)
+    organisation.store.add_dataset("/demo/all", ["/demo/a"], "alice", 1.0)
+    passed(organisation, route)
+    assert dict(route.world.inputs) == {2: inputs_at("SITE_B")}
