@@ -5,7 +5,8 @@ decided again, at once when a site's condition changes, and otherwise every few 
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 
 from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
@@ -14,6 +15,10 @@ from router.model.world import World
 
 EVERY_S = 300.0
 """All groups are decided again after so many seconds; patience is a matter of 20 minutes."""
+
+
+_SHAPE = attrgetter(*(each.name for each in fields(JobGroup) if each.name not in ("count", "oldest")))
+"""All of a group but its number and age."""
 
 
 @dataclass
@@ -32,7 +37,7 @@ class Focus:
         conditions = tuple(_condition(site, policy) for site in world.sites)
         if world.now >= self.at + EVERY_S or conditions != self._conditions:
             self.at, self._conditions = world.now, conditions
-            self._decided = {_decision(group) for group in world.jobs if _is_placed(group)}
+            self._decided = {_SHAPE(group) for group in world.jobs if _is_placed(group)}
             self._fixed = {}
             return world
         seen = {id(group): (group, self._seen(group)) for group in world.jobs}
@@ -43,7 +48,7 @@ class Focus:
         """A group as this pass sees it: fixed where it was decided before."""
         if (kept := self._fixed.get(id(group))) and kept[0] is group:
             return kept[1]
-        settled = _is_placed(group) and not group.fixed and _decision(group) in self._decided
+        settled = _is_placed(group) and not group.fixed and _SHAPE(group) in self._decided
         return replace(group, fixed=True) if settled else group
 
 
@@ -58,14 +63,10 @@ def _is_placed(group: JobGroup) -> bool:
     return group.state is JobState.IDLE and bool(group.sites)
 
 
-def _decision(group: JobGroup) -> Hashable:
-    made = group.decision
-    return group.cluster, group.sites, made and (made.epoch, made.sites), group.requests, group.allow, group.block
-
-
 def _condition(site: Site, policy: BrokerPolicy) -> Hashable:
     """What of a site may make placed jobs leave it, or come to it in numbers."""
     ended = site.outcomes.succeeded + site.outcomes.failed
     failing = ended >= policy.failure_sample and site.outcomes.failure_rate > policy.failure_rate
     silent = site.silent_s > policy.silent_limit_s
-    return site.name, site.status, site.limits, site.offers, site.failure is None, failing, silent, site.cores > 0
+    known = (site.name, site.status, site.limits, site.offers, site.access)
+    return *known, site.failure is None, failing, silent, site.cores > 0

@@ -6,7 +6,8 @@ which was first, its cluster is doubtful, and the schedd has to be asked.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 
 from router.model.action import Place
 from router.model.event import EventKind, JobEvent
@@ -30,6 +31,10 @@ AFTER = {
     EventKind.HELD: JobState.HELD,
 }
 """What it is then; after the others it is in the queue no more."""
+
+_PASSING = frozenset({"cluster", "state", "count", "site", "hold_code", "hold_subcode", "oldest"})
+_LASTING = attrgetter(*(each.name for each in fields(JobGroup) if each.name not in _PASSING))
+"""What events do not change of a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +179,5 @@ def _held_it(group: JobGroup, event: JobEvent) -> bool:
 
 def _alike(one: JobGroup, other: JobGroup) -> bool:
     """Whether two groups of a cluster agree in all but where and how their jobs are now, their number and age."""
-    return (
-        (one.sites, one.requests, one.dataset) == (other.sites, other.requests, other.dataset)
-        and (one.decision is other.decision or one.decision == other.decision)
-        and (one.allow, one.block, one.held_by, one.group) == (other.allow, other.block, other.held_by, other.group)
-        and (one.task, one.batch, one.owner, one.fixed) == (other.task, other.batch, other.owner, other.fixed)
-    )
+    same: bool = _LASTING(one) == _LASTING(other)
+    return same
