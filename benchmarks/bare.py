@@ -44,6 +44,10 @@ class Bare:
         """Set one attribute where `constraint` holds."""
         return self._seconds("edit", constraint, attribute, value)
 
+    def act(self, action: str, jobs: Sequence[str]) -> float:
+        """Hold or release jobs by their ids."""
+        return self._seconds("act", action, list(jobs))
+
     def submit(self, clusters: Iterable[tuple[str, Sequence[Mapping[str, str]]]]) -> float:
         """Submit clusters: a description and the items of each."""
         return self._seconds("submit", [(text, [dict(item) for item in items]) for text, items in clusters])
@@ -69,7 +73,10 @@ def serve() -> None:
         for text, items in clusters:
             schedd.submit(htcondor2.Submit(text), itemdata=iter(items))
 
-    calls: dict[str, Callable[..., object]] = {"query": query, "edit": schedd.edit, "submit": submit}
+    def act(action: str, jobs: list[str]) -> None:
+        schedd.act(getattr(htcondor2.JobAction, action), jobs, reason=("the bench", 0))
+
+    calls: dict[str, Callable[..., object]] = {"query": query, "edit": schedd.edit, "act": act, "submit": submit}
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # HTCondor writes warnings to descriptor 1
     for line in sys.stdin:

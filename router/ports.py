@@ -43,15 +43,11 @@ class JobLine:
         return f"{self.cluster}.{self.proc}"
 
 
-class Pool(Protocol):
-    """The VO's pool, as one identity. Every call has a deadline and raises TemporaryError past it."""
+class Sight(Protocol):
+    """What a loop looks at in a pool."""
 
     def jobs(self) -> tuple[JobGroup, ...]:
         """All vanilla jobs in the queue, grouped by the schedd."""
-        ...
-
-    def described(self, text: str) -> tuple[JobGroup, ...]:
-        """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
         ...
 
     def slots(self) -> tuple[SlotGroup, ...]:
@@ -60,6 +56,18 @@ class Pool(Protocol):
 
     def failures(self) -> tuple[ValidationFailure, ...]:
         """What glideins that refused their node say."""
+        ...
+
+
+class Pool(Sight, Protocol):
+    """The VO's pool, as one identity. Every call has a deadline and raises TemporaryError past it."""
+
+    def jobs_in(self, clusters: Sequence[int]) -> tuple[JobGroup, ...]:
+        """The same for some clusters."""
+        ...
+
+    def described(self, text: str) -> tuple[JobGroup, ...]:
+        """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
         ...
 
     def ended(self, since: float) -> tuple[EndedJob, ...]:

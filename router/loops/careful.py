@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from router.errors import TemporaryError
+from router.loops.watch import Watch
 from router.model.job import JobGroup, SlotGroup
 from router.model.pilot import ValidationFailure
 from router.model.world import COLLECTOR, SCHEDD
@@ -16,6 +17,8 @@ from router.ports import Clock, Pool
 
 BELIEVED_AFTER = 3
 """Looks in a row that must say the same before something absurd is believed."""
+FAILURES_EVERY_S = 60.0
+"""Refusals count for half an hour, and need not be asked for in each pass."""
 FEW_GLIDEINS = 10
 """Fewer than these may go at once."""
 FEW_JOBS = 20
@@ -40,6 +43,8 @@ class Careful:
 
     pool: Pool
     clock: Clock
+    watch: Watch
+    """Through which the queue is seen."""
     read: dict[str, float] = field(default_factory=dict)
     """When each source last gave an answer that was believed, seconds since the epoch."""
     stale: dict[str, str] = field(default_factory=dict)
@@ -53,10 +58,11 @@ class Careful:
     def jobs(self) -> tuple[JobGroup, ...]:
         """All vanilla jobs in the queue. Raises TemporaryError where it cannot be read: nothing can be done then."""
         self.stale.pop(SCHEDD, None)
-        found = self._counting(SCHEDD, self.pool.jobs)
+        found = self._counting(SCHEDD, self.watch.jobs)
         before = sum(group.count for group in self._jobs.value) if self._jobs else 0
         if self._jobs and not found and before >= FEW_JOBS and self._doubted(self._jobs):
             self.stale[SCHEDD] = f"shows an empty queue, where {before} jobs were"
+            self.watch.forget()
             return found
         self._jobs = self._believed(SCHEDD, found)
         return found
@@ -79,13 +85,14 @@ class Careful:
 
     def failures(self) -> tuple[ValidationFailure, ...]:
         """What glideins that refused their node say; what they said last where the collector is not believed."""
-        if self._failures and COLLECTOR in self.stale:
+        now = self.clock.now()
+        if self._failures and (COLLECTOR in self.stale or now < self._failures.at + FAILURES_EVERY_S):
             return self._failures.value
         try:
             found = self._counting(COLLECTOR, self.pool.failures)
         except TemporaryError as error:
             return self._instead(self._failures, error)
-        self._failures = _Kept(found, self.clock.now())
+        self._failures = _Kept(found, now)
         return found
 
     def _counting(self, source: str, ask: Callable[[], T]) -> T:

@@ -1,8 +1,8 @@
 """From the sources to a World."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from router.decide.causes import tagged
 from router.model.cause import Fault
@@ -14,7 +14,7 @@ from router.model.record import SiteState
 from router.model.site import Access, Limits, Outcomes, Pace, Site, SiteStatus, Storage
 from router.model.task import Inputs
 from router.model.world import World
-from router.ports import Memory
+from router.ports import Memory, Sight
 
 DAY_S = 86400
 EVENTS_FRESH_S = 900.0
@@ -40,24 +40,18 @@ class _Load:
     slots: list[SlotGroup] = field(default_factory=list)
 
 
-class Sight(Protocol):
-    """What of a pool is looked at."""
+def observe(
+    pool: Sight,
+    memory: Memory,
+    declared: Sequence[Declared],
+    policy: BrokerPolicy,
+    now: float,
+    reads: Callable[[Sequence[JobGroup], Memory], Iterable[tuple[int, Inputs]]] | None = None,
+) -> World:
+    """Everything the route loop decides from; `reads` tells what clusters read, by default as the catalogue knows now.
 
-    def jobs(self) -> tuple[JobGroup, ...]:
-        """All vanilla jobs in the queue."""
-        ...
-
-    def slots(self) -> tuple[SlotGroup, ...]:
-        """The glideins' slots."""
-        ...
-
-    def failures(self) -> tuple[ValidationFailure, ...]:
-        """What glideins that refused their node say."""
-        ...
-
-
-def observe(pool: Sight, memory: Memory, declared: Sequence[Declared], policy: BrokerPolicy, now: float) -> World:
-    """Everything the route loop decides from. Raises TemporaryError where a source cannot be read: then do nothing."""
+    Raises TemporaryError where a source cannot be read: then do nothing.
+    """
     jobs, slots = pool.jobs(), pool.slots()
     outcomes = _outcomes(memory, jobs, now - policy.failure_window_s, now)
     failures = [each for each in pool.failures() if each.at >= now - policy.validation_window_s]
@@ -66,7 +60,8 @@ def observe(pool: Sight, memory: Memory, declared: Sequence[Declared], policy: B
     silences = memory.silences(now)
     sites = tuple(_watched(site, paces.get(site.name), silences.get(site.name, 0.0)) for site in sites)
     sites = _filled(sites, memory)
-    return World(now, sites, jobs, tuple(inputs(jobs, memory, tape_of(declared))), progress=memory.progress())
+    read = reads(jobs, memory) if reads else inputs(jobs, memory, tape_of(declared))
+    return World(now, sites, jobs, tuple(read), progress=memory.progress())
 
 
 def tape_of(declared: Iterable[Declared]) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from router.decide.broker import Verdicts
 from router.decide.causes import tagged
+from router.decide.focus import Focus, is_open
 from router.decide.policies import decide
 from router.decide.policies.scene import Scored
 from router.decide.prudence import prudent
@@ -16,12 +17,14 @@ from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
 from router.loops.careful import Careful
 from router.loops.lease import Alone, Leader
-from router.loops.observe import Declared, observe
+from router.loops.observe import Declared, observe, tape_of
 from router.loops.pressure import Pressure
+from router.loops.reads import Reads
+from router.loops.watch import Watch
 from router.model import report as reports
 from router.model.action import Action, Diagnose, Mend, Place, Release, Wait
 from router.model.cause import Cure
-from router.model.event import tally
+from router.model.event import Events, ended_jobs, tally
 from router.model.job import EndedJob
 from router.model.policy import BrokerPolicy, RetryPolicy
 from router.model.record import DecisionRecord
@@ -38,6 +41,10 @@ NO_EDIT_TAKEN = (
 
 REPORT_WAIT_S = 600
 """A report comes back with the job's output; file systems that are shared by network show it a little later."""
+
+
+HISTORY_EVERY_S = 600.0
+"""The history is read this often where an event log tells which jobs end, and in each pass where none does."""
 
 
 @dataclass
@@ -90,9 +97,18 @@ class Route:
     world: World | None = None
     counts: Counts = field(default_factory=Counts)
 
+    _history_read: float = 0.0
+
     def __post_init__(self) -> None:
         """See the pool with care."""
-        self.careful = Careful(self.pool, self.clock)
+        self.watch = Watch(self.pool, self.clock)
+        self.careful = Careful(self.pool, self.clock, self.watch)
+        self.look_anew()
+
+    def look_anew(self) -> None:
+        """Forget what was followed: the next pass looks at the whole queue and decides all of it."""
+        self.watch.forget()
+        self._reads, self._focus = Reads(self.clock, tape_of(self.sites)), Focus()
 
     def step(self) -> list[Action]:
         """Do one pass; returns what was done. Safe to repeat: what is already so is observed, not decided again."""
@@ -104,18 +120,20 @@ class Route:
         if not self.world.stale:
             self._note_glideins(self.world)
             self.memory.settle_all(settle(self.memory.open(), self.world.jobs))
+        focused = self._focus.on(self.world, self.policy) if self.events else self.world
+        wanted = decide(focused, self.policy) if is_open(focused) else ()
         treatment = () if self.world.stale else treat(self.world, self.retry)
-        news = self._news([*prudent(decide(self.world, self.policy), self.world), *treatment])
+        news = self._news([*prudent(wanted, self.world), *treatment])
         actions = [self._signed(action) for action in news]
         if any(isinstance(action, Place) for action in actions):
             actions = self.pressure.admitted(actions, self._duty_cycle())
         if actions:
-            self.keep(self.world)
+            self.keep(focused)
         return self.apply(actions)
 
     def _observe(self) -> World:
         """The world now, with what is not believed of it."""
-        found = observe(self.careful, self.memory, self.sites, self.policy, self.clock.now())
+        found = observe(self.careful, self.memory, self.sites, self.policy, self.clock.now(), self._reads)
         read = {**self.careful.read, CATALOGUE: found.now}
         if self.events is not None:
             read[EVENT_LOG] = self.memory.events_read()
@@ -155,25 +173,33 @@ class Route:
 
     def _learn(self) -> None:
         """Remember what happened and which jobs ended since the last pass, and register what they left behind."""
-        self._read_events()
-        self.memory.record_ended(self.pool.ended(self.memory.last_ended()))
+        found = self._read_events()
+        now = self.clock.now()
+        if found is None or not found.whole or now >= self._history_read + HISTORY_EVERY_S:
+            since = self.memory.last_ended()
+            self.memory.record_ended(self.pool.ended(min(since, self._history_read) if self._history_read else since))
+            self._history_read = now
+        if found is not None:
+            self.memory.record_ended(ended_jobs(found.events))
+            self.memory.record_events(tally(found.events), found.position, now)
+        self.watch.happened(found)
         for job, task in self.memory.unread_reports():
             self._read_report(job, task)
 
-    def _read_events(self) -> None:
-        """Add what happened to jobs to the outcomes of sites."""
+    def _read_events(self) -> Events | None:
+        """What the event log told since the last pass; None where there is none to read."""
         if self.events is None:
-            return
+            return None
         try:
             found = self.events.read(self.memory.event_position())
         except TemporaryError as error:  # history tells most of it
             log.warning("%s", error)
-            return
+            return None
         if found.lost:
             log.warning("the event log was rotated away before it was read; outcomes of that time are not known")
         if found.skipped:
             log.warning("%d events of the event log cannot be read", found.skipped)
-        self.memory.record_events(tally(found.events), found.position, self.clock.now())
+        return found
 
     def _read_report(self, job: EndedJob, task: Task) -> None:
         if job.owner != task.owner:
@@ -223,9 +249,11 @@ class Route:
         try:
             placed = self.pool.place_all(actions)
         except TemporaryError:
+            self.watch.forget()
             self.pressure.lost(count)
             raise
         self.pressure.went(count, self.monotonic() - started)
+        self.watch.placed(actions, placed)
         return placed
 
     def _treat(self, actions: Sequence[Action]) -> Iterator[tuple[int, str]]:
@@ -235,6 +263,7 @@ class Route:
         if not self.policy.bind:
             yield from ((index, "tagged") for index, _ in (*found, *due))
             return
+        self.watch.doubt(action.cluster for action in actions if isinstance(action, Diagnose | Mend))
         written = self.pool.diagnose_all([action for _, action in found])
         yield from ((index, _outcome(count)) for (index, _), count in zip(found, written, strict=True))
         mended = self.pool.mend_all([action for _, action in due])

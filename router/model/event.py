@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from router.model.job import FAILED, SUBMITTED_HELD, JobGroup
+from router.model.job import FAILED, SUBMITTED_HELD, EndedJob, JobGroup, JobState
 
 BUCKET_S = 300
 """Sites' outcomes are added up over so many seconds; a window of time is as many of these."""
@@ -40,12 +40,19 @@ class JobEvent:
     proc: int
     like: JobGroup
     """The job as it is after the event, in a group of one; its decision is not told."""
+    before: JobState | None = None
+    """What it was before, where the kind of event does not tell."""
     site: str = ""
     """Where it ran, or was running before."""
     began: float = 0.0
     """When it got the slot that it has or had last, seconds since the epoch; 0: never."""
     first: bool = False
     """It starts for the first time."""
+    job: str = ""
+    """RouterJob."""
+    exit_code: int | None = None
+    reason: str = ""
+    """Why it was removed."""
     cause: str = ""
     """Class of the failure: `hold-CODE` (for a job's own policy `hold-3.SUBCODE`), `exit-CODE`, `signal-NUMBER`."""
 
@@ -64,6 +71,11 @@ class Events:
     behind: bool = False
     """There is more to read."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether these are all the events since the last time."""
+        return not (self.lost or self.skipped or self.behind)
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -77,6 +89,29 @@ class Tally:
     count: int
     seconds: float
     """`waited`: from submission to start, in all; `finished` and causes: how long they ran, in all."""
+
+
+def ended_jobs(events: Iterable[JobEvent]) -> tuple[EndedJob, ...]:
+    """The jobs that left the queue, as the history will tell them."""
+    return tuple(
+        EndedJob(
+            cluster=event.like.cluster,
+            proc=event.proc,
+            task=event.like.task,
+            batch=event.like.batch,
+            job=event.job,
+            owner=event.like.owner,
+            state=event.like.state,
+            exit_code=event.exit_code,
+            site=event.site,
+            ended=event.at,
+            wall_s=_ran(event),
+            reason=event.reason,
+            cpus=event.like.requests.cpus,
+        )
+        for event in events
+        if event.kind in (EventKind.FINISHED, EventKind.REMOVED)
+    )
 
 
 def may_be_sites(cause: str) -> bool:
@@ -98,7 +133,6 @@ def tally(events: Iterable[JobEvent]) -> tuple[Tally, ...]:
 
 def _counted(event: JobEvent) -> Mapping[str, float]:
     """The kinds under which an event counts at its site, with the seconds of each."""
-    ran = max(0.0, event.at - event.began) if event.began else 0.0
     match event.kind:
         case _ if not event.site:
             return {}
@@ -107,7 +141,11 @@ def _counted(event: JobEvent) -> Mapping[str, float]:
         case EventKind.STARTED | EventKind.EVICTED:
             return {str(event.kind): 0.0}
         case EventKind.FINISHED:
-            return {event.cause or "finished": ran}
+            return {event.cause or "finished": _ran(event)}
         case EventKind.HELD if event.cause:
-            return {event.cause: ran}
+            return {event.cause: _ran(event)}
     return {}
+
+
+def _ran(event: JobEvent) -> float:
+    return max(0.0, event.at - event.began) if event.began else 0.0

@@ -5,7 +5,8 @@ nobody expected has the default that stands here, and nowhere else.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from router.model import names
@@ -174,8 +175,19 @@ def word(row: Row, name: str) -> str:
 
 def words(value: object) -> tuple[str, ...]:
     """A list in HTCondor's comma form, or a real list, as sorted names; what is no name is left out."""
-    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
-    found = {part.strip() for part in parts if isinstance(part, str)}
+    if isinstance(value, str):
+        return _listed(value)
+    return _names(tuple(part for part in value if isinstance(part, str))) if isinstance(value, list) else ()
+
+
+@lru_cache(maxsize=4096)
+def _listed(text: str) -> tuple[str, ...]:
+    """The names in a text; few lists of sites are distinct."""
+    return _names(text.split(","))
+
+
+def _names(parts: Iterable[str]) -> tuple[str, ...]:
+    found = {part.strip() for part in parts}
     return tuple(sorted(part for part in found if names.NAME.fullmatch(part)))
 
 

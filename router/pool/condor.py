@@ -41,6 +41,13 @@ class CondorPool:
         """All vanilla jobs in the queue, grouped by the schedd."""
         return _added_up(ads.job_group(row) for row in self._queue.count("JobUniverse == 5", ads.JOB))
 
+    def jobs_in(self, clusters: Sequence[int]) -> tuple[JobGroup, ...]:
+        """The same for some clusters."""
+        listed = ", ".join(map(str, sorted(set(clusters))))
+        near = f"ClusterId >= {min(clusters)} && ClusterId <= {max(clusters)}"
+        rows = self._queue.count(f"JobUniverse == 5 && {near} && member(ClusterId, {{{listed}}})", ads.JOB)
+        return tuple(ads.job_group(row) for row in rows)
+
     def described(self, text: str) -> tuple[JobGroup, ...]:
         """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
         wanted = (*ads.JOB, "UNDESIRED_Sites", "ProcId")

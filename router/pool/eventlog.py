@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
 from router.errors import TemporaryError
 from router.model.event import HELD_BY_PEOPLE, EventKind, Events, JobEvent
-from router.model.job import FAILED
+from router.model.job import FAILED, JobGroup
 from router.pool import ads
 
 KINDS = {
@@ -37,6 +38,8 @@ KINDS = {
 STATUS = {EventKind.STARTED: 2, EventKind.EVICTED: 1, EventKind.FINISHED: 4, EventKind.REMOVED: 3}
 STATUS |= {EventKind.HELD: 5, EventKind.RELEASED: 1}
 
+TOLD = tuple(name for name in ads.JOB if name not in ("ClusterId", "JobStatus", "RouterDecision"))
+"""What an event tells of a job's group; the decision is no plain value, and left out by HTCondor."""
 VANILLA = 5
 RUNNING = 2
 END = b"\n}\n"
@@ -164,18 +167,34 @@ def _events(piece: bytes) -> Iterator[JobEvent]:
 
 def _event(row: dict[str, Any], kind: EventKind) -> JobEvent:
     status = STATUS.get(kind) or ads.number(row, "JobStatus", 1)
-    like = ads.job_group({**row, "ClusterId": row["Cluster"], "JobStatus": status, "JobCount": 1})
+    like = _like(row["Cluster"], status, tuple(_scalar(row.get(name)) for name in TOLD))
     ran = kind is not EventKind.HELD or ads.number(row, "LastJobStatus") == RUNNING
     return JobEvent(
         kind=kind,
         at=datetime.fromisoformat(row["EventTime"]).timestamp(),
         proc=row["Proc"],
         like=like,
+        before=ads.STATES.get(ads.number(row, "LastJobStatus")),
         site=ads.word(row, "MachineAttrGLIDEIN_Site0") if ran else "",
         began=float(ads.number(row, "JobCurrentStartDate")) if ran else 0.0,
         first=kind is EventKind.STARTED and ads.number(row, "NumJobStarts") == 0,
+        job=ads.text(row, "RouterJob"),
+        exit_code=ads.number(row, "ReturnValue") if row.get("TerminatedNormally") is True else None,
+        reason=ads.text(row, "Reason") if kind is EventKind.REMOVED else "",
         cause=_cause(row, kind),
     )
+
+
+@lru_cache(maxsize=8192)
+def _like(cluster: int, status: int, told: tuple[str | float | None, ...]) -> JobGroup:
+    """The group of one job; those of a cluster tell the same, most of them."""
+    return ads.job_group(
+        {**dict(zip(TOLD, told, strict=True)), "ClusterId": cluster, "JobStatus": status, "JobCount": 1}
+    )
+
+
+def _scalar(value: object) -> str | float | None:
+    return value if isinstance(value, str | int | float) else None
 
 
 def _cause(row: dict[str, Any], kind: EventKind) -> str:

@@ -77,13 +77,19 @@ def place_all(queue: JobQueue, actions: Sequence[Place]) -> tuple[int, ...]:
     return tuple(_carried(look, change) for change in changes)
 
 
-def _look(queue: JobQueue, changes: Iterable[Change]) -> Look:
+def _look(queue: JobQueue, changes: Sequence[Change]) -> Look:
+    """What the queue has of the changes' clusters; where two looks overlap, the later one counts."""
+    wanted = {change.cluster for change in changes}
     found: dict[int, list[Seen]] = {}
     for part, attributes in _apart(changes):
         clusters = {change.cluster for change in part}
-        for row in queue.count(f"ClusterId >= {min(clusters)} && ClusterId <= {max(clusters)}", (*LOOK, *attributes)):
-            if (cluster := ads.number(row, "ClusterId")) in clusters:
-                found.setdefault(cluster, []).append(_seen(row, ads.kind(row) if attributes else None))
+        where = f"ClusterId >= {min(clusters)} && ClusterId <= {max(clusters)}"
+        seen: dict[int, list[Seen]] = {}
+        for row in queue.count(where, (*LOOK, *attributes)):
+            if (cluster := ads.number(row, "ClusterId")) in wanted:
+                kind = ads.kind(row) if attributes and cluster in clusters else None
+                seen.setdefault(cluster, []).append(_seen(row, kind))
+        found |= seen
     return found
 
 

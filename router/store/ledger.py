@@ -240,17 +240,18 @@ class Ledger:
     def note_glideins(self, present: Iterable[str], asked: Iterable[str], now: float) -> None:
         """Remember which sites have glideins, and of which jobs ask for some; since when is kept."""
         here, wanted = set(present), set(asked)
-        with self._db.write() as connection:
+        with self._db.read() as connection:
             known = {row.site: (row.seen, row.asked) for row in connection.execute(select(site_seen))}
-            rows = []
-            for site in sorted(here | wanted | set(known)):
-                seen, since = known.get(site, (0.0, 0.0))
-                fresh = (now if site in here and now > seen + SEEN_EVERY_S else seen, 0.0)
-                if site in wanted and site not in here:
-                    fresh = (seen, since or now)
-                if fresh != known.get(site):
-                    rows.append({"site": site, "seen": fresh[0], "asked": fresh[1]})
-            if rows:
+        rows = []
+        for site in sorted(here | wanted | set(known)):
+            seen, since = known.get(site, (0.0, 0.0))
+            fresh = (now if site in here and now > seen + SEEN_EVERY_S else seen, 0.0)
+            if site in wanted and site not in here:
+                fresh = (seen, since or now)
+            if fresh != known.get(site):
+                rows.append({"site": site, "seen": fresh[0], "asked": fresh[1]})
+        if rows:
+            with self._db.write() as connection:
                 statement = upsert(site_seen)
                 told = {name: statement.excluded[name] for name in ("seen", "asked")}
                 connection.execute(statement.on_conflict_do_update(index_elements=["site"], set_=told), rows)

@@ -11,6 +11,8 @@ from router.store.schema import Database, event_log, site_outcomes
 
 KEEP_S = 7 * 86400
 """Older buckets are forgotten."""
+READ_EVERY_S = 60.0
+"""That the log was read, and nothing was new, is written down no oftener than this."""
 
 
 class Windows:
@@ -27,6 +29,8 @@ class Windows:
 
     def record_events(self, added: Sequence[Tally], position: str, now: float) -> None:
         """Add to the outcomes, and remember the position that was read up to: both, or neither."""
+        if not added and self._unchanged(position, now):
+            return
         with self._db.write() as connection:
             if added:
                 statement = upsert(site_outcomes)
@@ -51,8 +55,14 @@ class Windows:
             row = {"id": 1, "position": position, "read": now}
             connection.execute(upsert(event_log).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
 
+    def _unchanged(self, position: str, now: float) -> bool:
+        """Whether no more would be written down than the time, which was just now."""
+        with self._db.read() as connection:
+            known = connection.execute(select(event_log.c.position, event_log.c.read)).first()
+        return known is not None and known.position == position and now < known.read + READ_EVERY_S
+
     def events_read(self) -> float:
-        """When the event log was last read to its end, seconds since the epoch; 0: never."""
+        """When the event log was last read, seconds since the epoch and to about a minute; 0: never."""
         with self._db.read() as connection:
             return float(connection.execute(select(event_log.c.read)).scalar() or 0.0)
 

@@ -79,6 +79,10 @@ class FakePool:
         self._reach("jobs")
         return _counted(job.like for job in self.schedd.queue)
 
+    def jobs_in(self, clusters: Sequence[int]) -> tuple[JobGroup, ...]:
+        """The same for some clusters."""
+        return tuple(group for group in self.jobs() if group.cluster in clusters)
+
     def described(self, text: str) -> tuple[JobGroup, ...]:
         """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
         return tuple(replace(group, cluster=n) for n, group in enumerate(_counted(described_ads(text)), 1))
@@ -306,12 +310,15 @@ class FakePool:
     def _tell(self, kind: EventKind, job: FakeJob, site: str = "", cause: str = "") -> None:
         first = kind is EventKind.STARTED and job.starts == 1
         like = replace(job.like, decision=None)
-        self.schedd.events.append(JobEvent(kind, self._now(), job.proc, like, site, job.started, first, cause))
+        ended = (job.job, job.exit_code, job.reason if kind is EventKind.REMOVED else "")
+        told = JobEvent(kind, self._now(), job.proc, like, job.before, site, job.started, first, *ended, cause)
+        self.schedd.events.append(told)
+        job.before = like.state
 
     def _end(self, job: FakeJob, state: JobState, exit_code: int | None, reason: str) -> None:
         job.like = replace(job.like, state=state)
-        self._tell(EventKind.FINISHED if state is JobState.FINISHED else EventKind.REMOVED, job, job.like.site)
         job.glidein, job.exit_code, job.reason, job.ended = None, exit_code, reason, self._now()
+        self._tell(EventKind.FINISHED if state is JobState.FINISHED else EventKind.REMOVED, job, job.like.site)
         self.schedd.queue.remove(job)
         self.schedd.history.append(job)
 

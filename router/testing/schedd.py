@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from router.model.event import JobEvent
-from router.model.job import JobGroup
+from router.model.job import JobGroup, JobState
 from router.model.pilot import ValidationFailure
 from router.ports import Clock
 
@@ -32,6 +32,8 @@ class FakeJob:
     reason: str = ""
     started: float = 0.0
     starts: int = 0
+    before: JobState | None = None
+    """What it was when something last happened to it."""
     ended: float = 0.0
     exit_code: int | None = None
 

@@ -175,6 +175,13 @@ def test_two_batches_are_two_clusters_and_found_again_by_their_keys(mine):
     assert mine.alice.clusters(mine.task.id, "alice") == {"b0": first, "b1": second}
 
 
+def test_some_clusters_are_looked_at_as_all_are(mine):
+    first, _, third = (mine.submit(a_batch(key, jobs=2)) for key in ("b0", "b1", "b2"))
+    found = mine.router.jobs_in([third, first, 999_999])
+    assert {(group.cluster, group.batch, group.count) for group in found} == {(first, "b0", 2), (third, "b2", 2)}
+    assert set(found) == {group for group in mine.groups() if group.batch != "b1"}
+
+
 def test_a_description_that_htcondor_cannot_read_is_an_error_and_leaves_no_job(mine):
     with pytest.raises(RouterError):
         mine.submit_text("universe = nonsense")

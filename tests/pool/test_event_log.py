@@ -1,16 +1,19 @@
 """The real schedd's event log, rotated every few events: what happened at a site is counted, each job once."""
 
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pool_backend
 import pytest
 from organisation import until
 
+from router.decide.follow import SLACK_S
 from router.errors import RouterError
 from router.loops.pilots import Pilots
 from router.loops.route import Route
-from router.model.job import JobState
+from router.model.job import JobGroup, JobState
 from router.settings import Settings, parse
 from router.wiring import pilots, queue, route
 
@@ -80,3 +83,38 @@ def test_what_jobs_did_at_a_site_is_known_over_rotations_of_the_log(
     assert len(list(Path(settings.pool_home / "log").glob("EventLog.*"))) > 1
     (site,) = router.world.sites if router.world else ()
     assert site.outcomes == found
+
+
+def counted(groups: Iterable[JobGroup]) -> Counter[tuple[object, ...]]:
+    found: Counter[tuple[object, ...]] = Counter()
+    for group in groups:
+        found[group.cluster, group.state, group.sites, group.decision, group.site, group.hold_code] += group.count
+    return found
+
+
+def test_the_queue_that_is_followed_by_events_is_the_queue_that_the_schedd_shows(
+    settings: Settings, loops: tuple[Route, Pilots]
+) -> None:
+    router, factory = loops
+    alice = queue(settings, "alice")
+    first = alice.submit(JOB, [{"Code": "0"}] * 3)
+    router.step()
+    time.sleep(2 * SLACK_S)  # so close to a look it would be asked for
+    second = alice.submit(JOB.replace("memory = 100", "memory = 999999"), [{"Code": "0"}] * 4)
+    alice.act("Hold", f"ClusterId == {second} && ProcId == 1", "by hand")
+    alice.act("Remove", f"ClusterId == {second} && ProcId == 2", "by hand")
+
+    def first_ended() -> bool:
+        router.step()
+        factory.step()
+        return first not in {group.cluster for group in router.pool.jobs()}
+
+    until(first_ended, 90)
+    until(
+        lambda: router.step() == [] and router.world and counted(router.world.jobs) == counted(router.pool.jobs()), 20
+    )
+    assert counted(router.world.jobs) == counted(router.pool.jobs())  # type: ignore[union-attr]
+    assert router.watch.looks["whole"] == 1
+    assert router.watch.looks["events"] > router.watch.looks["part"]
+    alice.act("Remove", f"ClusterId == {second}", "the test is over")
+    alice.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from router.errors import PoolUnreachable
-from router.loops.careful import BELIEVED_AFTER, FEW_GLIDEINS, FEW_JOBS, KEPT_S
+from router.loops.careful import BELIEVED_AFTER, FAILURES_EVERY_S, FEW_GLIDEINS, FEW_JOBS, KEPT_S
 from router.model.world import COLLECTOR, EVENT_LOG, SCHEDD
 from router.testing.build import a_batch
 from router.testing.events import FakeEventLog
@@ -96,6 +96,7 @@ def test_no_site_becomes_silent_because_the_collector_forgot_its_glideins(organi
 
 def test_what_refused_nodes_say_is_kept_with_the_glideins(organisation, busy):
     organisation.pool.break_at("failures", PoolUnreachable("collector down"))
+    organisation.clock.pass_time(FAILURES_EVERY_S)
     assert busy.step() == []
     assert dict(busy.world.stale) == {COLLECTOR: "does not answer: collector down"}
 

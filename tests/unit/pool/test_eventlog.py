@@ -10,7 +10,8 @@ import pytest
 from router.errors import TemporaryError
 from router.model.event import EventKind
 from router.model.job import JobState
-from router.pool.eventlog import EventLog
+from router.pool.eventlog import TOLD, EventLog
+from router.resources import folder
 
 SUBMIT, EXECUTE, EVICTED, TERMINATED, HELD, TRANSFER = 0, 1, 4, 5, 12, 40
 
@@ -241,3 +242,10 @@ def test_a_position_of_another_log_says_that_events_are_lost(schedd, position):
 def test_a_missing_log_is_told_with_what_to_do(tmp_path):
     with pytest.raises(TemporaryError, match=r"cannot be read: No such file or directory\. Is schedd_config/50-events"):
         EventLog(tmp_path / "none").read("")
+
+
+def test_the_schedd_is_asked_to_tell_all_that_makes_a_group():
+    text = (folder("schedd_config") / "50-events.config").read_text()
+    asked = text.partition("EVENT_LOG_JOB_AD_INFORMATION_ATTRS =")[2].replace("\\", " ").split()
+    assert set(TOLD) <= set(asked)
+    assert {"JobStatus", "LastJobStatus", "JobCurrentStartDate", "NumJobStarts", "RouterJob"} <= set(asked)
