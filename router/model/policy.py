@@ -50,7 +50,7 @@ class BrokerPolicy:
     """What one job reads from another site's storage, in MB per second."""
     remote_readers: float = 0.3
     """Jobs elsewhere that a site's storage feeds at once, for each of its own cores; no more are sent away."""
-    remote_s: float = 7200.0
+    remote_s: float = 3600.0
     """What reading from elsewhere costs besides its bytes, for the latency and the load on shared links, in seconds."""
     busy_remote_s: float = 24 * 3600.0
     """What reading from elsewhere costs more where no core is idle, in seconds: it only takes work from there."""
@@ -58,7 +58,7 @@ class BrokerPolicy:
     """A set is not widened before it is this old, in seconds, and twice as old each further time."""
     min_gain_s: float = 900.0
     """A waiting job is moved only for a gain of at least this much, in seconds …"""
-    min_gain: float = 0.5
+    min_gain: float = 0.6
     """… and of at least this share of the time it would otherwise take, 0..1."""
     panda_rebroker_s: float = 7200.0
     """Policy `panda`: jobs that wait so long without a start are brokered again, in seconds; PanDA's own is 12 h."""

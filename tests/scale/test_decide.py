@@ -12,7 +12,8 @@ def test_a_million_jobs_in_20000_shapes_at_200_sites_are_decided_in_seconds_and_
     command = [sys.executable, "-m", "benchmarks", "decide", "--json", "-"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     found = json.loads(done.stdout)
-    assert (found["jobs"], found["shapes"], found["sites"], found["actions"]) == (1_000_000, 20_000, 200, 20_000)
+    assert (found["jobs"], found["shapes"], found["sites"]) == (1_000_000, 20_000, 200)
+    assert found["actions"] >= 20_000  # some groups go in two parts
     assert found["seconds"] < 3  # under one second on two quiet cores
     assert found["peak_rss_mb"] < 300
     assert found["per_job_loop_seconds"] > 20 * found["seconds"]
