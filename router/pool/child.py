@@ -18,6 +18,8 @@ from router.pool.operations import forget, missing_token
 
 OPERATIONS = {**operations.OPERATIONS, **accounting.OPERATIONS}
 
+UNKNOWN_SESSION = "rejected our session"
+"""A daemon that was restarted says so before it does anything."""
 UNREACHABLE = (
     "unable to locate",
     "failed to connect",
@@ -27,7 +29,7 @@ UNREACHABLE = (
     "failed to read",
     "failed to send",
     "resume session",
-    "rejected our session",  # of a daemon that was restarted
+    UNKNOWN_SESSION,
     "connection closed",
     "connection reset",
     "connection refused",
@@ -52,12 +54,24 @@ def answer(text: bytes) -> dict[str, Any]:
     if request["until"] is not None and time.monotonic() >= request["until"]:
         return {"ok": False, "kind": "late", "message": "the lease has run out"}
     try:
-        return {"ok": True, "value": OPERATIONS[request["operation"]](**request["arguments"])}
+        return {"ok": True, "value": _done(request)}
     except htcondor2.HTCondorException as error:
         forget()
         return {"ok": False, **_told(" ".join(str(error).split()))}
     except Exception as error:  # the parent must get an answer, whatever went wrong
         return {"ok": False, "kind": "failed", "message": f"{type(error).__name__}: {error}"}
+
+
+def _done(request: dict[str, Any]) -> Any:
+    """What the operation gives; it is begun again where a daemon that was restarted does not know our session."""
+    operation = OPERATIONS[request["operation"]]
+    try:
+        return operation(**request["arguments"])
+    except htcondor2.HTCondorException as error:
+        if UNKNOWN_SESSION not in str(error).lower():
+            raise
+    forget()
+    return operation(**request["arguments"])
 
 
 def _told(text: str) -> dict[str, str]:

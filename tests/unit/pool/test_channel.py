@@ -133,6 +133,19 @@ def test_the_kind_of_a_failure_is_read_from_htcondors_words(text, kind, monkeypa
     assert child._told(text)["kind"] == kind
 
 
+def test_an_operation_is_begun_again_where_a_restarted_daemon_does_not_know_our_session(monkeypatch):
+    answers = iter([child.htcondor2.HTCondorException("Server rejected our session id"), 7])
+
+    def act():
+        if isinstance(found := next(answers), Exception):
+            raise found
+        return found
+
+    monkeypatch.setitem(child.OPERATIONS, "act", act)
+    request = json.dumps({"operation": "act", "until": None, "arguments": {}}).encode()
+    assert child.answer(request) == {"ok": True, "value": 7}
+
+
 def test_a_lack_of_tokens_is_told_as_such(monkeypatch):
     monkeypatch.setattr(child, "missing_token", lambda: "/home/alice/.condor/tokens.d")
     assert child._told("Failed to connect to schedd.") == {
