@@ -20,18 +20,20 @@ BEFORE = {
     EventKind.STARTED: JobState.IDLE,
     EventKind.FINISHED: JobState.RUNNING,
     EventKind.EVICTED: JobState.RUNNING,
+    EventKind.RELEASED: JobState.HELD,
 }
 """What a job was before an event; of the others the event itself tells."""
 
 AFTER = {
     EventKind.STARTED: JobState.RUNNING,
     EventKind.EVICTED: JobState.IDLE,
+    EventKind.RELEASED: JobState.IDLE,
+    EventKind.HELD: JobState.HELD,
 }
 """What it is then; after the others it is in the queue no more."""
 
-_PASSING = frozenset({"cluster", "state", "count", "site", "hold_code", "hold_subcode", "oldest"})
-_LASTING = attrgetter(*(each.name for each in fields(JobGroup) if each.name not in _PASSING))
-"""What events do not change of a job."""
+_SHAPE = attrgetter(*(each.name for each in fields(JobGroup) if each.name not in ("count", "oldest")))
+"""All of a group but its number and age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,6 @@ class Followed:
         if event.kind is EventKind.SUBMITTED:
             self._add(event.like)
             return True
-        if event.kind in (EventKind.HELD, EventKind.RELEASED):
-            return False  # what is written into held jobs no event tells
         before = [entry for entry in self._known(event.like.cluster) if _held_it(entry.group, event)]
         if len(before) != 1:
             return False
@@ -135,24 +135,22 @@ class Followed:
     def _join(self, before: JobGroup, event: JobEvent, state: JobState) -> None:
         """Count one job of the group `before` where it is after the event."""
         like = event.like
+        held = state is JobState.HELD
+        codes = (like.hold_code, like.hold_subcode) if held else (0, 0)
         site = "" if state is JobState.IDLE else like.site
+        changed = replace(before, state=state, site=site, hold_code=codes[0], hold_subcode=codes[1], count=1)
+        changed = replace(changed, holds=before.holds + held)
         for entry in self._clusters[like.cluster]:
-            there = entry.group
-            if (there.state, there.site, there.hold_code) == (state, site, 0) and _alike(there, before):
+            if _alike(entry.group, changed):
                 entry.count += 1
                 return
-        changed = replace(before, state=state, site=site, hold_code=0, hold_subcode=0, count=1)
         self._clusters[like.cluster].append(_Entry(changed, 1))
 
     def _add(self, group: JobGroup) -> None:
         kept = self._clusters.setdefault(group.cluster, [])
         for entry in kept:
             there = entry.group
-            if (
-                (there.state, there.site, there.hold_code) == (group.state, group.site, group.hold_code)
-                and there.hold_subcode == group.hold_subcode
-                and _alike(there, group)
-            ):
+            if _alike(there, group):
                 entry.count += group.count
                 if group.oldest < there.oldest:
                     entry.group = replace(there, oldest=group.oldest)
@@ -174,6 +172,6 @@ def _held_it(group: JobGroup, event: JobEvent) -> bool:
 
 
 def _alike(one: JobGroup, other: JobGroup) -> bool:
-    """Whether two groups of a cluster agree in all but where and how their jobs are now, their number and age."""
-    same: bool = _LASTING(one) == _LASTING(other)
+    """Whether two groups differ in nothing but their number and age."""
+    same: bool = _SHAPE(one) == _SHAPE(other)
     return same

@@ -49,7 +49,7 @@ def test_what_happens_is_seen_without_asking_the_schedd(organisation, route):
     assert passed(organisation, route) == []
     assert (states(route), route.watch.looks["part"]) == ({"idle": 9, "running": 3}, 0)
     organisation.pool.fail("SITE_A", 1)
-    assert [type(action) for action in passed(organisation, route)] == [Diagnose], "held jobs are asked for"
+    assert [type(action) for action in passed(organisation, route)] == [Diagnose]
     assert (states(route), route.watch.looks["whole"]) == ({"idle": 9, "running": 2, "held": 1}, 1)
 
 
