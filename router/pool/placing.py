@@ -130,7 +130,7 @@ def _as_seen(queue: JobQueue, look: Look, changes: Iterable[Change]) -> Jobs:
             jobs[change] = [(change.cluster, 0, look[change.cluster][0].submitted - 1)]
             continue
         left = listed.get((change.cluster, change.old, change.kind), [])
-        if taken := _taken(left, change.count - _carried(look, change)):
+        if taken := _taken(left, change.count):
             jobs[change] = taken
     return jobs
 

@@ -40,7 +40,7 @@ class DecisionLog:
         rows = [_row(action, now) for action in actions]
         with self._db.write() as connection:
             last = _newest(connection, sorted({row["cluster"] for row in rows}))
-            numbers = [_tried(row, last.get(row["cluster"])) for row in rows]
+            numbers = _each_once(_tried(row, last.get(row["cluster"])) for row in rows)
             if again := [{"number": number} for number in numbers if number is not None]:
                 query = update(decisions).where(decisions.c.id == bindparam("number"))
                 connection.execute(query.values(outcome="pending"), again)
@@ -95,6 +95,16 @@ def _newest(connection: Connection, clusters: Sequence[int]) -> dict[int, Row[An
         newest = select(func.max(decisions.c.id)).where(part).group_by(decisions.c.cluster)
         for row in connection.execute(select(decisions).where(decisions.c.id.in_(newest))):
             found[row.cluster] = row
+    return found
+
+
+def _each_once(numbers: Iterable[int | None]) -> list[int | None]:
+    """Numbers without repetition: parts of a cluster may be given the same sites, with different outcomes."""
+    found: list[int | None] = []
+    taken: set[int] = set()
+    for number in numbers:
+        found.append(None if number in taken else number)
+        taken |= {number} if number is not None else set()
     return found
 
 

@@ -52,6 +52,8 @@ LEASE_S = 120.0
 PASSES = 7
 CODES = (71, 72, 74, 78, 143)
 """What jobs fail of at a black hole: data, the program, the site, memory, a signal."""
+QUIET_AFTER = 5
+"""Passes: what one decides changes what the next sees, for jobs that were not placed yet."""
 PAYLOAD = "name: zmumu\nexecutable: analyse.py\noutputs: [{name: hist.root, merge: auto}]\n"
 
 
@@ -137,17 +139,16 @@ class Simulation:
         self.calm()
 
     def calm(self) -> None:
-        """No more faults: four passes heal, the next finds nothing to do."""
+        """No more faults: all heals, and then there is nothing left to do."""
         self.faults = NONE
         self.note("the storm is over, and all clocks are right")
         for wall in self.walls.values():
             wall.wrong_s = 0.0
         if not any(route.leader.lead() for route in self.running.values()):
             self.clock.pass_time(LEASE_S / 2)  # whoever held the lease is dead, or has lost it
-        for _ in range(4):  # a failed job is diagnosed, mended, and placed; a pass learns what the one before released
-            self.heal()
-        again = self.heal()
-        invariants.hold("I4", not again, f"a pass over what was just decided decides again: {again}")
+        for _ in range(QUIET_AFTER):
+            again = self.heal()
+        invariants.hold("I4", not again, f"passes over what was just decided decide again: {again}")
         log = [record for cluster in self.schedd.clusters for record in self.store.of_cluster(cluster)]
         newest = self.store.newest(sorted(self.schedd.clusters))
         invariants.no_job_is_lost(self.schedd)

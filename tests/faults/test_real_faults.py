@@ -39,19 +39,22 @@ def test_a_schedd_that_hangs_freezes_neither_metrics_nor_the_loop(pool: Breakabl
     clusters = pool.submit(10)
     pool.heals(clusters)
     with pool.frozen(pool.daemon("schedd")):
-        loses_passes(pool)
-        assert time.time() - pool.metric("glideroute_heartbeat_timestamp_seconds") < 10
+        later = time.time() + 5
+        until(lambda: pool.metric("glideroute_heartbeat_timestamp_seconds") > later)
     clusters = pool.submit(10)
     pool.heals(clusters)
 
 
-def test_a_collector_that_hangs_costs_passes_and_moves_nothing(pool: Breakable) -> None:
+def test_a_collector_that_hangs_moves_nothing_and_afterwards_new_jobs_are_placed(pool: Breakable) -> None:
     pool.router()
-    clusters = pool.submit(5)
-    pool.heals(clusters)
+    before = pool.submit(5)
+    pool.heals(before)
     with pool.frozen(pool.daemon("collector")):
-        loses_passes(pool)
-    pool.heals(clusters)
+        later = time.time() + 5
+        until(lambda: pool.metric("glideroute_heartbeat_timestamp_seconds") > later)
+        new = pool.submit(5)
+    pool.heals(new)
+    pool.sound(before)
 
 
 def test_without_a_negotiator_jobs_are_placed_all_the_same(pool: Breakable) -> None:

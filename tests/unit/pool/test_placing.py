@@ -79,10 +79,16 @@ def test_a_part_of_a_cluster_is_its_first_jobs_and_the_next_part_those_behind_th
     assert queue.edits("DESIRED_Sites") == [((7, 0, 2), (7, 5, 5)), ((7, 6, 9),)]
 
 
-def test_a_part_that_is_placed_already_takes_no_further_jobs():
+def test_the_last_of_a_cluster_are_placed_though_others_carry_the_same_decision():
+    queue = Script([row(7, 1), placed(7, 4)], idle=[(None, (7, 4, 4)), ("SITE_A", (7, 0, 3))])
+    placing.place_all(queue, places(7, count=1))
+    assert queue.edits("DESIRED_Sites") == [((7, 4, 4),)]
+
+
+def test_a_part_is_of_the_jobs_that_are_left_though_others_carry_the_same_decision():
     queue = Script([row(7, 6), placed(7, 4)], idle=[(None, (7, 4, 9)), ("SITE_A", (7, 0, 3))])
-    assert placing.place_all(queue, places(7, count=4)) == (4,)
-    assert queue.edits("DESIRED_Sites") == []
+    placing.place_all(queue, places(7, count=2))
+    assert queue.edits("DESIRED_Sites") == [((7, 4, 5),)]
 
 
 def test_jobs_of_a_cluster_that_ask_for_more_are_placed_apart():

@@ -55,6 +55,14 @@ def test_a_decision_that_is_taken_again_keeps_its_row(store):
     assert len(store.of_cluster(1)) == 1
 
 
+def test_two_parts_of_a_cluster_that_are_given_the_same_have_a_row_each(store):
+    store.settle(store.note(MOVE, 1.0), "unknown")
+    first, second = store.note_all([MOVE, MOVE], 2.0)
+    assert first != second
+    store.settle_all([(first, "applied"), (second, "superseded")])
+    assert [record.outcome for record in store.of_cluster(1)] == ["applied", "superseded"]
+
+
 def test_a_decision_that_is_taken_again_is_open_again(store):
     store.settle(store.note(MOVE, 1.0), "superseded")
     number = store.note(MOVE, 2.0)
