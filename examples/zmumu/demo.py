@@ -142,7 +142,7 @@ def declare(home: Path) -> Settings:
             }
         },
     }
-    for name in ("SITE_A", "SITE_B", "SITE_C"):
+    for name in sites:
         sites[name]["storage"] = {"name": f"{name}_DISK", "prefix": (home / "storage" / name).as_uri()}
     told = {
         "router": {"interval": "1 s"},
