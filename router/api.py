@@ -311,6 +311,15 @@ class Router:
 
     # The catalogue
 
+    def find(self, query: str, limit: int | None = None) -> Sequence[str]:
+        """The names of the files that `query` asks for, sorted; the first `limit` of them. Raises UserError."""
+        from router.model.query_grammar import parse
+
+        try:
+            return self.memory.find(parse(query), limit)
+        except ValueError as error:
+            raise UserError(f"The query {query[:200]!r} is not understood: {error}.") from None
+
     def add_dataset(self, name: str, found: Sequence[Located]) -> Dataset:
         """Register files with their copies and put them into a dataset of the user's."""
         self.memory.register(found, self.user, self.clock.now())

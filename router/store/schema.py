@@ -74,6 +74,34 @@ dataset_files = Table(
     Column("lfn", ForeignKey("files.lfn"), primary_key=True),
 )
 
+dataset_files_by_file = Index("dataset_files_by_file", dataset_files.c.lfn, dataset_files.c.dataset)
+
+keys = Table(
+    "metadata_keys",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("kind", String(8), nullable=False),
+)
+
+
+def _values(name: str, *of: Column[Any]) -> Table:
+    """Values of keys: one of the two columns is set; a flag is the number 0 or 1."""
+    number, text = Column("number", Float, nullable=True), Column("text", String(1024), nullable=True)
+    key = Column("key", String(64), primary_key=True)
+    made = Table(name, metadata, *of, key, number, text, sqlite_with_rowid=False)
+    for column in (number, text):
+        told = column.is_not(None)
+        Index(f"{name}_by_{column.name}", key, column, *of, sqlite_where=told, postgresql_where=told)
+    return made
+
+
+file_values = _values("file_values", Column("lfn", ForeignKey("files.lfn"), primary_key=True))
+"""What is said of single files."""
+
+scope_values = _values("scope_values", Column("scope", String(1024), primary_key=True))
+"""What is said of datasets and directories, and holds for their files."""
+scope_values_by_key = Index("scope_values_by_key", scope_values.c.key, scope_values.c.scope)
+
 site_states = Table(
     "site_states",
     metadata,
@@ -206,6 +234,7 @@ class Database:
         """Asked first in every transaction that writes; raises where nothing may be written."""
         with self.write() as connection:
             metadata.create_all(connection)
+            dataset_files_by_file.create(connection, checkfirst=True)  # a database may be older than this index
             found = connection.execute(select(schema_version.c.version)).scalar()
             if found is None:
                 connection.execute(insert(schema_version).values(version=VERSION))
@@ -257,7 +286,13 @@ def _engine(url: str) -> Engine:
 def _sqlite_connect(dbapi: Any, _: Any) -> None:
     dbapi.isolation_level = None  # SQLAlchemy's own BEGIN below replaces the driver's late one
     cursor = dbapi.cursor()
-    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in (
+        f"busy_timeout={BUSY_MS}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "case_sensitive_like=ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -1,0 +1,175 @@
+"""What is said of files, datasets and directories: typed values by key, and the files that a query finds."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Column, Connection, Table, delete, exists, func, insert, or_, select, tuple_
+
+from router.errors import NotFound, UserError
+from router.model import query_text
+from router.model.query import BUILT_IN, EVENT_PREFIX, MAX_NUMBER, Search, Value, kind_of
+from router.store.schema import Database, dataset_files, datasets, file_values, files, keys, scope_values
+from router.store.search import hits, range_of
+
+CHUNK = 400
+"""Names of one statement; with their keys within SQLite's oldest limit of 999 parameters."""
+
+Said = Mapping[str, Mapping[str, Value]]
+"""Values by name and key; the name of the root directory is empty."""
+
+Stored = tuple[float | None, str | None]
+Item = TypeVar("Item")
+
+
+class Metadata:
+    """Knows what is said of files, and finds the files of which something is said."""
+
+    _db: Database
+
+    def kinds(self) -> dict[str, str]:
+        """Every key that was ever set, and whether it holds a `flag`, a `number` or a `text`."""
+        with self._db.read() as connection:
+            return {row.key: row.kind for row in connection.execute(select(keys).order_by(keys.c.key))}
+
+    def describe(self, said: Said, user: str) -> None:
+        """Set values of files, datasets or directories; all of it happens, or nothing.
+
+        Raises UserError where a name is not the user's or a key holds values of another kind, and NotFound where
+        nothing has the name.
+        """
+        with self._db.write() as connection:
+            _declare(connection, said)
+            owned = _owners(connection, said)
+            for name in said:
+                _refuse_stranger(connection, name, user, owned.get(name))
+            _replace(connection, file_values, {name: said[name] for name in said if name in owned})
+            _replace(connection, scope_values, {name: said[name] for name in said if name not in owned})
+
+    def forget(self, name: str, wanted: Sequence[str], user: str) -> int:
+        """Take back values of `name`, by their keys; returns how many there were."""
+        with self._db.write() as connection:
+            owner = _owners(connection, [name]).get(name)
+            _refuse_stranger(connection, name, user, owner)
+            table = scope_values if owner is None else file_values
+            mine = (_name(table) == name) & table.c.key.in_(wanted)
+            gone = connection.execute(delete(table).where(mine)).rowcount
+            held = [exists().where(each.c.key == keys.c.key) for each in (file_values, scope_values)]
+            # A key that nothing has any more may be set anew, to values of another kind.
+            connection.execute(delete(keys).where(keys.c.key.in_(wanted), ~or_(*held)))
+            return gone
+
+    def described(self, name: str) -> dict[str, tuple[Value, str]]:
+        """Each key that holds for a file, dataset or directory: its value, and of what it is said."""
+        above = [name[:at] for at in range(len(name) - 1, -1, -1) if name[at] == "/"]
+        with self._db.read() as connection:
+            kinds = {row.key: row.kind for row in connection.execute(select(keys))}
+            if _owners(connection, [name]):
+                held = select(dataset_files.c.dataset).where(dataset_files.c.lfn == name)
+                scopes = [*sorted(connection.execute(held).scalars()), *above]
+            else:
+                made = connection.execute(select(datasets.c.name).where(datasets.c.name == name)).scalar()
+                scopes = [name] if made else [name, *above]  # the files of a dataset may lie anywhere
+            own, inherited = _said(connection, file_values, [name]), _said(connection, scope_values, scopes)
+        found: dict[str, tuple[Value, str]] = {}
+        for source, values in ((name, own.get(name, {})), *((each, inherited.get(each, {})) for each in scopes)):
+            for key, stored in values.items():
+                found.setdefault(key, (_value(kinds[key], stored), source or "/"))
+        return dict(sorted(found.items()))
+
+    def find(self, search: Search, limit: int | None = None) -> list[str]:
+        """The names of the files that a search asks for, sorted; the first `limit` of them."""
+        with self._db.read() as connection:
+            return list(connection.execute(hits(connection, search).limit(limit)).scalars())
+
+
+def _declare(connection: Connection, said: Said) -> None:
+    """A key is of the kind of its first value."""
+    known = {row.key: row.kind for row in connection.execute(select(keys))}
+    fresh: dict[str, str] = {}
+    for name, values in said.items():
+        for key, value in values.items():
+            _check_key(key)
+            kind = kind_of(value)
+            held = known.get(key) or fresh.setdefault(key, kind)
+            if held != kind:
+                raise UserError(f"The key {key} holds a {held}, and {value!r}, for {name}, is a {kind}.")
+    if fresh:
+        connection.execute(insert(keys), [{"key": key, "kind": kind} for key, kind in fresh.items()])
+
+
+def _check_key(key: str) -> None:
+    try:
+        query_text.key(key)
+    except ValueError as error:
+        raise UserError(f"{error}.") from None
+    if key in BUILT_IN:
+        raise UserError(f"The key {key} is of every file already, and cannot be set.")
+    if key.startswith(EVENT_PREFIX):
+        raise UserError(f"The key {key} would be of single events; the catalogue knows files.")
+
+
+def _owners(connection: Connection, named: Iterable[str]) -> dict[str, str]:
+    """The owners of the names that are files."""
+    return {
+        row.lfn: row.owner
+        for part in _parts(list(named))
+        for row in connection.execute(select(files.c.lfn, files.c.owner).where(files.c.lfn.in_(part)))
+    }
+
+
+def _refuse_stranger(connection: Connection, name: str, user: str, owner: str | None) -> None:
+    """A file and a dataset are their owner's; a directory is whose files alone are below it."""
+    if owner is None:
+        owner = connection.execute(select(datasets.c.owner).where(datasets.c.name == name)).scalar()
+        below = connection.execute(
+            select(func.min(files.c.owner), func.max(files.c.owner)).where(range_of(name, files.c.lfn))
+        ).one()
+        of = {each for each in (owner, *below) if each is not None}
+        if not of:
+            raise NotFound(f"There is no file, dataset or directory {name or '/'}. `glideroute ls` lists the files.")
+        owner = next((each for each in sorted(of) if each != user), user)
+    if owner != user:
+        raise UserError(
+            f"{name or '/'} is not yours: {owner} owns it, or files of it. Only the owner says what holds for it."
+        )
+
+
+def _replace(connection: Connection, table: Table, said: Said) -> None:
+    of, key = _name(table), table.c.key
+    rows = [_row(of.name, name, key, value) for name, values in said.items() for key, value in values.items()]
+    for part in _parts(rows):
+        taken = tuple_(of, key).in_([(row[of.name], row["key"]) for row in part])
+        connection.execute(delete(table).where(taken))
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _row(column: str, name: str, key: str, value: Value) -> dict[str, object]:
+    number, text = (None, value) if isinstance(value, str) else (float(value), None)
+    return {column: name, "key": key, "number": number, "text": text}
+
+
+def _said(connection: Connection, table: Table, names: Sequence[str]) -> dict[str, dict[str, Stored]]:
+    found: dict[str, dict[str, Stored]] = {}
+    for part in _parts(names):
+        for name, key, number, text in connection.execute(select(table).where(_name(table).in_(part))):
+            found.setdefault(name, {})[key] = (number, text)
+    return found
+
+
+def _name(table: Table) -> Column[str]:
+    """The column that says of what a value is."""
+    return next(iter(table.c))
+
+
+def _value(kind: str, stored: Stored) -> Value:
+    number, text = stored
+    if number is None:
+        return text or ""
+    if kind == "flag":
+        return bool(number)
+    return int(number) if abs(number) <= MAX_NUMBER and number.is_integer() else number
+
+
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
