@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from router.decide.health import OPINIONS
 from router.errors import RouterError
 from router.loops.pilots import Pilots
 from router.loops.route import Route
@@ -43,6 +44,7 @@ class LoopCollector(Collector):
             case Route():
                 yield from _decisions(self._loop)
                 yield from _inputs(self._loop)
+                yield from _judged(self._loop)
             case Pilots():
                 yield from _glideins(self._loop)
         if self._loop.world:
@@ -83,6 +85,19 @@ def _decisions(loop: Route) -> Iterator[Metric]:
     for reason, count in sorted(loop.counts.refusals.items()):
         refused.add_metric([reason], count)
     yield refused
+
+
+def _judged(loop: Route) -> Iterator[Metric]:
+    """What the router itself holds against sites."""
+    text = "Sites that the router would close and leaves open, since it would close too many: the circuit breaker"
+    yield GaugeMetricFamily("glideroute_sites_spared", text, len(loop.health.spared))
+    text = "1 while the router itself holds that reason against a site"
+    judged = GaugeMetricFamily("glideroute_site_judged", text, labels=["site", "reason"])
+    for site in loop.world.sites[:MAX_SITES] if loop.world else ():
+        held = loop.health.ailing.get(site.name)
+        for tag in sorted(OPINIONS):
+            judged.add_metric([site.name, tag], int(held is not None and held.tag == tag))
+    yield judged
 
 
 def _inputs(loop: Route) -> Iterator[Metric]:

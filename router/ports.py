@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from router.model.action import Action, Diagnose, Mend, Place
-from router.model.event import Events, Tally
+from router.model.event import Events, Streak, Tally
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import Entry, EntryState, ValidationFailure
@@ -216,8 +216,8 @@ class Memory(Protocol):
         """How far the event log was read; empty when it never was."""
         ...
 
-    def record_events(self, added: Sequence[Tally], position: str, now: float) -> None:
-        """Add to the outcomes of sites, and remember the position that was read up to: both, or neither."""
+    def record_events(self, added: Sequence[Tally], position: str, now: float, in_a_row: Sequence[Streak] = ()) -> None:
+        """Add to the outcomes of sites, and remember the position that was read up to: all of it, or nothing."""
         ...
 
     def events_read(self) -> float:

@@ -194,7 +194,9 @@ class Simulation:
             return
         self._leave(run)
         self.ledger.lost_core_s += (self.agenda.now - run.started) * run.bunch.spec.cores
-        self.farm.sites[run.site].ended(self.agenda.now, run.started, run.bunch.spec.cores, well=False)
+        self.farm.sites[run.site].ended(
+            self.agenda.now, run.started, run.bunch.spec.cores, well=False, task=run.bunch.spec.task
+        )
         self.ledger.attempts[run.job] += 1
         if self.ledger.attempts[run.job] % TRIES:
             self._requeue(run)

@@ -72,14 +72,19 @@ class Slots:
         self._older: deque[_Ended] = deque()
         """In the WINDOW_S before."""
         self._lately, self._before = _Sums(), _Sums()
+        self._row, self._row_at = 0, 0.0
+        """Failures since the last job that ended well, and when the last of them was."""
+        self._row_tasks: set[str] = set()
 
     @property
     def free(self) -> int:
         """Cores a job can start on."""
         return 0 if self.down else max(self.present - self.used, 0)
 
-    def ended(self, now: float, began: float, cores: int, *, well: bool) -> None:
-        """A job ended here."""
+    def ended(self, now: float, began: float, cores: int, *, well: bool, task: str = "") -> None:
+        """A job ended here; `task` is that of a job that failed."""
+        self._row, self._row_at = (0, now) if well else (self._row + 1, now)
+        self._row_tasks = set() if well else {*self._row_tasks, task}
         one = _Ended(now, now - began, cores, well)
         self._recent.append(one)
         self._lately.add(one, 1)
@@ -96,7 +101,8 @@ class Slots:
         if good.well or self._before.well:
             freed = good.cores * 3600.0 / WINDOW_S if self._before.well else None
             pace = Pace(freed, good.wall_s / good.well if good.well else 0.0)
-        return Outcomes(good.well, good.ill), pace
+        row = (self._row, len(self._row_tasks), self._row_at) if self._row else (0, 0, 0.0)
+        return Outcomes(good.well, good.ill, streak=row[0], streak_tasks=row[1], streak_at=row[2]), pace
 
     def silence(self, now: float, waiting: int) -> float:
         """How long there has been no glidein although jobs asked, in seconds."""

@@ -15,6 +15,7 @@ from router.decide.estimate import NEVER, far_s, lost_s, read_s, wait_s
 from router.decide.filter import Filter
 from router.decide.filters import filters, refused
 from router.decide.groups import GroupColumns, group_columns
+from router.decide.health import OPINIONS, health
 from router.model.action import Choice, Verdict
 from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
@@ -159,8 +160,10 @@ class Brokerage:
                 self._note_reading(group, read, now)
 
         waits = wait_s(self._columns, self.queued, policy)[0].tolist()
-        self._asked = filters(policy, dict(zip(self._columns.names, waits, strict=True)))
+        self.health = health(self.sites, jobs, policy, now)
+        self._asked = filters(policy, dict(zip(self._columns.names, waits, strict=True)), self.health)
         self.harmless = np.array([False, *(each.harmless for each in self._asked)])
+        self.opinions = np.array([False, *(each.tag in OPINIONS for each in self._asked)])
         self.newcomers = np.array([False, *(each.newcomers for each in self._asked)])
 
     @classmethod

@@ -12,6 +12,7 @@ import numpy as np
 from router.decide.columns import EVERYWHERE, ShapeColumns, SiteColumns, shape_columns, site_columns
 from router.decide.data_filters import FULL, NO_STORAGE, PARTS, QUOTA, TAPE
 from router.decide.filter import Filter
+from router.decide.health import EVICTING, FAILING, HEALTHY, HOLE, NO_STARTS, PROBED, Health
 from router.decide.load_filters import SHARE, crowded_by_user, left, overloaded, slow
 from router.decide.node_filters import ARCH, CONTAINER, GPU_KIND, GPUS, SOFTWARE, SYSTEM
 from router.model.action import Refusal
@@ -126,27 +127,23 @@ def silent(limit_s: float) -> Filter:
     )
 
 
-def failing(limit: float, sample: int) -> Filter:
-    """Jobs fail there: over `limit` (0..1) of at least `sample` ended jobs."""
+def ailing(tag: str, health: Health, *, newcomers: bool = False) -> Filter:
+    """The router itself holds something against the site: see `health`."""
+    closed = health.of(tag)
     return Filter(
-        "failing",
-        lambda shape, site: (site.ended < sample) | (site.failure_rate <= limit),
-        lambda shape, site: (
-            f"failed {site.outcomes.failure_rate:.0%} of its last {site.outcomes.succeeded + site.outcomes.failed} "
-            f"jobs, over the limit of {limit:.0%}{_most_often(site)}"
-        ),
+        tag,
+        lambda shape, site: np.array([[name not in closed for name in site.names]]) if closed else EVERYWHERE,
+        lambda shape, site: closed[site.name],
+        newcomers=newcomers,
     )
 
 
-def _most_often(site: Site) -> str:
-    causes = site.outcomes.causes
-    return f", most often {causes[0][0]}" if causes else ""
-
-
-def filters(policy: BrokerPolicy, waits: Mapping[str, float] | None = None) -> tuple[Filter, ...]:
+def filters(
+    policy: BrokerPolicy, waits: Mapping[str, float] | None = None, health: Health = HEALTHY
+) -> tuple[Filter, ...]:
     """All filters in the order they are asked; the first refusal is the one told.
 
-    `waits` says of sites after how many seconds a core is free for a next job.
+    `waits` says of sites after how many seconds a core is free for a next job, `health` what is held against them.
     """
     return (
         STATUS,
@@ -173,7 +170,11 @@ def filters(policy: BrokerPolicy, waits: Mapping[str, float] | None = None) -> t
         PARTS,
         VALIDATION,
         silent(policy.silent_limit_s),
-        failing(policy.failure_rate, policy.failure_sample),
+        ailing(FAILING, health),
+        ailing(HOLE, health),
+        ailing(EVICTING, health),
+        ailing(NO_STARTS, health),
+        ailing(PROBED, health, newcomers=True),
         left(policy.left_limit_s),
         slow(policy.wait_limit_s, waits or {}),
         overloaded(policy.overload_queue, policy.overload_ratio),

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 
+from router.decide.health import health
 from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
@@ -34,7 +35,9 @@ class Focus:
 
     def on(self, world: World, policy: BrokerPolicy) -> World:
         """The world with the groups fixed that need no look in this pass."""
-        conditions = tuple(_condition(site, policy) for site in world.sites)
+        held = health(world.sites, world.jobs, policy, world.now)
+        tags = {name: (each.tag, name in held.spared) for name, each in held.ailing.items()}
+        conditions = tuple((_condition(site, policy), tags.get(site.name)) for site in world.sites)
         if world.now >= self.at + EVERY_S or conditions != self._conditions:
             self.at, self._conditions = world.now, conditions
             self._decided = {_SHAPE(group) for group in world.jobs if _is_placed(group)}
@@ -65,8 +68,6 @@ def _is_placed(group: JobGroup) -> bool:
 
 def _condition(site: Site, policy: BrokerPolicy) -> Hashable:
     """What of a site may make placed jobs leave it, or come to it in numbers."""
-    ended = site.outcomes.succeeded + site.outcomes.failed
-    failing = ended >= policy.failure_sample and site.outcomes.failure_rate > policy.failure_rate
     silent = site.silent_s > policy.silent_limit_s
     known = (site.name, site.status, site.limits, site.offers, site.access)
-    return *known, site.failure is None, failing, silent, site.cores > 0
+    return *known, site.failure is None, silent, site.cores > 0

@@ -10,6 +10,7 @@ from router.decide.bars import NO_BARS, Bars, left_after
 from router.decide.broker import Brokerage, Ruling, Sets, Verdicts
 from router.decide.columns import Booleans, ShapeColumns
 from router.decide.groups import GroupColumns, group_columns
+from router.decide.probe import probes, without
 from router.model.action import Action, Choice, Place, Release, Verdict, Wait
 from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState, Kind
 from router.model.policy import BrokerPolicy
@@ -34,7 +35,12 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
     mixed, inputs = mixed_clusters(world.jobs), dict(world.inputs)
     idle = movable(world, mixed)
     brokerage = Brokerage.of(world, policy)
-    shapes, rows = _shapes(idle, inputs, Bars.of(world, brokerage))
+    bars = Bars.of(world, brokerage)
+    if probed := probes(world, idle, brokerage, lambda group: shape_of(group, inputs, bars)):
+        for number, place in probed:
+            yield replace(place, kind=idle[number].kind if place.cluster in mixed else None)
+        idle = without(idle, probed)
+    shapes, rows = _shapes(idle, inputs, bars)
     columns, groups = brokerage.columns(shapes), group_columns(idle, brokerage.place)
     for start in range(0, len(idle), BLOCK):
         block = slice(start, start + BLOCK)
@@ -147,6 +153,8 @@ def _block(
     slow &= columns.sizes[columns.of] < policy.max_sites
     for row, (group, is_lost, is_slow) in enumerate(zip(groups, lost.tolist(), slow.tolist(), strict=True)):
         widened = is_slow and bool(group.sites) and _is_due(group, brokerage, now)
+        if is_lost and _tired(group, ruling.codes[row], brokerage):
+            is_lost = False
         if not group.sites or is_lost or widened or under_way(group):
             yield group, Outlook(ruling, row, sets, chosen[row], is_lost, widened)
 
@@ -157,6 +165,15 @@ def _lost(columns: GroupColumns, ruling: Ruling, brokerage: Brokerage) -> Boolea
     harmed = placed & (ruling.codes > 0) & ~brokerage.harmless[ruling.codes]
     found: Booleans = harmed.any(axis=1) | columns.strange[columns.of] | ~(placed & (ruling.codes == 0)).any(axis=1)
     return found
+
+
+def _tired(group: JobGroup, codes: np.ndarray, brokerage: Brokerage) -> bool:
+    """Whether jobs were moved often, and only what the router itself holds against their sites would move them."""
+    if group.decision is None or group.decision.moves < brokerage.policy.most_moves:
+        return False
+    known = [brokerage.place.get(site) for site in group.sites or ()]
+    opinions = brokerage.opinions
+    return all(column is not None and (not codes[column] or opinions[codes[column]]) for column in known)
 
 
 def _is_due(group: JobGroup, brokerage: Brokerage, now: float) -> bool:

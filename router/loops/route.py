@@ -9,6 +9,7 @@ from typing import assert_never
 from router.decide.broker import Verdicts
 from router.decide.causes import tagged
 from router.decide.focus import Focus, is_open
+from router.decide.health import HEALTHY, Health, health
 from router.decide.policies import decide
 from router.decide.policies.scene import Scored
 from router.decide.prudence import prudent
@@ -24,7 +25,7 @@ from router.loops.watch import Watch
 from router.model import report as reports
 from router.model.action import Action, Diagnose, Mend, Place, Release, Wait
 from router.model.cause import Cure
-from router.model.event import Events, ended_jobs, tally
+from router.model.event import Events, ended_jobs, streaks, tally
 from router.model.job import EndedJob
 from router.model.policy import BrokerPolicy, RetryPolicy
 from router.model.record import DecisionRecord
@@ -95,6 +96,8 @@ class Route:
     pressure: Pressure = field(default_factory=Pressure)
     monotonic: Callable[[], float] = time.monotonic
     world: World | None = None
+    health: Health = HEALTHY
+    """What the last pass held against sites."""
     counts: Counts = field(default_factory=Counts)
 
     _history_read: float = 0.0
@@ -117,6 +120,7 @@ class Route:
         self._learn()
         self.world = self._observe()
         self.leader.saw(max((group.decision.term for group in self.world.jobs if group.decision), default=0))
+        self._judge(self.world)
         if not self.world.stale:
             self._note_glideins(self.world)
             self.memory.settle_all(settle(self.memory.open(), self.world.jobs))
@@ -140,6 +144,13 @@ class Route:
         if (stale := tuple(sorted(self.careful.stale.items()))) and (not self.world or self.world.stale != stale):
             log.warning("jobs keep their sites meanwhile: %s", "; ".join(f"the {name} {why}" for name, why in stale))
         return replace(found, stale=stale, read=tuple(sorted(read.items())))
+
+    def _judge(self, world: World) -> None:
+        """Note what is held against sites, and tell operators once where that is too much to believe."""
+        found = health(world.sites, world.jobs, self.policy, world.now)
+        if found.warning and found.spared != self.health.spared:
+            log.warning("%s", found.warning)
+        self.health = found
 
     def apply(self, actions: Sequence[Action]) -> list[Action]:
         """Write the actions down, do them, write down what became of them; returns those that were applied."""
@@ -181,7 +192,7 @@ class Route:
             self._history_read = now
         if found is not None:
             self.memory.record_ended(ended_jobs(found.events))
-            self.memory.record_events(tally(found.events), found.position, now)
+            self.memory.record_events(tally(found.events), found.position, now, streaks(found.events))
         self.watch.happened(found)
         for job, task in self.memory.unread_reports():
             self._read_report(job, task)

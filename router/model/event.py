@@ -91,6 +91,40 @@ class Tally:
     """`waited`: from submission to start, in all; `finished` and causes: how long they ran, in all."""
 
 
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """The last failures at one site that nothing that ended well came between."""
+
+    site: str
+    broken: bool
+    """A job ended well before them, so that what was before does not count any more."""
+    failures: int
+    tasks: tuple[str, ...]
+    """Some of theirs, at most two; jobs of no task count by their owner's name."""
+    at: float
+    """When the last of them was, seconds since the epoch."""
+
+    def after(self, before: "Streak") -> "Streak":
+        """This one as what follows `before`."""
+        if self.broken:
+            return self
+        tasks = tuple(dict.fromkeys((*before.tasks, *self.tasks)))[:2]
+        return Streak(self.site, before.broken, before.failures + self.failures, tasks, max(before.at, self.at))
+
+
+def streaks(events: Iterable[JobEvent]) -> tuple[Streak, ...]:
+    """What `events`, in their order, add to the failures in a row at each site."""
+    found: dict[str, Streak] = {}
+    for event in events:
+        if event.site and event.kind is EventKind.FINISHED and not event.cause:
+            found[event.site] = Streak(event.site, True, 0, (), 0.0)
+        elif event.site and event.kind is EventKind.HELD and event.cause and may_be_sites(event.cause):
+            task = event.like.task or event.like.owner
+            one = Streak(event.site, False, 1, (task,), event.at)
+            found[event.site] = one.after(found[event.site]) if event.site in found else one
+    return tuple(found.values())
+
+
 def ended_jobs(events: Iterable[JobEvent]) -> tuple[EndedJob, ...]:
     """The jobs that left the queue, as the history will tell them."""
     return tuple(

@@ -24,6 +24,20 @@ class BrokerPolicy:
     """Fewer ended jobs than this say nothing about a site."""
     failure_window_s: int = 3600
     """Failures older than this are forgotten, in seconds."""
+    hole_failures: int = 10
+    """A site is a black hole when so many jobs, of two tasks or more, have failed there in a row."""
+    probe_jobs: int = 2
+    """So many jobs at once try whether a black hole is well again; one that ends well opens it."""
+    probe_after_s: float = 900.0
+    """It is tried so long after its last failure, in seconds, and twice as long after each try, up to 16 times."""
+    evicted_rate: float = 0.5
+    """A site that throws out over this share of the jobs that it starts gets nothing new, 0..1."""
+    start_limit_s: float = 1800.0
+    """A site that starts no job for this long, though it has idle cores and jobs wait, gets nothing new, in seconds."""
+    most_closed: float = 0.5
+    """The router's own judgement closes no more than this share of the sites that are online, 0..1."""
+    most_moves: int = 10
+    """A job that was moved this often is moved no more for what the router itself holds against a site."""
     validation_window_s: int = 1800
     """A refused node older than this no longer keeps jobs away, in seconds."""
     silent_limit_s: float = 1800.0

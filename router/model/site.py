@@ -31,6 +31,12 @@ class Outcomes:
     evictions: int = 0
     causes: tuple[tuple[str, int], ...] = ()
     """Failures by class, most first; the classes are those of `JobEvent.cause`."""
+    streak: int = 0
+    """Failures since the last job that ended well, however long ago that was."""
+    streak_tasks: int = 0
+    """Of how many tasks these are; more than two are told as two."""
+    streak_at: float = 0.0
+    """When the last of these was, seconds since the epoch."""
     start_s: float = 0.0
     """Mean time from submission to the first start, of the jobs that started here; 0: none did."""
 

@@ -215,6 +215,15 @@ site_outcomes = Table(
     Index("site_outcomes_by_time", "bucket"),
 )
 
+site_streaks = Table(
+    "site_streaks",
+    metadata,
+    Column("site", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("tasks", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
 event_log = Table(
     "event_log",
     metadata,

@@ -1,13 +1,14 @@
 """Outcomes of sites over windows of time, added up from the schedd's event log."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from router.model.event import BUCKET_S, Tally, may_be_sites
+from router.model.event import BUCKET_S, Streak, Tally, may_be_sites
 from router.model.site import Outcomes
-from router.store.schema import Database, event_log, site_outcomes
+from router.store.schema import Database, event_log, site_outcomes, site_streaks
 
 KEEP_S = 7 * 86400
 """Older buckets are forgotten."""
@@ -27,11 +28,12 @@ class Windows:
         with self._db.read() as connection:
             return str(connection.execute(select(event_log.c.position)).scalar() or "")
 
-    def record_events(self, added: Sequence[Tally], position: str, now: float) -> None:
-        """Add to the outcomes, and remember the position that was read up to: both, or neither."""
+    def record_events(self, added: Sequence[Tally], position: str, now: float, in_a_row: Sequence[Streak] = ()) -> None:
+        """Add to the outcomes, and remember the position that was read up to: all of it, or nothing."""
         if not added and self._unchanged(position, now):
             return
         with self._db.write() as connection:
+            _add_streaks(connection, in_a_row)
             if added:
                 statement = upsert(site_outcomes)
                 sums = {
@@ -78,7 +80,35 @@ class Windows:
         with self._db.read() as connection:
             for site, kind, count, seconds in connection.execute(query):
                 found.setdefault(site, {})[kind] = (count, seconds)
-        return {site: _outcomes(kinds) for site, kinds in found.items()}
+            known = _streaks(connection)
+        ended = {site: _outcomes(found.get(site, {})) for site in {*found, *known}}
+        return {
+            site: replace(each, streak=row.failures, streak_tasks=len(row.tasks), streak_at=row.at)
+            if (row := known.get(site))
+            else each
+            for site, each in ended.items()
+        }
+
+
+def _streaks(connection: Connection) -> dict[str, Streak]:
+    """The failures in a row of the sites that have some."""
+    rows = connection.execute(select(site_streaks).where(site_streaks.c.failures > 0))
+    return {row.site: Streak(row.site, False, row.failures, tuple(row.tasks.split("\n")), row.at) for row in rows}
+
+
+def _add_streaks(connection: Connection, added: Sequence[Streak]) -> None:
+    known = _streaks(connection) if added else {}
+    # A site that never failed needs no row.
+    new = [each.after(known[each.site]) if each.site in known else each for each in added]
+    rows = [
+        {"site": each.site, "failures": each.failures, "tasks": "\n".join(each.tasks), "at": each.at}
+        for each in new
+        if each.failures or each.site in known
+    ]
+    if rows:
+        statement = upsert(site_streaks)
+        told = {name: statement.excluded[name] for name in ("failures", "tasks", "at")}
+        connection.execute(statement.on_conflict_do_update(index_elements=["site"], set_=told), rows)
 
 
 def _outcomes(kinds: Mapping[str, tuple[int, float]]) -> Outcomes:

@@ -13,6 +13,7 @@ import numpy as np
 from router.decide.bars import Bars
 from router.decide.columns import Booleans, Numbers, shape_columns, site_columns
 from router.decide.filters import filters, refused
+from router.decide.health import OPINIONS
 from router.decide.reconcile import mixed_clusters, movable, nothing_fits, shape_of, under_way
 from router.model.action import Action, Choice, Place, Refusal, Verdict, Wait
 from router.model.job import Decision, JobGroup, JobState
@@ -20,7 +21,7 @@ from router.model.policy import BrokerPolicy
 from router.model.task import Inputs, Shape
 from router.model.world import World
 
-OWN_JUDGEMENT = frozenset({"failing", "no-glideins", "source-crowded"})
+OWN_JUDGEMENT = OPINIONS | {"no-glideins", "source-crowded"}
 """Refusals that are the default policy's opinion; a job could run there, and other policies judge for themselves."""
 
 

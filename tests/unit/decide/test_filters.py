@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from worlds import shapes, some_sites
 
 from router.decide.columns import shape_columns, site_columns
-from router.decide.filters import CROWDED, STATUS, filters, first_refusal, refused
+from router.decide.filters import CROWDED, STATUS, ailing, filters, first_refusal, refused
+from router.decide.health import OPINIONS, Ailment, Health, health
 from router.decide.load_filters import SHARE, crowded_by_user, left, overloaded, slow
 from router.model.action import Refusal
 from router.model.node import Gpus, Platform
@@ -16,6 +17,7 @@ from router.model.policy import BrokerPolicy
 from router.model.site import Access, Limits, SiteStatus, Storage
 from router.model.task import Inputs
 from router.testing.build import a_failure, a_shape, a_site
+from router.testing.clock import NOON
 
 POLICY = BrokerPolicy(failure_rate=0.3, failure_sample=10)
 
@@ -88,7 +90,7 @@ POLICY = BrokerPolicy(failure_rate=0.3, failure_sample=10)
     ],
 )
 def test_a_site_is_refused_in_words_a_user_can_read(shape, site, tag, words):
-    assert first_refusal(shape, site, filters(POLICY)) == Refusal(tag, words)
+    assert first_refusal(shape, site, filters(POLICY, {}, held_against(site))) == Refusal(tag, words)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,11 @@ def test_a_job_that_no_single_kind_of_node_suits_is_refused():
         assert first_refusal(a_shape(**wants), site, filters(POLICY)).tag == "no-size"
 
 
+def held_against(site):
+    """What is held against a site among others."""
+    return health([site, a_site("SITE_Y"), a_site("SITE_Z")], (), POLICY, NOON)
+
+
 def test_every_filter_has_a_tag_of_its_own():
     impossible = {"cpus": 9, "memory_mb": 9, "disk_mb": 9, "walltime_s": 9, "gpus": Gpus(2, 9)}
     platform = Platform("aarch64", "el9", ("a",), ("sif",))
@@ -155,7 +162,9 @@ def test_every_filter_has_a_tag_of_its_own():
     )
     site = a_site(status=SiteStatus.OFFLINE, **poor, failure=a_failure(), silent_s=1e6, offers=sizes)
     other = a_site("SITE_B", running_jobs=1000)  # soft ones need another site that fits
-    alone = [each for each in filters(POLICY, {"SITE_A": 1e7}) if each is not CROWDED]  # only brokerage knows who reads
+    # Only brokerage knows who reads; what is held against a site is one thing at a time.
+    alone = [each for each in filters(POLICY, {"SITE_A": 1e7}) if each is not CROWDED and each.tag not in OPINIONS]
+    alone += [ailing(tag, Health({"SITE_A": Ailment(tag, "is ill")})) for tag in OPINIONS]
     refusals = [refusal_beside(shape, site, other, each) for each in alone]
     tags = [refusal.tag for refusal in refusals if refusal]
     assert len(set(tags)) == len(alone) >= 20

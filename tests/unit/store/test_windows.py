@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.model.event import BUCKET_S, EventKind, JobEvent, Tally, tally
+from router.model.event import BUCKET_S, EventKind, JobEvent, Tally, streaks, tally
 from router.model.job import JobState
 from router.store.store import Store
 from router.store.windows import KEEP_S
@@ -68,3 +68,33 @@ def test_a_window_counts_whole_buckets(store, age, seen):
 def test_what_is_old_is_forgotten(store):
     store.record_events(tally([an_event(EventKind.FINISHED, at=NOON - KEEP_S - BUCKET_S)]), "1", NOON)
     assert store.windows(0) == {}
+
+
+def a_failure_of(task: str, at: float = NOON) -> JobEvent:
+    return an_event(EventKind.HELD, cause="hold-3.71", at=at, like=a_group(count=1, task=task))
+
+
+def told(store, events) -> tuple[int, int, float]:
+    """The row of failures at SITE_A after further events."""
+    store.record_events(tally(events), "p", NOON, streaks(events))
+    found = store.windows(NOON + 1e6)["SITE_A"]
+    return found.streak, found.streak_tasks, found.streak_at
+
+
+def test_failures_in_a_row_are_remembered_beyond_any_window_until_a_job_ends_well(store):
+    assert told(store, [a_failure_of("t1"), a_failure_of("t1", NOON + 1)]) == (2, 1, NOON + 1)
+    assert told(store, [a_failure_of("t2", NOON + 2), a_failure_of("t3", NOON + 3)]) == (4, 2, NOON + 3)
+    well = an_event(EventKind.FINISHED)
+    assert told(store, [a_failure_of("t4"), well, a_failure_of("t5", NOON + 9)]) == (1, 1, NOON + 9)
+    store.record_events(tally([well]), "p", NOON, streaks([well]))
+    assert "SITE_A" not in store.windows(NOON + 1e6)
+
+
+def test_what_is_nobodys_or_the_jobs_own_failure_is_no_row(store):
+    own = [an_event(EventKind.FINISHED, cause="exit-4"), an_event(EventKind.HELD, cause="hold-34")]
+    other = [
+        an_event(EventKind.EVICTED),
+        an_event(EventKind.REMOVED),
+        an_event(EventKind.HELD, cause="hold-13", site=""),
+    ]
+    assert streaks([*own, *other]) == ()
