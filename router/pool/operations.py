@@ -11,6 +11,8 @@ import htcondor2
 from htcondor2.htcondor2_impl import _schedd_edit_job_ids
 
 MAX_DEPTH = 4
+WRITABLE = frozenset({"DESIRED_Sites", "RouterDecision"})
+"""The attributes of jobs that this program ever writes: a decision, and its commitment."""
 
 Row = dict[str, Any]
 Run = tuple[int, int, int]
@@ -97,7 +99,10 @@ def edit_jobs(edits: list[tuple[list[Run], str, str]]) -> list[bool]:
     """Set one attribute of the jobs of each edit to ClassAd text of one line. Returns which edits were made.
 
     An edit is made whole or not at all: one job that has left the queue is enough, or one that may not be changed.
+    Raises PermissionError for an attribute that is not ours to write, before the schedd hears of any.
     """
+    if strange := {attribute for _, attribute, _ in edits} - WRITABLE:
+        raise PermissionError(f"glideroute writes no {', '.join(sorted(strange))}")
     for _, _, value in edits:
         classad2.ExprTree(value)
     return [_edit_listed(runs, attribute, value) for runs, attribute, value in edits]
