@@ -150,6 +150,38 @@ def submit(text: str, items: list[dict[str, str]]) -> int:
     return int(result.cluster())
 
 
+def examine_schedd(settings: list[str]) -> Row:
+    """The schedd's version, its clock when it last spoke, these of its settings, and the bindings' version."""
+    own = _own_ad()
+    remote = htcondor2.RemoteParam(own)
+    told = {each: str(remote[each]) for each in settings if each in remote}
+    return {
+        "version": own.get("CondorVersion", ""),
+        "time": own.get("MyCurrentTime", 0),
+        "settings": {each: "" if value == "Not defined" else value for each, value in told.items()},
+        "bindings": htcondor2.version(),
+    }
+
+
+def granted(levels: list[str]) -> dict[str, bool]:
+    """Which authorisation levels the schedd grants us."""
+    own = _own_ad()
+    return {level: _grants(own, level) for level in levels}
+
+
+def _own_ad() -> Any:
+    """What the schedd tells the collector of itself."""
+    where = f"MyAddress == {classad2.quote(_schedd()._addr)}"
+    return htcondor2.Collector().query(htcondor2.AdType.Schedd, constraint=where)[0]
+
+
+def _grants(own: Any, level: str) -> bool:
+    try:
+        return bool(htcondor2.ping(own, level).get("AuthorizationSucceeded"))
+    except htcondor2.HTCondorException:
+        return False
+
+
 def address() -> str:
     """The schedd's name; fails when it cannot be found."""
     return str(_schedd()._addr)
@@ -167,6 +199,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         idle_jobs,
         act,
         submit,
+        examine_schedd,
+        granted,
         address,
     )
 }
