@@ -6,9 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from router.api import Router
+from router.decide.checkup import RIGHTS, SETTINGS
 from router.decide.policies import check
 from router.decide.share_wait import Outlook, outlook
 from router.embedded import whatif
@@ -23,12 +26,14 @@ from router.loops.observe import Declared
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import SystemClock
+from router.model.checkup import Facts
 from router.model.pilot import EntryState
 from router.model.share_load import Submission
 from router.model.shares import SubmitterSetting
 from router.model.task import Task
 from router.packages.taskdir import TaskDirectory
 from router.pilots.condor import CondorFactory, Factory, storage_json
+from router.pool import examine
 from router.pool.channel import Channel
 from router.pool.condor import CondorPool
 from router.pool.eventlog import EventLog
@@ -42,6 +47,9 @@ from router.resources import folder
 from router.settings import Loop, Settings, default_user, not_root
 from router.store.store import Store
 from router.store.worlds import Worlds
+
+T = TypeVar("T")
+TOKEN_FOLDERS = ("/etc/condor/tokens.d", "/etc/glideroute/tokens.d", "~/.condor/tokens.d")
 
 
 def user_name(settings: Settings) -> str:
@@ -280,6 +288,43 @@ def entry_states(settings: Settings) -> tuple[EntryState, ...]:
         return CondorFactory(jobs, factory(settings)).states(settings.entries)
     finally:
         jobs.close()
+
+
+def facts(settings: Settings) -> Facts:
+    """What a check of this installation sees; a pool that does not answer is a fact too."""
+    embedded = embedded_pool(settings)
+    own = settings.pool_home / "tokens"
+    folders = sorted(own.glob("*")) if embedded else [Path(each).expanduser() for each in TOKEN_FOLDERS]
+    secret = [*folders, settings.pool_home / "keys"]
+    seen = Facts(
+        now=time.time(),
+        tokens=examine.tokens(folders),
+        exposed=examine.exposed(path for each in secret for path in sorted(each.glob("*"))),
+        one_persons=embedded is not None,
+        free_mb=examine.free_mb({settings.home, settings.task_home}),
+        ports=examine.answering({name: settings.home / f"run/{name}.address" for name in ("router", "factory")}),
+    )
+    try:
+        told = _asked(settings, user_name(settings), lambda channel: examine.schedd(channel, SETTINGS))
+        rights = _asked(settings, "router", lambda channel: examine.rights(channel, RIGHTS)) if embedded else None
+    except RouterError as error:
+        return replace(seen, unreachable=str(error))
+    return replace(
+        seen,
+        schedd_version=told["version"],
+        bindings_version=told["bindings"],
+        schedd_time=float(told["time"]),
+        settings=told["settings"],
+        rights=rights,
+    )
+
+
+def _asked(settings: Settings, identity: str, question: Callable[[Channel], T]) -> T:
+    channel = Channel(condor_environment(settings, identity), identity)
+    try:
+        return question(channel)
+    finally:
+        channel.close()
 
 
 def daemons(home: Path) -> tuple[Daemon, ...]:

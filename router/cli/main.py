@@ -24,6 +24,7 @@ COMMANDS = {
     "sites": "router.cli.sites:sites",
     "policy": "router.cli.policy:policy",
     "pool": "router.cli.daemons:pool",
+    "doctor": "router.cli.doctor:doctor",
     "router": "router.cli.daemons:router",
     "factory": "router.cli.daemons:factory",
 }
@@ -75,6 +76,7 @@ HELP = {
     "sites": "Show, drain and resume sites.",
     "policy": "Say who is next: quotas, priorities, limits.",
     "pool": "Run a whole HTCondor pool on this machine.",
+    "doctor": "Say what is wrong with this installation, and how to mend it.",
     "router": "Run the router.",
     "factory": "Run the factory that starts glideins.",
 }

@@ -155,13 +155,14 @@ def _people(policy: SharePolicy) -> Iterator[Finding]:
     known = [each.name for each in policy.groups]
     for person in policy.people:
         where = f"users.{person.name}"
-        if members and not members & {person.name, EVERYBODY}:
+        # Of whom a group of the organisation consists, only tokens say.
+        if members and not policy.token_groups() and not members & {person.name, EVERYBODY}:
             hint = suggestion(person.name, members)
             yield Finding(where, f"{person.name} is an unknown user: a member of no group{hint}")
         if person.group and person.group not in known:
             hint = suggestion(person.group, known)
             yield Finding(f"{where}.group", f"there is no group {person.group}{hint}")
-        elif person.group and person.group not in policy.groups_of(person.name):
+        elif person.group and not policy.token_groups() and person.group not in policy.groups_of(person.name):
             yield Finding(f"{where}.group", f"{person.name} may not use {person.group}: no member of it")
         yield from _bounds(person, where)
     for group in policy.groups:

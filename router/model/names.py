@@ -10,6 +10,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,199}")
 LFN_PART = re.compile(r"[A-Za-z0-9_+=@-][A-Za-z0-9._+=@-]*")
 GROUP = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+TOKEN_GROUP = re.compile(r"(?=.{2,128}$)(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ARCH = re.compile(r"x86_64(-v[1-4])?|aarch64|ppc64le|riscv64|any")
 SYSTEM = re.compile(r"[a-z]{2,20}[0-9]{1,3}")
@@ -50,6 +51,11 @@ def file_name(text: str) -> str:
 def group(text: str) -> str:
     """An accounting group such as `higgs.zz`."""
     return _matching(GROUP, text, "letters, digits and '_', with '.' between the levels")
+
+
+def token_group(text: str) -> str:
+    """A group of a virtual organisation, as its tokens name it: `/vo/higgs`."""
+    return _matching(TOKEN_GROUP, text, "parts of letters, digits and '._-', each after a '/', such as /vo/higgs")
 
 
 def arch(text: str) -> str:

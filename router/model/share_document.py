@@ -145,4 +145,6 @@ def _level(text: str) -> str:
 
 
 def _member(text: str) -> str:
-    return text if text == EVERYBODY else names.name(text)
+    if text == EVERYBODY:
+        return text
+    return names.token_group(text) if text.startswith("/") else names.name(text)

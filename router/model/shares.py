@@ -126,7 +126,11 @@ class SharePolicy:
     def users(self) -> tuple[str, ...]:
         """Everyone the policy names, sorted."""
         named = {name for each in self.groups for name in each.members} | {each.name for each in self.people}
-        return tuple(sorted(named - {EVERYBODY}))
+        return tuple(sorted(named - {EVERYBODY} - set(self.token_groups())))
+
+    def token_groups(self) -> tuple[str, ...]:
+        """The groups of a virtual organisation that are members, as tokens name them, sorted."""
+        return tuple(sorted({name for each in self.groups for name in each.members if name.startswith("/")}))
 
     def booked(self, submitter: str) -> tuple[str, str]:
         """The group and the user to whom HTCondor books a submitter: the deepest group its name begins with."""

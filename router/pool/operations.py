@@ -11,6 +11,10 @@ import htcondor2
 from htcondor2.htcondor2_impl import _schedd_edit_job_ids
 
 MAX_DEPTH = 4
+DECISIONS = ("RouterDecision", "DESIRED_Sites")
+REMEDIES = ("RouterRemedy", "RequestMemory", "MaxWallTimeMins", "AllowedExecuteDuration")
+WRITABLE = frozenset({*DECISIONS, *REMEDIES})
+"""Attributes of jobs that this program ever writes. As a queue super user it could write any; nothing here does."""
 
 USED = ("MemoryUsage", "ImageSize", "DiskUsage")
 """What a request may be made of that its submitter left open."""
@@ -100,7 +104,10 @@ def edit_jobs(edits: list[tuple[list[Run], str, str]]) -> list[bool]:
     """Set one attribute of the jobs of each edit to ClassAd text of one line. Returns which edits were made.
 
     An edit is made whole or not at all: one job that has left the queue is enough, or one that may not be changed.
+    Raises PermissionError for an attribute that is not ours to write, before the schedd hears of any.
     """
+    if strange := {attribute for _, attribute, _ in edits} - WRITABLE:
+        raise PermissionError(f"glideroute writes no {', '.join(sorted(strange))}")
     for _, _, value in edits:
         classad2.ExprTree(value)
     return [_edit_listed(runs, attribute, value) for runs, attribute, value in edits]
@@ -147,6 +154,38 @@ def submit(text: str, items: list[dict[str, str]]) -> int:
     return int(result.cluster())
 
 
+def examine_schedd(settings: list[str]) -> Row:
+    """The schedd's version, its clock when it last spoke, these of its settings, and the bindings' version."""
+    own = _own_ad()
+    remote = htcondor2.RemoteParam(own)
+    told = {each: str(remote[each]) for each in settings if each in remote}
+    return {
+        "version": own.get("CondorVersion", ""),
+        "time": own.get("MyCurrentTime", 0),
+        "settings": {each: "" if value == "Not defined" else value for each, value in told.items()},
+        "bindings": htcondor2.version(),
+    }
+
+
+def granted(levels: list[str]) -> dict[str, bool]:
+    """Which authorisation levels the schedd grants us."""
+    own = _own_ad()
+    return {level: _grants(own, level) for level in levels}
+
+
+def _own_ad() -> Any:
+    """What the schedd tells the collector of itself."""
+    where = f"MyAddress == {classad2.quote(_schedd()._addr)}"
+    return htcondor2.Collector().query(htcondor2.AdType.Schedd, constraint=where)[0]
+
+
+def _grants(own: Any, level: str) -> bool:
+    try:
+        return bool(htcondor2.ping(own, level).get("AuthorizationSucceeded"))
+    except htcondor2.HTCondorException:
+        return False
+
+
 def address() -> str:
     """The schedd's name; fails when it cannot be found."""
     return str(_schedd()._addr)
@@ -164,6 +203,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         idle_jobs,
         act,
         submit,
+        examine_schedd,
+        granted,
         address,
     )
 }

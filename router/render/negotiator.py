@@ -74,8 +74,10 @@ def _draining(draining: Draining) -> dict[str, str]:
 
 
 def group_map(policy: SharePolicy) -> str:
-    """The map of users to the groups they may name, the group of jobs that name none first."""
+    """The map of users, and of groups in tokens, to the groups they may name; that of jobs that name none first."""
     lines = [f"* {user} {','.join(found)}\n" for user in policy.users() if (found := policy.groups_of(user))]
+    # Without the quotes HTCondor would read a name that begins with a slash as a pattern, of any part of any name.
+    lines += [f'* "{group}" {",".join(policy.groups_of(group))}\n' for group in policy.token_groups()]
     if everyone := [each.name for each in policy.groups if EVERYBODY in each.members]:
         lines.append(f"* /.*/ {','.join(everyone)}\n")
     return "".join(lines)

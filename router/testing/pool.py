@@ -115,7 +115,7 @@ class FakePool:
         made = action.decision.carried
         with self._breaking("place"):
             as_seen = [job for job in self._of(action.cluster) if self.user == ROUTER and _is_as_seen(job, action)]
-            taken = as_seen[: max(0, action.count - self._carried(action))]
+            taken = as_seen[: action.count]
             for job in taken:
                 job.like = replace(job.like, decision=made)
             self._reach("place explained")

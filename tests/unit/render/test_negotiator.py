@@ -1,8 +1,10 @@
 """A policy becomes configuration, and configuration a policy again."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +60,19 @@ def test_the_shipped_policy_renders_with_the_groups_of_each_user() -> None:
         "* alice higgs,higgs.zz,opportunistic",
         "* bob higgs.zz,opportunistic",
     ]
+
+
+def test_groups_of_the_organisation_are_members_as_their_tokens_name_them() -> None:
+    text = "groups: {higgs: {quota: 40 %, members: [alice, /vo/higgs]}, any: {quota: 10 %, members: ['*', /vo/higgs]}}"
+    policy = share_document.read(text, "p.yaml").policy
+    assert policy.users() == ("alice",), "no group is a user of whom the accountant keeps a record"
+    assert negotiator.group_map(policy) == '* alice higgs,any\n* "/vo/higgs" higgs,any\n* /.*/ any\n'
+
+
+@pytest.mark.parametrize("name", ["/", "//vo", "/vo/", "/vo/hi ggs", '/vo/"', "/vo/higgs/.*", "/vo,/x"])
+def test_a_name_that_could_be_a_pattern_is_no_group_of_the_organisation(name: str) -> None:
+    text = json.dumps({"groups": {"higgs": {"quota": "40 %", "members": [name]}}})
+    assert share_document.read(text, "p.yaml").faults
 
 
 def test_a_policy_without_members_leaves_the_schedd_alone() -> None:
