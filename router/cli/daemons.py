@@ -1,7 +1,5 @@
 """The commands that run daemons, and the embedded pool that runs them all."""
 
-import logging
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from router.loops.runner import Health, run, until_stopped
 from router.metrics import serve
 from router.model.action import Action, PilotAction, Place, StartGlideins, StopGlideins
 from router.model.policy import POLICIES
+from router.redact import set_up_log
 from router.resources import folder
 from router.settings import Settings
 from router.store.worlds import read
@@ -76,7 +75,7 @@ def run_factory(once: bool, as_json: bool) -> None:
 
 
 def _run(daemon: str, build: Callable[[Settings], Route | Pilots], once: bool, as_json: bool) -> None:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_log()
     with until_stopped():
         known = settings()
         loop = build(known)

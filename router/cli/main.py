@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from router.errors import RouterError
+from router.redact import redacted, show_exception
 
 COMMANDS = {
     "submit": "router.cli.submit:submit",
@@ -90,6 +91,7 @@ def glideroute() -> None:
 
 def main() -> None:
     """Run the command line."""
+    sys.excepthook = show_exception
     try:
         sys.exit(glideroute.main(standalone_mode=False))
     except click.exceptions.Abort:
@@ -113,7 +115,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"glideroute: {message}", err=True)
+    click.echo(f"glideroute: {redacted(message)}", err=True)
     sys.exit(code)
 
 

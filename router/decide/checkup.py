@@ -24,7 +24,6 @@ HOLDS = {
 """Words that these settings of the schedd hold."""
 IS = {
     "MAX_CONCURRENT_UPLOADS_PER_USER": "0",
-    "QUEUE_SUPER_USER_MAY_IMPERSONATE": "^$",
     "SEC_DEFAULT_AUTHENTICATION": "REQUIRED",
 }
 """What these are set to."""

@@ -6,6 +6,7 @@ HTCondor takes any token of the folder it is pointed to, so a folder shared by t
 import os
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
     "glidein": ("READ", "ADVERTISE_STARTD", "ADVERTISE_MASTER"),
 }
 USER_RIGHTS = ("READ", "WRITE")
+# Seconds. A glidein's token goes to other machines. It is renewed half-way, so that a glidein has a week at least.
+LIFETIMES: Mapping[str, int] = {"glidein": 14 * 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,15 @@ class Tokens:
             )
         folder = self.home / "tokens" / user
         token = folder / "token"
-        if not token.exists():
+        if not _is_fresh(token, LIFETIMES.get(user)):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(token, self._signed(user))
         return folder
 
     def _signed(self, user: str) -> str:
         limits = [part for right in RIGHTS.get(user, USER_RIGHTS) for part in ("-authz", right)]
+        if lifetime := LIFETIMES.get(user):
+            limits += ["-lifetime", str(lifetime)]
         # From no configuration file: one that is broken shall be reported by the daemons, who say more.
         environment = {
             "CONDOR_CONFIG": "ONLY_ENV",
@@ -73,6 +78,12 @@ class Tokens:
                 f"The pool's key {self.home / 'keys/POOL'} must be readable by you."
             )
         return finished.stdout
+
+
+def _is_fresh(token: Path, lifetime: int | None) -> bool:
+    if not token.exists():
+        return False
+    return lifetime is None or time.time() - token.stat().st_mtime < lifetime / 2
 
 
 def write_private(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from router.errors import RouterError
 from router.model import names
 from router.model.pilot import Entry, EntryState, GlideinState, ValidationFailure
 from router.ports import JobQueue
-from router.render.glidein import GlideinJob, PoolContact, glidein_files, glidein_submit, manifest_digest
+from router.render.glidein import TOKEN, GlideinJob, PoolContact, glidein_files, glidein_submit, manifest_digest
 
 IDLE, RUNNING = 1, 2
 
@@ -70,6 +70,7 @@ class CondorFactory:
             logs.mkdir(parents=True, exist_ok=True)
             if not folder.exists():
                 _write(folder, {name: (file.content, file.mode) for name, file in files.items()})
+            _renew(folder / TOKEN, files[TOKEN].content)
         except OSError as error:
             raise RouterError(f"The glideins' folder {folder} cannot be written: {error.strerror}.") from None
         text = glidein_submit(entry, GlideinJob(str(folder), str(logs), self._factory.schedd, count), files)
@@ -101,6 +102,16 @@ def _write(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
         path.write_bytes(content)
         path.chmod(mode)
     fresh.rename(folder)
+
+
+def _renew(path: Path, content: bytes) -> None:
+    """Replace the token of an entry's glideins by a newer one: those that start from now on get it."""
+    if path.read_bytes() != content:
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(content)
+        fresh.replace(path)
 
 
 def _of(entry: Entry, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -67,13 +67,8 @@ WHAT_IS_BELIEVED = (
     "RouterOutputs",
     "JobStatus",
     "QDate",
-    "NumJobStarts",
     "JobCurrentStartDate",
     "MachineAttrGLIDEIN_Site0",
-    "RemoteWallClockTime",
-    "CumulativeSlotTime",
-    "ExitCode",
-    "HoldReasonCode",
 )
 
 

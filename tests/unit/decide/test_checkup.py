@@ -62,7 +62,7 @@ def changed(**settings: str) -> Facts:
         (replace(SOUND, ports={"router": "127.0.0.1:9: refused"}), "ports", Health.DOUBTFUL, "refused"),
         (changed(IMMUTABLE_JOB_ATTRS="cmd acctgroup AccountingGroup Iwd"), "settings", Health.BAD, "Arguments, Env"),
         (changed(JOB_TRANSFORM_NAMES=""), "settings", Health.BAD, "lacks GlideroutePrepare, GlideroutePayer"),
-        (changed(QUEUE_SUPER_USER_MAY_IMPERSONATE=""), "settings", Health.BAD, "not set"),
+        (changed(SEC_DEFAULT_AUTHENTICATION=""), "settings", Health.BAD, "is not set, not REQUIRED"),
         (changed(MAX_CONCURRENT_UPLOADS_PER_USER="20"), "settings", Health.BAD, "is 20, not 0"),
         (changed(QUEUE_ALL_USERS_TRUSTED="true"), "settings", Health.BAD, "whom they say"),
         (changed(SEC_DEFAULT_AUTHENTICATION_METHODS="FS,IDTOKENS"), "settings", Health.DOUBTFUL, "takes FS"),

@@ -78,3 +78,12 @@ def test_a_value_is_written_so_that_htcondor_reads_it_back(given: str, written: 
 def test_a_value_that_would_become_a_setting_is_refused(bad: str) -> None:
     with pytest.raises(UserError, match="cannot hold"):
         render_pool_config(replace(a_layout(), home=Path(bad)), TEMPLATES)
+
+
+def test_nothing_that_the_shadow_writes_is_protected_from_owners() -> None:
+    """The shadow writes as the job's owner: refused even one of these (seen with 25.14), its job never ends."""
+    text = (TEMPLATES.parent / "30-protect.config").read_text().replace("\\\n", " ")
+    kept = {word for line in text.splitlines() if "_JOB_ATTRS =" in line for word in line.partition("=")[2].split()}
+    shadows = "RemoteSysCpu RemoteUserCpu RemoteWallClockTime NumJobStarts NumHolds ExitCode HoldReasonCode"
+    assert "JobStatus" in kept
+    assert kept.isdisjoint(shadows.split())
