@@ -27,6 +27,7 @@ from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob, JobGroup, JobState
 from router.model.payload import Payload
 from router.model.policy import BrokerPolicy
+from router.model.query import Search
 from router.model.record import SiteState
 from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
@@ -65,7 +66,7 @@ class Router:
     def plan(self, text: str, source: str) -> Plan:
         """What submitting the payload document `text` would do. Raises UserError, or NothingFits with the reasons."""
         payload = payloads.parse(text, source)
-        dataset = self.memory.dataset(payload.dataset) if payload.dataset else None
+        dataset, offered = self._input(payload)
         cut = batches(payload, dataset)
         world = self.world()
         choices = Choices(world, self.policy)
@@ -73,7 +74,18 @@ class Router:
         shapes = [bars.on(_shape_of(payload, _inputs(batch, tape)), self.user) for batch in cut]
         planned = tuple(_planned(batch, shape, choices) for batch, shape in zip(cut, shapes, strict=True))
         _refuse_impossible(planned)
-        return Plan(payload, text, dataset, planned)
+        return Plan(payload, text, dataset, planned, offered)
+
+    def _input(self, payload: Payload) -> tuple[Dataset | None, int]:
+        """What a payload reads, and how many files it was chosen from; 0: from all there are."""
+        if payload.search is None:
+            dataset = self.memory.dataset(payload.dataset) if payload.dataset else None
+            return dataset, len(dataset.files) if dataset else 0
+        place = payload.search.place
+        if not (chosen := self.memory.find(payload.search)):
+            raise UserError(f"No file of {place} is as the input asks. `glideroute meta find` tries queries.")
+        offered = len(self.memory.find(Search(place))) if payload.dataset else 0
+        return Dataset(str(place), self.memory.files(chosen)), offered
 
     def submit(self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None) -> Submitted:
         """Inject a plan's batches as the user; `folder` holds the payload's files.

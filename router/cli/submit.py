@@ -51,6 +51,9 @@ def _plain(plan: Plan) -> dict[str, object]:
     return {
         "payload": plan.payload.name,
         "jobs": plan.jobs,
+        "files": len(plan.dataset.files) if plan.dataset else 0,
+        "files_offered": plan.offered,
+        "selection": plan.payload.selection,
         "batches": [
             {
                 "batch": planned.batch.key,
@@ -72,4 +75,15 @@ def _planned(plan: Plan) -> Group:
         amount = size(each.shape.inputs.size)
         rows.add_row(each.batch.key, str(len(each.batch.chunks)), amount, sites, "; ".join(refused))
     head = Text(f"{plan.payload.name}: {plan.jobs} job(s); nothing is submitted", style="bold")
-    return Group(head, rows)
+    return Group(head, *_read(plan), rows)
+
+
+def _read(plan: Plan) -> list[Text]:
+    """What is read, where files or events are chosen."""
+    payload, told = plan.payload, []
+    if plan.dataset and payload.search:
+        offered = f" of {plan.offered:,}" if plan.offered else ""
+        told.append(Text(f"reads {len(plan.dataset.files):,}{offered} file(s) of {plan.dataset.name}"))
+    if payload.selection:
+        told.append(Text(f"events are for the program to select: {payload.selection}"))
+    return told

@@ -34,6 +34,8 @@ class Plan:
     text: str
     dataset: Dataset | None
     batches: tuple[PlannedBatch, ...]
+    offered: int = 0
+    """Files of the dataset, before some of them were chosen; 0: they are chosen from all there are."""
 
     @property
     def jobs(self) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from router.model import document, names
 from router.model.node import Gpus, Platform, image_kind
+from router.model.query import Place, Reach, Search, apart, cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,13 @@ class Payload:
     files: tuple[str, ...] = ()
     """Further files sent with every job."""
     dataset: str = ""
-    """Logical name of the input; empty: no input, and `jobs` says how many to run."""
+    """Logical name of the input; empty where a query chooses it, or where there is none."""
+    search: Search | None = None
+    """Which files are read; None: all of the dataset."""
+    selection: str = ""
+    """Which events of them, as uproot's `cut`; the program itself selects them."""
     jobs: int = 1
+    """How many to run where nothing is read."""
     split: Split = Split()
     outputs: tuple[Output, ...] = ()
     requests: Requests = Requests()
@@ -67,12 +73,18 @@ class Payload:
     move: bool = True
     """Whether jobs may be taken to other sites once they are placed."""
 
+    @property
+    def reads(self) -> bool:
+        """Whether it has input."""
+        return bool(self.dataset) or self.search is not None
+
 
 def parse(text: str, source: str = "payload") -> Payload:
     """The payload written in a YAML document. Raises UserError that names every fault with its line."""
     top = document.read(text, source)
     sites = top.section("sites")
     container = top.text("container", "", names.image)
+    dataset, search, selection = _input(top)
     payload = Payload(
         name=top.text("name", check=names.name),
         executable=top.text("executable", check=names.file_name),
@@ -80,7 +92,9 @@ def parse(text: str, source: str = "payload") -> Payload:
         environment=top.pairs("environment", names.environment_name, names.plain),
         container=container,
         files=top.texts("files", names.file_name),
-        dataset=_dataset(top),
+        dataset=dataset,
+        search=search,
+        selection=selection,
         jobs=top.integer("jobs", 1, at_least=1, at_most=10_000),
         split=_split(top),
         outputs=_outputs(top),
@@ -96,9 +110,35 @@ def parse(text: str, source: str = "payload") -> Payload:
     return payload
 
 
-def _dataset(top: document.Section) -> str:
+def _input(top: document.Section) -> tuple[str, Search | None, str]:
+    """The dataset, the files of it or of all that are chosen, and the events of them."""
     section = top.section("input")
-    return section.text("dataset", check=names.lfn) if section else ""
+    if section is None:
+        return "", None, ""
+    if section.has("query"):
+        for key in ("dataset", "where"):
+            if section.has(key):
+                section.fault(key, "cannot stand beside `query`, which says where to look and for what")
+        return "", *_chosen(section, "query", None)
+    dataset = section.text("dataset", check=names.lfn)
+    if not section.has("where"):
+        return dataset, None, ""
+    search, selection = _chosen(section, "where", Place(dataset, Reach.DATASET))
+    return dataset, search if search and search.where else None, selection
+
+
+def _chosen(section: document.Section, key: str, place: Place | None) -> tuple[Search | None, str]:
+    """The files and the events that a query asks for; its place is given, or it names one itself."""
+    from router.model.query_grammar import parse, where  # loads the grammar: most payloads have no query
+
+    text = section.text(key, "")
+    try:
+        found = Search(place, where(text)) if place else parse(text)
+        files, events = apart(found.where) if found.where else (None, None)
+        return Search(found.place, files), cut(events) if events else ""
+    except ValueError as error:
+        section.fault(key, str(error))
+        return None, ""
 
 
 def _split(top: document.Section) -> Split:
@@ -153,9 +193,9 @@ def gpus(section: document.Section) -> Gpus:
 
 def _check_together(top: document.Section, payload: Payload) -> None:
     """Faults that no single key shows."""
-    if payload.dataset and top.has("jobs"):
-        top.fault("jobs", "is for payloads without input; with a dataset, `split` says how many jobs there are")
-    if not payload.dataset and top.has("split"):
+    if payload.reads and top.has("jobs"):
+        top.fault("jobs", "is for payloads without input; with input, `split` says how many jobs there are")
+    if not top.has("input") and top.has("split"):
         top.fault("split", "needs `input: {dataset: …}`; without input, `jobs` says how many jobs there are")
     if payload.container and payload.requests.platform.os:
         top.fault("container", "brings its own system, so that `requests.os` means nothing; leave one of them out")

@@ -15,6 +15,8 @@ from router.model.task import MERGE_BATCH, Batch, Chunk, Task, merges, numbered
 
 VERSION = 2
 MERGER = "merge_files.py"
+SELECTION = "GLIDEROUTE_SELECTION"
+"""The environment variable in which a program finds which events it is asked for."""
 
 PART_JOBS = 100
 """Jobs in a part, at most."""
@@ -73,7 +75,7 @@ def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
         jobs,
         executable=payload.executable,
         arguments=list(payload.arguments),
-        environment=dict(payload.environment),
+        environment=dict(payload.environment) | ({SELECTION: payload.selection} if payload.selection else {}),
     )
 
 

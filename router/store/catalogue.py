@@ -10,6 +10,7 @@ from router.model.files import Dataset, File, Located, Replica
 from router.model.task import Inputs, inputs_in
 from router.store.schema import Database, batch_inputs, dataset_files, datasets, files, replicas
 from router.store.schema import batches as planned
+from router.store.search import range_of
 
 CHUNK = 500
 """Bound parameters of one IN list; SQLite's oldest limit is 999."""
@@ -98,13 +99,13 @@ class Catalogue:
     def listing(self, directory: str) -> list[str]:
         """Every registered name at or below `directory`, sorted."""
         base = directory.rstrip("/")
-        query = select(files.c.lfn).where((files.c.lfn == base) | files.c.lfn.startswith(base + "/", autoescape=True))
+        query = select(files.c.lfn).where((files.c.lfn == base) | range_of(base, files.c.lfn))
         with self._db.read() as connection:
             return sorted(connection.execute(query).scalars())
 
     def held(self, directory: str) -> list[str]:
         """Every registered name below `directory` of which there is a copy, sorted."""
-        below = replicas.c.lfn.startswith(directory.rstrip("/") + "/", autoescape=True)
+        below = range_of(directory.rstrip("/"), replicas.c.lfn)
         with self._db.read() as connection:
             return sorted(connection.execute(select(replicas.c.lfn).where(below).distinct()).scalars())
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Column, Connection, Table, delete, exists, func, insert, or_, select, tuple_
+from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, func, insert, or_, select
 
 from router.errors import NotFound, UserError
 from router.model import query_text
@@ -137,10 +137,10 @@ def _refuse_stranger(connection: Connection, name: str, user: str, owner: str | 
 def _replace(connection: Connection, table: Table, said: Said) -> None:
     of, key = _name(table), table.c.key
     rows = [_row(of.name, name, key, value) for name, values in said.items() for key, value in values.items()]
-    for part in _parts(rows):
-        taken = tuple_(of, key).in_([(row[of.name], row["key"]) for row in part])
-        connection.execute(delete(table).where(taken))
     if rows:
+        # One by one: a list of pairs makes SQLite walk through the whole table.
+        taken = delete(table).where(of == bindparam("of"), key == bindparam("has"))
+        connection.execute(taken, [{"of": row[of.name], "has": row["key"]} for row in rows])
         connection.execute(insert(table), rows)
 
 

@@ -189,3 +189,38 @@ def test_nothing_fits_where_no_site_is_known(router):
     router.sites = ()
     with pytest.raises(NothingFits, match="no site is declared"):
         router.plan(PAYLOAD, "my.yaml")
+
+
+def chosen(router: Router, text: str) -> list[str]:
+    dataset = router.plan(PAYLOAD.replace("{dataset: /demo/zmumu}", text), "my.yaml").dataset
+    return [located.file.lfn for located in dataset.files] if dataset else []
+
+
+def test_files_are_chosen_by_their_metadata(router):
+    router.memory.describe({"/demo/f1.root": {"run": 1}, "/demo/f3.root": {"run": 3}}, "alice")
+    assert chosen(router, "{dataset: /demo/zmumu, where: run > 1}") == ["/demo/f3.root"]
+    assert chosen(router, "{query: '/demo//: not run = 3'}") == ["/demo/f1.root", "/demo/f2.root"]
+    assert len(chosen(router, "{dataset: /demo/zmumu, where: event.run > 1}")) == 3
+
+
+def test_a_choice_of_no_file_is_refused_with_the_place_that_was_searched(router):
+    router.memory.describe({"/demo/f1.root": {"run": 1}}, "alice")
+    with pytest.raises(UserError, match="No file of /demo// is as the input asks"):
+        chosen(router, "{query: '/demo//: run = 3'}")
+
+
+def test_jobs_are_told_which_events_are_asked_for(router, folder):
+    text = PAYLOAD.replace("{dataset: /demo/zmumu}", "{dataset: /demo/zmumu, where: event.run > 1}")
+    home = Path(submit(router, folder, text).task.directory)
+    told = [json.loads(path.read_text())["environment"] for path in (home / "jobs").glob("b*")]
+    assert told == [{"GLIDEROUTE_SELECTION": "run > 1"}] * 3
+
+
+def test_a_submission_is_another_one_when_its_files_are_others(router, folder):
+    text = PAYLOAD.replace("{dataset: /demo/zmumu}", "{query: run = 1}")
+    router.memory.describe({"/demo/f1.root": {"run": 1}}, "alice")
+    first = submit(router, folder, text)
+    router.memory.describe({"/demo/f2.root": {"run": 1}}, "alice")
+    second = submit(router, folder, text)
+    assert first.task.id != second.task.id
+    assert len(first.clusters) < len(second.clusters)

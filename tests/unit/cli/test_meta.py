@@ -46,3 +46,17 @@ def test_what_is_not_understood_is_told_in_words(run):
         answer = run("meta", *arguments)
         assert answer.code != 0
         assert words in answer.err
+
+
+def test_a_dry_run_says_how_many_files_were_chosen(run, payload):
+    run("meta", "set", "/demo/f1.root", "run=148029")
+    text = payload.read_text()
+    where = "{dataset: /demo/zmumu, where: run exists and event.n >= 2}"
+    payload.write_text(text.replace("{dataset: /demo/zmumu}", where))
+    shown = run("submit", payload, "--dry-run").out
+    assert "reads 1 of 3 file(s) of /demo/zmumu" in shown
+    assert "events are for the program to select: n >= 2" in shown
+    found = run("submit", payload, "--dry-run", "--json").json
+    assert (found["files"], found["files_offered"], found["selection"]) == (1, 3, "n >= 2")
+    payload.write_text(text.replace("{dataset: /demo/zmumu}", "{query: /demo//}"))
+    assert "reads 3 file(s) of /demo//" in run("submit", payload, "--dry-run").out

@@ -6,6 +6,7 @@ from router.errors import UserError
 from router.model import payload
 from router.model.node import Gpus, Platform
 from router.model.payload import Output, Payload, Requests, Split
+from router.model.query import Condition, Operator, Place, Reach, Search
 
 WHOLE = """\
 name: zmumu
@@ -214,3 +215,44 @@ def test_what_no_node_can_have_is_a_fault(text, words):
 def test_an_image_is_named_as_htcondor_knows_its_kind(written, read, kind):
     found = payload.parse(f"{SHORT}container: {written}\n")
     assert (found.container, found.requests.platform.images) == (read, (kind,))
+
+
+HEAD = "name: a\nexecutable: run.sh\n"
+RUN = Condition("run", Operator.AT_LEAST, (148029,))
+
+
+def test_files_and_events_of_a_dataset_are_chosen_in_one_query():
+    found = payload.parse(HEAD + "input: {dataset: /demo, where: 'run >= 148029 and event.n = 2'}\n")
+    assert found.dataset == "/demo"
+    assert found.search == Search(Place("/demo", Reach.DATASET), RUN)
+    assert found.selection == "n == 2"
+
+
+def test_events_alone_leave_the_dataset_whole():
+    found = payload.parse(HEAD + "input: {dataset: /demo, where: event.n = 2}\n")
+    assert (found.search, found.selection, found.reads) == (None, "n == 2", True)
+
+
+def test_a_query_stands_for_a_dataset():
+    found = payload.parse(HEAD + "input: {query: '/cms//: run >= 148029'}\nsplit: {by: files, target: 2}\n")
+    assert (found.dataset, found.search, found.reads) == ("", Search(Place("/cms"), RUN), True)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{dataset: /demo, where: run == 5}", "line 3: input.where: column 6: '=' cannot stand here"),
+        ("{dataset: /demo, where: '/cms//: run = 5'}", "without a place before them"),
+        ("{dataset: /demo, where: ''}", "line 3: input.where: column 1: the query ends too early"),
+        ("{dataset: /demo, where: run = 5 or event.n = 2}", "join the two with `and` only"),
+        ("{dataset: /demo, where: event.n like 'x'}", "is compared with numbers"),
+        ("{query: run = 5, dataset: /demo}", "line 3: input.dataset: cannot stand beside `query`"),
+        ("{query: /cms//, where: run = 5}", "line 3: input.where: cannot stand beside `query`"),
+        ("{where: run = 5}", "line 3: input.dataset: is missing"),
+        ("{query: run = 5}\njobs: 3", "line 4: jobs: is for payloads without input"),
+    ],
+)
+def test_an_input_that_cannot_be_chosen_is_told_with_its_line(text, words):
+    with pytest.raises(UserError) as refused:
+        payload.parse(f"{HEAD}input: {text}\n")
+    assert words in str(refused.value)

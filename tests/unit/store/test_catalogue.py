@@ -59,13 +59,14 @@ def test_a_name_that_is_not_allowed_registers_nothing(store, lfn):
 
 
 def test_a_listing_is_a_directory_and_not_a_prefix_nor_a_pattern(store):
-    lfns = ["/demo/a.root", "/demo/sub/b.root", "/demo2/c.root", "/dem_/d.root", "/demo/sub"]
+    lfns = ["/demo/a.root", "/demo/sub/b.root", "/demo2/c.root", "/dem_/d.root", "/demo/sub", "/Demo/e.root"]
     store.register([a_file(lfn, "SITE_A") for lfn in lfns], "alice", 1.0)
     assert store.listing("/demo") == ["/demo/a.root", "/demo/sub", "/demo/sub/b.root"]
     assert store.listing("/demo/") == store.listing("/demo")
     assert store.listing("/dem_") == ["/dem_/d.root"]
     assert store.listing("/%") == []
-    assert len(store.listing("/")) == 5
+    assert len(store.listing("/")) == 6
+    assert store.held("/Demo") == ["/Demo/e.root"]
 
 
 def test_a_dataset_has_its_files_by_name_with_their_copies(store):
