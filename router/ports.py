@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from router.model.action import Action, Diagnose, Mend, Place
+from router.model.downtime import Downtime
 from router.model.event import Events, Streak, Tally
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
@@ -248,6 +249,10 @@ class Memory(Protocol):
         """What operators said of sites."""
         ...
 
+    def downtimes(self, now: float) -> Sequence[Downtime]:
+        """Announced downtimes of sites that have not ended at `now`."""
+        ...
+
     def note_all(self, actions: Sequence[Action], now: float) -> Sequence[int]:
         """Write down actions before they are applied; returns their numbers."""
         ...
@@ -378,6 +383,14 @@ class UserMemory(Memory, Protocol):
 
     def of_cluster(self, cluster: int) -> Sequence[DecisionRecord]:
         """The decisions on a cluster's jobs, oldest first."""
+        ...
+
+    def add_downtime(self, announced: Downtime) -> None:
+        """Remember an announced downtime."""
+        ...
+
+    def forget_downtimes(self, site: str, now: float) -> None:
+        """Forget the downtimes of a site that have not ended at `now`."""
         ...
 
     def set_site_state(self, state: SiteState) -> None:

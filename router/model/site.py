@@ -138,6 +138,8 @@ class Site:
     status: SiteStatus = SiteStatus.ONLINE
     status_reason: str = ""
     """Why an operator changed the status, in the operator's words."""
+    closes_in_s: float | None = None
+    """Seconds until an announced downtime begins; None: none is announced."""
     access: Access = Access()
     storage: Storage = Storage()
     cores: int = 0
