@@ -237,6 +237,10 @@ class Memory(Protocol):
         """Seconds that each site has shown no glidein although jobs asked for them."""
         ...
 
+    def vanished(self) -> frozenset[str]:
+        """Sites whose glideins went away while jobs asked for them, where none has come since."""
+        ...
+
     def note_glideins(self, present: Iterable[str], asked: Iterable[str], now: float) -> None:
         """Remember which sites have glideins, and of which jobs ask for some."""
         ...

@@ -59,6 +59,8 @@ def observe(
     sites = assemble(declared, jobs, slots, said(memory, now), outcomes, failures)
     paces = memory.paces(now - policy.failure_window_s, now)
     silences = memory.silences(now)
+    gone = memory.vanished()
+    sites = tuple(replace(site, vanished=True) if site.name in gone and not site.cores else site for site in sites)
     closing = closes_in_s(memory.downtimes(now), now)
     sites = tuple(_watched(site, paces.get(site.name), silences.get(site.name, 0.0)) for site in sites)
     sites = tuple(replace(site, closes_in_s=closing.get(site.name)) if closing else site for site in sites)

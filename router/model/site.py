@@ -157,6 +157,8 @@ class Site:
     """Mean run time of the jobs that ended here lately; 0: none did."""
     silent_s: float = 0.0
     """How long no glidein has been seen although jobs asked for them; 0 while there are some, or nobody asked."""
+    vanished: bool = False
+    """Its glideins went away while jobs asked for them, and none has come since."""
     failure: ValidationFailure | None = None
     """Set while glideins fail validation here and none works."""
 

@@ -406,6 +406,23 @@ def test_a_black_hole_is_left_though_it_did_well_for_an_hour_and_a_job_tries_it_
     assert (probe.count, probe.decision.sites, probe.decision.tag) == (2, ("SITE_A",), "probe")
 
 
+def test_jobs_of_a_site_that_dies_may_run_elsewhere_two_passes_later_and_may_still_run_there(organisation):
+    for site in ("SITE_A", "SITE_B"):
+        organisation.glidein(site)
+    organisation.drain("SITE_B")
+    organisation.submit(a_batch(jobs=4))
+    organisation.step()
+    organisation.store.set_site_state(SiteState("SITE_B", SiteStatus.ONLINE, "", "bob", 2.0))
+    organisation.clock.pass_time(30)
+    assert organisation.step() == []
+    organisation.pool.schedd.glideins[:] = [each for each in organisation.pool.schedd.glideins if each.site != "SITE_A"]
+    for _ in range(2):
+        organisation.clock.pass_time(30)
+        organisation.step()
+    assert [group.sites for group in organisation.groups()] == [("SITE_A", "SITE_B")]
+    assert [record.tag for record in organisation.history()] == ["placed", "widened"]
+
+
 def test_a_simulated_day_ends_with_every_job_done_and_no_job_moved_without_need(organisation):
     tasks = [organisation.submit(a_batch(jobs=40), name=f"day-{n}") for n in range(3)]
     organisation.glidein("SITE_A", cores=8)
