@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from router.closures import Closures
 from router.decide.advise import advise
 from router.decide.bars import Bars
 from router.decide.causes import VACATE_CODES
@@ -18,11 +19,11 @@ from router.decide.split import batches
 from router.errors import NotFound, NothingFits, OutcomeUnknown, RouterError, UserError
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
-from router.model import names
 from router.model import payload as payloads
 from router.model import report as reports
 from router.model.action import Choice
 from router.model.answer import BatchWhy, Plan, PlannedBatch, Submitted, TaskStatus, state_of, task_status
+from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob, JobGroup, JobState
 from router.model.payload import Payload
@@ -307,19 +308,20 @@ class Router:
     def _recovery(self) -> Recovery:
         return Recovery(self.pool, self.memory, self.user, self.directory)
 
+    def announce(self, site: str, begins: float, ends: float, status: SiteStatus, reason: str) -> Downtime:
+        """Announce that a site will be closed between two times, in seconds since the epoch.
+
+        Raises UserError for times that are over or not in their order, NotFound for a site that nobody knows.
+        """
+        return self._closures.announce(site, begins, ends, status, reason)
+
     def set_site(self, site: str, status: SiteStatus, reason: str) -> SiteState:
-        """Drain, close or open a site. Raises NotFound for one that nobody knows."""
-        known = {each.name for each in self.sites} | set(self.memory.site_states())
-        if site not in known:
-            known |= {each.name for each in self.world().sites}
-        if site not in known:
-            raise NotFound(f"There is no site {site}. There are: {', '.join(sorted(known)) or 'none'}.")
-        try:
-            state = SiteState(site, status, names.plain(reason), self.user, self.clock.now())
-        except ValueError as error:
-            raise UserError(f"The reason {error}.") from None
-        self.memory.set_site_state(state)
-        return state
+        """Drain, close or open a site; opening it cancels its downtimes. Raises NotFound for one that nobody knows."""
+        return self._closures.set(site, status, reason)
+
+    @property
+    def _closures(self) -> Closures:
+        return Closures(self.memory, self.user, self.clock, {each.name for each in self.sites}, self.world)
 
     # The catalogue
 

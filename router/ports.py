@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from router.model.action import Action, Diagnose, Mend, Place
+from router.model.downtime import Downtime
 from router.model.event import Events, Streak, Tally
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
@@ -236,6 +237,10 @@ class Memory(Protocol):
         """Seconds that each site has shown no glidein although jobs asked for them."""
         ...
 
+    def vanished(self) -> frozenset[str]:
+        """Sites whose glideins went away while jobs asked for them, where none has come since."""
+        ...
+
     def note_glideins(self, present: Iterable[str], asked: Iterable[str], now: float) -> None:
         """Remember which sites have glideins, and of which jobs ask for some."""
         ...
@@ -246,6 +251,10 @@ class Memory(Protocol):
 
     def site_states(self) -> Mapping[str, SiteState]:
         """What operators said of sites."""
+        ...
+
+    def downtimes(self, now: float) -> Sequence[Downtime]:
+        """Announced downtimes of sites that have not ended at `now`."""
         ...
 
     def note_all(self, actions: Sequence[Action], now: float) -> Sequence[int]:
@@ -378,6 +387,14 @@ class UserMemory(Memory, Protocol):
 
     def of_cluster(self, cluster: int) -> Sequence[DecisionRecord]:
         """The decisions on a cluster's jobs, oldest first."""
+        ...
+
+    def add_downtime(self, announced: Downtime) -> None:
+        """Remember an announced downtime."""
+        ...
+
+    def forget_downtimes(self, site: str, now: float) -> None:
+        """Forget the downtimes of a site that have not ended at `now`."""
         ...
 
     def set_site_state(self, state: SiteState) -> None:

@@ -58,6 +58,8 @@ class SiteColumns:
     valid: Booleans
     """No glidein refuses its node, or some work."""
     silent_s: Numbers
+    closes_s: Numbers
+    """Until an announced downtime begins; infinite where none is."""
     ended: Numbers
     """Jobs that ended lately."""
     failure_rate: Numbers
@@ -203,7 +205,9 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         access=access,
         rules=_having(sites, access, lambda site: (site.access,)),
         valid=flags([site.failure is None for site in sites]),
-        silent_s=column([site.silent_s for site in sites]),
+        # What went away while it was wanted may take three times as long to come as what was never asked for.
+        silent_s=column([site.silent_s + 2 * policy.ramp_s * site.vanished for site in sites]),
+        closes_s=column([float("inf") if site.closes_in_s is None else site.closes_in_s for site in sites]),
         ended=column([site.outcomes.succeeded + site.outcomes.failed for site in sites]),
         failure_rate=column([site.outcomes.failure_rate for site in sites]),
         cores=column([site.cores for site in sites]),

@@ -13,7 +13,7 @@ from router.decide.columns import EVERYWHERE, ShapeColumns, SiteColumns, shape_c
 from router.decide.data_filters import FULL, NO_STORAGE, PARTS, QUOTA, TAPE
 from router.decide.filter import Filter
 from router.decide.health import EVICTING, FAILING, HEALTHY, HOLE, NO_STARTS, PROBED, Health
-from router.decide.load_filters import SHARE, crowded_by_user, left, overloaded, slow
+from router.decide.load_filters import DOWNTIME, SHARE, crowded_by_user, left, overloaded, slow
 from router.decide.node_filters import ARCH, CONTAINER, GPU_KIND, GPUS, SOFTWARE, SYSTEM
 from router.model.action import Refusal
 from router.model.policy import BrokerPolicy
@@ -175,6 +175,7 @@ def filters(
         ailing(EVICTING, health),
         ailing(NO_STARTS, health),
         ailing(PROBED, health, newcomers=True),
+        DOWNTIME,
         left(policy.left_limit_s),
         slow(policy.wait_limit_s, waits or {}),
         overloaded(policy.overload_queue, policy.overload_ratio),

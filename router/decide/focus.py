@@ -70,4 +70,4 @@ def _condition(site: Site, policy: BrokerPolicy) -> Hashable:
     """What of a site may make placed jobs leave it, or come to it in numbers."""
     silent = site.silent_s > policy.silent_limit_s
     known = (site.name, site.status, site.limits, site.offers, site.access)
-    return *known, site.failure is None, silent, site.cores > 0
+    return *known, site.failure is None, silent, site.vanished, site.cores > 0

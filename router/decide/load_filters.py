@@ -27,6 +27,21 @@ SHARE = Filter(
 """The site is closed to jobs of that accounting group."""
 
 
+def _ends_late(shape: Shape, site: Site) -> str:
+    hours = (site.closes_in_s or 0) / 3600
+    return f"goes into downtime in {hours:.1f} h, and the job asks for {shape.requests.walltime_s / 3600:.1f} h"
+
+
+DOWNTIME = Filter(
+    "downtime-soon",
+    lambda shape, site: shape.walltime_s <= site.closes_s,
+    _ends_late,
+    soft=True,
+    newcomers=True,
+)
+"""A job might not end before an announced downtime begins."""
+
+
 def left(limit_s: float) -> Filter:
     """The jobs were moved away from there within `limit_s` seconds; what drove them away may come back."""
     return Filter(

@@ -179,14 +179,17 @@ def _tired(group: JobGroup, codes: np.ndarray, brokerage: Brokerage) -> bool:
 def _is_due(group: JobGroup, brokerage: Brokerage, now: float) -> bool:
     """Whether a group has waited long enough to be widened: longer each time, unless none of its sites has a glidein.
 
-    A site may have none for days, while the storage there serves.
+    A site may have none for days, while the storage there serves. Where all glideins went away at once, nobody waits.
     """
     last = group.decision
     since, times = (last.at, last.epoch - 1) if last else (group.oldest, 0)
     patience = brokerage.policy.patience_s
+    known = [brokerage.sites[brokerage.place[site]] for site in group.sites or () if site in brokerage.place]
+    if known and all(site.vanished for site in known):
+        return True
     if now - since < patience:
         return False
-    if not any(brokerage.sites[brokerage.place[site]].cores for site in group.sites or () if site in brokerage.place):
+    if not any(site.cores for site in known):
         return True
     return bool(now - since >= patience * 2 ** min(times, MOST_DOUBLINGS))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from router.decide.causes import tagged
 from router.model.cause import Fault
+from router.model.downtime import closes_in_s, in_force
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup
 from router.model.node import Gpus
 from router.model.pilot import MARGIN_S, Entry, ValidationFailure
@@ -55,13 +56,22 @@ def observe(
     jobs, slots = pool.jobs(), pool.slots()
     outcomes = _outcomes(memory, jobs, now - policy.failure_window_s, now)
     failures = [each for each in pool.failures() if each.at >= now - policy.validation_window_s]
-    sites = assemble(declared, jobs, slots, memory.site_states(), outcomes, failures)
+    sites = assemble(declared, jobs, slots, said(memory, now), outcomes, failures)
     paces = memory.paces(now - policy.failure_window_s, now)
     silences = memory.silences(now)
+    gone = memory.vanished()
+    sites = tuple(replace(site, vanished=True) if site.name in gone and not site.cores else site for site in sites)
+    closing = closes_in_s(memory.downtimes(now), now)
     sites = tuple(_watched(site, paces.get(site.name), silences.get(site.name, 0.0)) for site in sites)
+    sites = tuple(replace(site, closes_in_s=closing.get(site.name)) if closing else site for site in sites)
     sites = _filled(sites, memory)
     read = reads(jobs, memory) if reads else inputs(jobs, memory, tape_of(declared))
     return World(now, sites, jobs, tuple(read), progress=memory.progress())
+
+
+def said(memory: Memory, now: float) -> Mapping[str, SiteState]:
+    """What operators say of sites now, announced downtimes that last included."""
+    return in_force(memory.site_states(), memory.downtimes(now), now)
 
 
 def tape_of(declared: Iterable[Declared]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from router.decide.demand import demand
 from router.errors import RouterError, TemporaryError
 from router.loops.lease import Alone, Leader
-from router.loops.observe import Declared, assemble
+from router.loops.observe import Declared, assemble, said
 from router.model.action import PilotAction, StartGlideins, StopGlideins
 from router.model.policy import DemandPolicy
 from router.model.world import World
@@ -37,7 +37,7 @@ class Pilots:
             return []
         entries = [entry for site in self.sites for entry in site.entries]
         jobs, slots = self.pool.jobs(), self.pool.slots()
-        sites = assemble(self.sites, jobs, slots, self.memory.site_states(), {}, self.pool.failures())
+        sites = assemble(self.sites, jobs, slots, said(self.memory, self.clock.now()), {}, self.pool.failures())
         world = World(self.clock.now(), sites, jobs)
         self.world = replace(world, entries=self.backend.states(entries))
         return [action for action in demand(self.world, self.policy) if self._apply(action)]

@@ -138,6 +138,8 @@ class Site:
     status: SiteStatus = SiteStatus.ONLINE
     status_reason: str = ""
     """Why an operator changed the status, in the operator's words."""
+    closes_in_s: float | None = None
+    """Seconds until an announced downtime begins; None: none is announced."""
     access: Access = Access()
     storage: Storage = Storage()
     cores: int = 0
@@ -155,6 +157,8 @@ class Site:
     """Mean run time of the jobs that ended here lately; 0: none did."""
     silent_s: float = 0.0
     """How long no glidein has been seen although jobs asked for them; 0 while there are some, or nobody asked."""
+    vanished: bool = False
+    """Its glideins went away while jobs asked for them, and none has come since."""
     failure: ValidationFailure | None = None
     """Set while glideins fail validation here and none works."""
 

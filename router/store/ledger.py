@@ -33,6 +33,9 @@ from router.store.schema import (
 SEEN_EVERY_S = 60.0
 """That a site has glideins is written down no oftener than this."""
 
+VANISHED_S = 2 * SEEN_EVERY_S
+"""Jobs that ask in vain so soon after glideins were seen saw them go."""
+
 
 class Ledger:
     """Remembers tasks, their batches, how their jobs ended, and the sites' operator states."""
@@ -236,6 +239,13 @@ class Ledger:
         with self._db.read() as connection:
             rows = connection.execute(select(site_seen).where(site_seen.c.asked > 0))
             return {row.site: now - max(row.seen, row.asked) for row in rows}
+
+    def vanished(self) -> frozenset[str]:
+        """The sites whose glideins went away while jobs asked for them, where none has come since."""
+        fresh = site_seen.c.asked - site_seen.c.seen <= VANISHED_S
+        query = select(site_seen.c.site).where(site_seen.c.asked > 0, site_seen.c.seen > 0, fresh)
+        with self._db.read() as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def note_glideins(self, present: Iterable[str], asked: Iterable[str], now: float) -> None:
         """Remember which sites have glideins, and of which jobs ask for some; since when is kept."""

@@ -112,6 +112,18 @@ site_states = Table(
     Column("at", Float, nullable=False),
 )
 
+downtimes = Table(
+    "downtimes",
+    metadata,
+    Column("site", String(64), primary_key=True),
+    Column("begins", Float, primary_key=True),
+    Column("ends", Float, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+)
+
 site_seen = Table(
     "site_seen",
     metadata,

@@ -2,6 +2,7 @@
 
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
+from router.store.downtimes import Downtimes
 from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.metadata import Metadata
@@ -9,7 +10,7 @@ from router.store.schema import Database
 from router.store.windows import Windows
 
 
-class Store(Catalogue, Metadata, Ledger, Windows, DecisionLog, Leases):
+class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:

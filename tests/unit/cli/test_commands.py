@@ -327,6 +327,33 @@ def test_a_list_of_files_that_is_wrong_registers_nothing(run, tmp_path, organisa
     assert organisation.store.files(["/demo/new.root"]) == ()
 
 
+def test_a_downtime_is_announced_shown_and_forgotten(run, organisation):
+    soon = "2023-11-15T00:13"
+    shown = run("sites", "drain", "SITE_A", "--from", soon, "--until", "2023-11-15T02:13", "--reason", "switches")
+    assert shown.out == (
+        "SITE_A is announced to be draining from 2023-11-15 00:13 UTC to 2023-11-15 02:13 UTC: switches\n"
+    )
+    assert run("sites", "--json").json["sites"][0]["closes_in_s"] == 7180
+    assert run("sites", "resume", "SITE_A").code == 0
+    assert run("sites", "--json").json["sites"][0]["closes_in_s"] is None
+    assert run("sites", "drain", "SITE_A", "--until", "2023-11-16", "--json").json["begins"] == organisation.clock.now()
+    assert run("sites", "--json").json["sites"][0]["status"] == "draining"
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        (("--from", "2023-11-15"), "--from needs --until"),
+        (("--until", "2001-01-01"), "not in the past"),
+        (("--from", "2023-11-16", "--until", "2023-11-15"), "ends after it begins"),
+        (("--until", "tomorrow"), "tomorrow"),
+    ],
+)
+def test_times_of_a_downtime_that_make_no_sense_are_told(run, times, told):
+    shown = run("sites", "drain", "SITE_A", *times)
+    assert (shown.code, told in shown.err) == (2, True)
+
+
 @pytest.mark.parametrize("text", ["", "{", "7", '{"a": 1}', '["a"]', "[[]]", "null", "true"])
 def test_what_is_no_list_of_files_is_told(run, tmp_path, text):
     (tmp_path / "files.json").write_text(text)

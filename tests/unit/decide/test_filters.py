@@ -10,7 +10,7 @@ from worlds import shapes, some_sites
 from router.decide.columns import shape_columns, site_columns
 from router.decide.filters import CROWDED, STATUS, ailing, filters, first_refusal, refused
 from router.decide.health import OPINIONS, Ailment, Health, health
-from router.decide.load_filters import SHARE, crowded_by_user, left, overloaded, slow
+from router.decide.load_filters import DOWNTIME, SHARE, crowded_by_user, left, overloaded, slow
 from router.model.action import Refusal
 from router.model.node import Gpus, Platform
 from router.model.policy import BrokerPolicy
@@ -155,6 +155,7 @@ def test_every_filter_has_a_tag_of_its_own():
     shape = a_shape(**impossible, **barred, writes=True, platform=platform, inputs=read)
     poor = {"cpus": 1, "memory_mb": 1, "disk_mb": 1, "walltime_s": 1, "failed": 100}
     poor |= {"access": Access(allow=("higgs",)), "waiting_jobs": 1000, "running_jobs": 1}
+    poor["closes_in_s"] = 0.5
     poor["storage"] = Storage(present=False, space_mb=10, used_mb=10, reserve_mb=1)
     sizes = (
         Limits(1, 1, 0, 1, platform=Platform("x86_64", "el8")),
@@ -181,6 +182,13 @@ def refusal_beside(shape, site, other, asked):
 @pytest.mark.parametrize(
     ("asked", "shape", "site", "tag", "words"),
     [
+        (
+            DOWNTIME,
+            a_shape(walltime_s=28_800),
+            a_site(closes_in_s=7200.0),
+            "downtime-soon",
+            "goes into downtime in 2.0 h, and the job asks for 8.0 h",
+        ),
         (
             left(6 * 3600.0),
             a_shape(left=("SITE_A",)),

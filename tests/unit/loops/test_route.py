@@ -9,6 +9,7 @@ from fake_organisation import an_output_of
 
 from router.errors import OutcomeUnknown, PoolUnreachable, UserError
 from router.model.action import Place, Release, Wait
+from router.model.downtime import Downtime
 from router.model.job import JobState
 from router.model.record import SiteState
 from router.model.site import SiteStatus
@@ -54,6 +55,29 @@ def test_a_site_that_drains_loses_its_idle_jobs_and_keeps_its_running_ones(organ
     by_state = {group.state: (group.count, group.sites) for group in organisation.groups()}
     assert by_state == {JobState.IDLE: (6, ("SITE_B",)), JobState.RUNNING: (4, ("SITE_A",))}
     assert organisation.step() == []
+
+
+def test_a_downtime_closes_a_site_while_it_lasts_and_keeps_long_jobs_away_before(organisation):
+    for site in ("SITE_A", "SITE_B"):
+        organisation.glidein(site)
+    begins = organisation.clock.now() + 3600
+    announced = Downtime("SITE_B", begins, begins + 7200, SiteStatus.DRAINING, "new switches", "bob", 1.0)
+    organisation.store.add_downtime(announced)
+    organisation.submit(a_batch(jobs=5))
+    (place,) = organisation.step()
+    assert place.decision.sites == ("SITE_A",)
+    organisation.drain("SITE_A")
+    (back,) = organisation.step()
+    assert (back.decision.sites, back.decision.tag) == (("SITE_B",), "site-draining")
+    organisation.store.set_site_state(SiteState("SITE_A", SiteStatus.ONLINE, "", "bob", 2.0))
+    organisation.clock.pass_time(3600)
+    (away,) = organisation.step()
+    assert (away.decision.sites, away.decision.tag) == (("SITE_A",), "site-draining")
+    assert "SITE_B is draining: in downtime until 2023-11-15 01:13 UTC: new switches" in away.decision.words
+    organisation.clock.pass_time(7200)
+    organisation.drain("SITE_A")
+    (again,) = organisation.step()
+    assert again.decision.sites == ("SITE_B",)
 
 
 def test_the_reason_of_a_wait_is_written_once(organisation):
@@ -356,6 +380,47 @@ def test_jobs_that_fail_at_a_site_send_the_others_away(organisation):
     assert move.decision.words == (
         "moved from SITE_A,SITE_B to SITE_B: SITE_A failed 100% of its last 20 jobs, over the limit of 50%"
     )
+
+
+def test_a_black_hole_is_left_though_it_did_well_for_an_hour_and_a_job_tries_it_before_others_go_back(organisation):
+    organisation.events = FakeEventLog(organisation.pool)
+    organisation.submit(a_batch(jobs=40))
+    organisation.step()
+    organisation.glidein("SITE_A", cores=40)
+    organisation.pool.negotiate()
+    organisation.pool.finish("SITE_A")
+    for number in range(10):
+        organisation.submit(a_batch(jobs=5), name=f"t{number}")
+    organisation.step()
+    organisation.pool.negotiate()
+    lost = 0
+    while not any(isinstance(each, Place) and each.decision.tag == "black-hole" for each in organisation.step()):
+        lost += organisation.pool.fail("SITE_A", count=5, exit_code=71)
+        assert lost <= 20
+    idle = [group for group in organisation.groups() if group.state is JobState.IDLE]
+    assert idle and not any("SITE_A" in (group.sites or ()) for group in idle)
+    organisation.pool.fail("SITE_A", exit_code=71)
+    organisation.clock.pass_time(900 * 16)
+    organisation.submit(a_batch(jobs=2), name="new")  # the others left the site not long ago
+    (probe,) = (each for each in organisation.step() if isinstance(each, Place))
+    assert (probe.count, probe.decision.sites, probe.decision.tag) == (2, ("SITE_A",), "probe")
+
+
+def test_jobs_of_a_site_that_dies_may_run_elsewhere_two_passes_later_and_may_still_run_there(organisation):
+    for site in ("SITE_A", "SITE_B"):
+        organisation.glidein(site)
+    organisation.drain("SITE_B")
+    organisation.submit(a_batch(jobs=4))
+    organisation.step()
+    organisation.store.set_site_state(SiteState("SITE_B", SiteStatus.ONLINE, "", "bob", 2.0))
+    organisation.clock.pass_time(30)
+    assert organisation.step() == []
+    organisation.pool.schedd.glideins[:] = [each for each in organisation.pool.schedd.glideins if each.site != "SITE_A"]
+    for _ in range(2):
+        organisation.clock.pass_time(30)
+        organisation.step()
+    assert [group.sites for group in organisation.groups()] == [("SITE_A", "SITE_B")]
+    assert [record.tag for record in organisation.history()] == ["placed", "widened"]
 
 
 def test_a_simulated_day_ends_with_every_job_done_and_no_job_moved_without_need(organisation):
