@@ -11,6 +11,7 @@ from router.decide.broker import Brokerage, Ruling, Sets, Verdicts
 from router.decide.columns import Booleans, ShapeColumns
 from router.decide.groups import GroupColumns, group_columns
 from router.decide.probe import probes, without
+from router.decide.reuse import InUse
 from router.model.action import Action, Choice, Place, Release, Verdict, Wait
 from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState, Kind
 from router.model.policy import BrokerPolicy
@@ -42,10 +43,11 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
         idle = without(idle, probed)
     shapes, rows = _shapes(idle, inputs, bars)
     columns, groups = brokerage.columns(shapes), group_columns(idle, brokerage.place)
+    used = InUse(groups)
     for start in range(0, len(idle), BLOCK):
         block = slice(start, start + BLOCK)
         ruling = brokerage.rule([shapes[row] for row in rows[block]], _picked(columns, rows[block]))
-        for group, outlook in _block(idle[block], groups.part(block), ruling, brokerage, world.now):
+        for group, outlook in _block(idle[block], groups.part(block), ruling, brokerage, used, world.now):
             yield from _act(group, outlook, brokerage, int(world.now), group.kind if group.cluster in mixed else None)
     yield from merges(world)
 
@@ -141,12 +143,13 @@ class Share:
 
 
 def _block(
-    groups: Sequence[JobGroup], columns: GroupColumns, ruling: Ruling, brokerage: Brokerage, now: float
+    groups: Sequence[JobGroup], columns: GroupColumns, ruling: Ruling, brokerage: Brokerage, used: InUse, now: float
 ) -> Iterator[tuple[JobGroup, Outlook]]:
     """The groups for which something may have to be done."""
     policy = brokerage.policy
     stay = brokerage.stay(columns, ruling)
     sets = brokerage.sets(ruling, columns.cores)
+    sets = used.reused(sets, ruling, columns.cores, columns.of == 0, brokerage)
     chosen = sets.names(brokerage.sites)
     lost = _lost(columns, ruling, brokerage)
     slow = stay - sets.ends > np.maximum(policy.min_gain_s, policy.min_gain * stay)
