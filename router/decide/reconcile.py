@@ -24,6 +24,11 @@ MOST_DOUBLINGS = 6
 MOST_TOLD = 10
 """Sites whose reasons stand in the words of a job that waits; `why` tells those of all."""
 
+DAY_S = 86400
+ROUND_S = (60, 300, 1200, 3600, 3 * 3600, 12 * 3600, DAY_S, 3 * DAY_S, 7 * DAY_S, 30 * DAY_S)
+"""Times in the words of decisions, in seconds: few, so that many decisions have equal words."""
+UNITS = (("d", DAY_S), ("h", 3600), ("min", 60), ("s", 1))
+
 BLOCK = 128
 """Groups decided together: they do not see what each other are given, the next block does."""
 
@@ -273,10 +278,11 @@ def _decision(group: JobGroup, share: Share, outlook: Outlook, now: int) -> Deci
     if not group.sites or sites == group.sites:
         tag = "kept" if group.sites else "placed"
         best = int(share.sets.best[share.row, 0])
-        words = f"{tag} at {' or '.join(sites)}: {_why(outlook.ruling, outlook.row, best)}"
+        there = "there" if len(sites) == 1 else "at the best"
+        words = f"{tag} at {' or '.join(sites)}: {there} {_why(outlook.ruling, outlook.row, best)}"
         return Decision(epoch, moves, sites, (), tag, words, now)
     if set(group.sites) <= set(sites):
-        there = _duration(int(share.sets.ends[share.row]))
+        there = rounded(float(share.sets.ends[share.row]))
         words = f"widened from {','.join(group.sites)} to {','.join(sites)}: the last job could start in {there}"
         return Decision(epoch, moves, sites, (), "widened", words, now)
     tag, words = _grounds(group.sites, outlook)
@@ -292,18 +298,18 @@ def _grounds(sites: tuple[str, ...], outlook: Outlook) -> tuple[str, str]:
 
 
 def _why(ruling: Ruling, row: int, best: int) -> str:
+    """In round numbers and without the best one's name, so that many decisions have equal words; verdicts tell more."""
     wait, read, lost = ruling.wait[0, best], ruling.read[row, best], ruling.lost[0, best]
-    words = f"at {ruling.sites[best].name} a job starts in {_duration(int(wait))}, reads in {_duration(int(read))}"
-    return words + (f", loses {_duration(int(lost))} in failures" if lost >= 1 else "")
+    words = f"a job starts in {rounded(float(wait))}, reads in {rounded(float(read))}"
+    return words + (f", loses {rounded(float(lost))} in failures" if lost >= ROUND_S[0] else "")
 
 
 @lru_cache(maxsize=4096)
-def _duration(seconds: int) -> str:
-    """A time as people say it."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds} s"
+def rounded(seconds: float) -> str:
+    """A time as people say it, who are not told more than they need."""
+    size = next((each for each in ROUND_S if seconds < each), 0)
+    number, unit = next(((size or ROUND_S[-1]) // each, name) for name, each in UNITS if (size or DAY_S) >= each)
+    return f"{'under' if size else 'over'} {number} {unit}"
 
 
 def nothing_fits(verdicts: Sequence[Verdict]) -> str:

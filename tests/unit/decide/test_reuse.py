@@ -60,13 +60,13 @@ def test_a_set_with_a_site_that_nobody_knows_is_none():
     assert given_sets(waiting_at("GONE", "SITE_L"), a_group(2), inputs={2: AT_BOTH})[2] == ("SITE_L", "SITE_S")
 
 
-def test_the_reason_names_a_site_of_the_set():
-    quick = a_site("SITE_S", cores=20, idle_cores=20, mean_run_s=60)
-    busy = a_site("SITE_L", cores=10_000, waiting_jobs=0, mean_run_s=60)
-    world = a_world(busy, quick, jobs=(waiting_at("SITE_L"), a_group(2)), inputs=((2, AT_BOTH),))
-    (place,) = decide(world, POLICY)
+def test_the_reason_tells_of_a_site_of_the_set():
+    quick, busy = a_site("SITE_S", cores=20, idle_cores=20), a_site("SITE_L", cores=1000)
+    queue = a_group(1, count=30, sites=("SITE_L",), decision=a_decision("SITE_L"))
+    near = BrokerPolicy(few_sets=1, near_s=200)
+    place = next(decide(a_world(busy, quick, jobs=(queue, a_group(2)), inputs=((2, AT_BOTH),)), near))
     assert place.decision.sites == ("SITE_L",)
-    assert "at SITE_L a job starts" in place.decision.words
+    assert "a job starts in under 5 min" in place.decision.words
 
 
 @settings(max_examples=50, deadline=None)
