@@ -17,7 +17,7 @@ from router.decide.filters import filters, refused
 from router.decide.groups import GroupColumns, group_columns
 from router.decide.health import OPINIONS, health
 from router.model.action import Choice, Verdict
-from router.model.job import JobGroup, JobState
+from router.model.job import JobGroup, JobState, Source
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
 from router.model.task import Inputs, Shape
@@ -135,13 +135,13 @@ class Brokerage:
         sites: Iterable[Site],
         policy: BrokerPolicy,
         jobs: Iterable[JobGroup] = (),
-        inputs: Mapping[int, Inputs] | None = None,
+        inputs: Mapping[Source, Inputs] | None = None,
         now: float = 0.0,
     ) -> None:
         """Broker over `sites` in any order.
 
         The idle ones among `jobs` that are placed wait before any other. They and the running ones read their `inputs`
-        (by cluster) from elsewhere where their site does not hold them; `now`, in seconds since the epoch, tells how
+        from elsewhere where their site does not hold them; `now`, in seconds since the epoch, tells how
         many of the running ones still do.
         """
         self.sites = tuple(sorted(sites, key=lambda site: site.name))
@@ -156,7 +156,7 @@ class Brokerage:
         """(S,): jobs elsewhere that each site's storage can feed besides those that it feeds."""
         known = inputs or {}
         for group in jobs:
-            if read := known.get(group.cluster):
+            if read := known.get(group.source):
                 self._note_reading(group, read, now)
 
         waits = wait_s(self._columns, self.queued, policy)[0].tolist()

@@ -13,7 +13,7 @@ from router.decide.groups import GroupColumns, group_columns
 from router.decide.probe import probes, without
 from router.decide.reuse import InUse
 from router.model.action import Action, Choice, Place, Release, Verdict, Wait
-from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState, Kind
+from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState, Kind, Source
 from router.model.policy import BrokerPolicy
 from router.model.task import Inputs, Shape
 from router.model.world import World
@@ -48,7 +48,7 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
         idle = without(idle, probed)
     shapes, rows = _shapes(idle, inputs, bars)
     columns, groups = brokerage.columns(shapes), group_columns(idle, brokerage.place)
-    used = InUse(groups)
+    used = InUse(world.jobs, brokerage.place)
     for start in range(0, len(idle), BLOCK):
         block = slice(start, start + BLOCK)
         ruling = brokerage.rule([shapes[row] for row in rows[block]], _picked(columns, rows[block]))
@@ -92,11 +92,11 @@ def _order(decision: Decision) -> tuple[int, int]:
     return decision.epoch, decision.at
 
 
-def shape_of(group: JobGroup, inputs: dict[int, Inputs], bars: Bars = NO_BARS) -> Shape:
-    """The shape of a group's jobs, given what each cluster reads, and what keeps jobs from sites for a while."""
+def shape_of(group: JobGroup, inputs: dict[Source, Inputs], bars: Bars = NO_BARS) -> Shape:
+    """The shape of a group's jobs, given what jobs read, and what keeps jobs from sites for a while."""
     return Shape(
         requests=group.requests,
-        inputs=inputs.get(group.cluster, Inputs()),
+        inputs=inputs.get(group.source, Inputs()),
         allow=group.allow,
         block=group.block,
         group=group.group,
@@ -109,7 +109,7 @@ def shape_of(group: JobGroup, inputs: dict[int, Inputs], bars: Bars = NO_BARS) -
     )
 
 
-def _shapes(groups: Sequence[JobGroup], inputs: dict[int, Inputs], bars: Bars) -> tuple[list[Shape], list[int]]:
+def _shapes(groups: Sequence[JobGroup], inputs: dict[Source, Inputs], bars: Bars) -> tuple[list[Shape], list[int]]:
     """The distinct shapes, and the number of each group's."""
     numbers: dict[Shape, int] = {}
     rows = [numbers.setdefault(shape_of(group, inputs, bars), len(numbers)) for group in groups]

@@ -4,24 +4,24 @@ A group that would get a set of its own gets a smaller one that jobs have alread
 only: a site more would have to fit, and to hold the input.
 """
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from router.decide.broker import Brokerage, Ruling, Sets
 from router.decide.columns import Booleans, Numbers
 from router.decide.estimate import NEVER
-from router.decide.groups import GroupColumns
+from router.model.job import JobGroup, JobState
 
 
 class InUse:
     """The sets that idle jobs have, and those that this pass gives, as numbers of sites."""
 
-    def __init__(self, groups: GroupColumns) -> None:
-        """Those that idle jobs have now."""
-        self._known = {
-            tuple(np.flatnonzero(sites).tolist())
-            for sites, strange in zip(groups.sets, groups.strange, strict=True)
-            if not strange and sites.any()
-        }
+    def __init__(self, jobs: Iterable[JobGroup], place: Mapping[str, int]) -> None:
+        """Those that idle `jobs` have now, those of sites whose numbers are in `place`."""
+        placed = {group.sites for group in jobs if group.state is JobState.IDLE and group.sites}
+        known = (sites for sites in placed if all(site in place for site in sites))
+        self._known = {tuple(sorted(place[site] for site in sites)) for sites in known}
 
     def reused(self, sets: Sets, ruling: Ruling, need: Numbers, new: Booleans, brokerage: Brokerage) -> Sets:
         """The sets, and for the `new` (G,) ones of the groups, which have none yet, such as are in use.

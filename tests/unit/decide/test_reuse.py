@@ -1,5 +1,7 @@
 """Few distinct sets: what idle jobs have already is given again where it is as good."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import worlds
@@ -49,6 +51,11 @@ def test_a_set_that_others_have_is_not_cut():
 def test_a_part_that_would_complete_the_jobs_later_is_not_as_good():
     both = inputs_at("SITE_O", "SITE_S")
     assert given_sets(waiting_at("SITE_O"), a_group(2, count=60), inputs={2: both}) == {2: ("SITE_O", "SITE_S")}
+
+
+def test_jobs_that_this_pass_does_not_look_at_have_their_sets_all_the_same():
+    settled = replace(waiting_at("SITE_L"), fixed=True)
+    assert given_sets(settled, a_group(2), inputs={2: AT_BOTH}) == {2: ("SITE_L",)}
 
 
 def test_what_was_given_earlier_in_the_pass_is_given_again():
