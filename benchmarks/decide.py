@@ -33,7 +33,7 @@ def a_world(jobs: int, shapes: int, sites: int, seed: int) -> World:
         groups.append(JobGroup(number, "user", JobState.IDLE, count, f"t{number // 20}", "b0", requests, "/data"))
         size = count * chance.randrange(10**8, 5 * 10**9)
         held = {f"SITE_{chance.randrange(sites):04d}": size for _ in range(chance.randrange(1, 6))}
-        inputs.append((number, Inputs(size, tuple(sorted(held.items())), count)))
+        inputs.append((groups[-1].source, Inputs(size, tuple(sorted(held.items())), count)))
     return World(NOON, found, tuple(groups), tuple(inputs))
 
 

@@ -25,7 +25,7 @@ from router.model.action import Choice
 from router.model.answer import BatchWhy, Plan, PlannedBatch, Submitted, TaskStatus, state_of, task_status
 from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
-from router.model.job import EndedJob, JobGroup, JobState
+from router.model.job import EndedJob, JobGroup, JobState, Source
 from router.model.payload import Payload
 from router.model.policy import BrokerPolicy
 from router.model.query import Search
@@ -243,7 +243,7 @@ class Router:
         for batch, cluster in self._clusters(wanted):
             groups = tuple(group for group in world.jobs if group.cluster == cluster)
             history = tuple(self.memory.of_cluster(cluster))
-            shape = self._shape(wanted, groups, inputs.get(cluster, Inputs()), bars)
+            shape = self._shape(wanted, groups, inputs, bars)
             idle = sum(group.count for group in groups if group.state is JobState.IDLE)
             advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
             choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
@@ -257,14 +257,14 @@ class Router:
         task = self.memory.task(wanted)
         return [(each.key, each.cluster) for each in self.memory.batches(task.id) if each.cluster is not None]
 
-    def _shape(self, wanted: str, groups: Sequence[JobGroup], inputs: Inputs, bars: Bars) -> Shape:
+    def _shape(self, wanted: str, groups: Sequence[JobGroup], inputs: dict[Source, Inputs], bars: Bars) -> Shape:
         if groups:
-            return shape_of(groups[0], {groups[0].cluster: inputs}, bars)
+            return shape_of(groups[0], inputs, bars)
         try:
             payload = self.memory.task(wanted).payload
         except NotFound:
-            return Shape(inputs=inputs)
-        return _shape_of(payload, inputs)
+            return Shape()
+        return _shape_of(payload, Inputs())
 
     def log(self, wanted: str, job: str, stream: str) -> str:
         """What a job of a task wrote to `out` or `err`. Raises NotFound while there is nothing."""

@@ -227,6 +227,8 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         bind=section.choice("mode", ("bind", "tag"), "bind" if default.bind else "tag") == "bind",
         max_sites=section.integer("max_sites", default.max_sites, at_least=1, at_most=100),
         near_s=section.seconds("near", int(default.near_s)),
+        few_sets=section.integer("few_sets", default.few_sets),
+        near_share=section.number("near_share", default.near_share),
         failure_rate=section.number("failure_rate", default.failure_rate),
         failure_sample=section.integer("failure_sample", default.failure_sample, at_least=1),
         failure_window_s=section.seconds("failure_window", default.failure_window_s),

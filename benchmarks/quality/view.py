@@ -40,8 +40,8 @@ class View:
             self._seen.popleft()
         _, sites, running = self._seen[0]
         idle = self._idle_groups()
-        clusters = dict.fromkeys(group.cluster for group in idle)
-        return World(now, sites, idle + running, tuple((cluster, self._inputs[cluster]) for cluster in clusters))
+        read = {group.source: self._inputs[group.cluster] for group in idle}
+        return World(now, sites, idle + running, tuple(read.items()))
 
     def _sites(self, now: float) -> tuple[Site, ...]:
         waiting = [0] * len(self._names)

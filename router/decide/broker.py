@@ -10,14 +10,14 @@ from typing import overload
 
 import numpy as np
 
-from router.decide.columns import Numbers, ShapeColumns, SiteColumns, shape_columns, site_columns
+from router.decide.columns import Booleans, Numbers, ShapeColumns, SiteColumns, shape_columns, site_columns
 from router.decide.estimate import NEVER, far_s, lost_s, read_s, wait_s
 from router.decide.filter import Filter
 from router.decide.filters import filters, refused
 from router.decide.groups import GroupColumns, group_columns
 from router.decide.health import OPINIONS, health
 from router.model.action import Choice, Verdict
-from router.model.job import JobGroup, JobState
+from router.model.job import JobGroup, JobState, Source
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
 from router.model.task import Inputs, Shape
@@ -135,13 +135,13 @@ class Brokerage:
         sites: Iterable[Site],
         policy: BrokerPolicy,
         jobs: Iterable[JobGroup] = (),
-        inputs: Mapping[int, Inputs] | None = None,
+        inputs: Mapping[Source, Inputs] | None = None,
         now: float = 0.0,
     ) -> None:
         """Broker over `sites` in any order.
 
         The idle ones among `jobs` that are placed wait before any other. They and the running ones read their `inputs`
-        (by cluster) from elsewhere where their site does not hold them; `now`, in seconds since the epoch, tells how
+        from elsewhere where their site does not hold them; `now`, in seconds since the epoch, tells how
         many of the running ones still do.
         """
         self.sites = tuple(sorted(sites, key=lambda site: site.name))
@@ -156,7 +156,7 @@ class Brokerage:
         """(S,): jobs elsewhere that each site's storage can feed besides those that it feeds."""
         known = inputs or {}
         for group in jobs:
-            if read := known.get(group.cluster):
+            if read := known.get(group.source):
                 self._note_reading(group, read, now)
 
         waits = wait_s(self._columns, self.queued, policy)[0].tolist()
@@ -282,7 +282,26 @@ class Brokerage:
         reading, held = read[here, best], local[here, best]
         join |= fit & (reading <= reading[:, :1] + self.policy.near_s) & (held >= held[:, :1])
         ends = np.where(size > 0, last[here[:, 0], np.maximum(size - 1, 0)], NEVER)
-        taken = np.minimum(idle + rate * (ends[:, np.newaxis] - seconds), need[:, np.newaxis])
+        return self._filled(best, join, ends, ruling, need, rows)
+
+    def narrowed(self, sets: "Sets", keep: Booleans, ruling: Ruling, need: Numbers) -> "Sets":
+        """The sets without those sites that are not in `keep` (G, K); some are kept of each."""
+        here = np.arange(len(keep))[:, np.newaxis]
+        order = np.argsort(~keep, axis=1, kind="stable")
+        best, join = sets.best[here, order], keep[here, order]
+        seconds = np.where(join, ruling.total[here, best], NEVER)
+        last = last_s(seconds, self.rate[best], self.idle[best], need)
+        fewer = (keep != sets.join).any(axis=1)
+        ends = np.where(fewer, np.where(join, last, NEVER).min(axis=1, initial=float(NEVER)), sets.ends)
+        return self._filled(best, join, ends, ruling, need)
+
+    def _filled(
+        self, best: np.ndarray, join: Booleans, ends: Numbers, ruling: Ruling, need: Numbers, rows: slice = EVERY
+    ) -> "Sets":
+        """Sets with what their groups ask of each site until `ends`."""
+        here = np.arange(len(best))[:, np.newaxis]
+        seconds, held = ruling.total[rows][here, best], ruling.local[rows][here, best]
+        taken = np.minimum(self.idle[best] + self.rate[best] * (ends[:, np.newaxis] - seconds), need[:, np.newaxis])
         cores: Numbers = np.where(join, np.maximum(taken, 0.0), 0.0).astype(np.float32)
         away: Numbers = 1 - np.where(join, held, np.float32(1)).min(axis=1)
         return Sets(best, join, cores, ends.astype(np.float32), away)

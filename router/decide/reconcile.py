@@ -11,8 +11,9 @@ from router.decide.broker import Brokerage, Ruling, Sets, Verdicts
 from router.decide.columns import Booleans, ShapeColumns
 from router.decide.groups import GroupColumns, group_columns
 from router.decide.probe import probes, without
+from router.decide.reuse import InUse
 from router.model.action import Action, Choice, Place, Release, Verdict, Wait
-from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState, Kind
+from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState, Kind, Source
 from router.model.policy import BrokerPolicy
 from router.model.task import Inputs, Shape
 from router.model.world import World
@@ -22,6 +23,11 @@ MOST_DOUBLINGS = 6
 
 MOST_TOLD = 10
 """Sites whose reasons stand in the words of a job that waits; `why` tells those of all."""
+
+DAY_S = 86400
+ROUND_S = (60, 300, 1200, 3600, 3 * 3600, 12 * 3600, DAY_S, 3 * DAY_S, 7 * DAY_S, 30 * DAY_S)
+"""Times in the words of decisions, in seconds: few, so that many decisions have equal words."""
+UNITS = (("d", DAY_S), ("h", 3600), ("min", 60), ("s", 1))
 
 BLOCK = 128
 """Groups decided together: they do not see what each other are given, the next block does."""
@@ -42,10 +48,11 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
         idle = without(idle, probed)
     shapes, rows = _shapes(idle, inputs, bars)
     columns, groups = brokerage.columns(shapes), group_columns(idle, brokerage.place)
+    used = InUse(world.jobs, brokerage.place)
     for start in range(0, len(idle), BLOCK):
         block = slice(start, start + BLOCK)
         ruling = brokerage.rule([shapes[row] for row in rows[block]], _picked(columns, rows[block]))
-        for group, outlook in _block(idle[block], groups.part(block), ruling, brokerage, world.now):
+        for group, outlook in _block(idle[block], groups.part(block), ruling, brokerage, used, world.now):
             yield from _act(group, outlook, brokerage, int(world.now), group.kind if group.cluster in mixed else None)
     yield from merges(world)
 
@@ -85,11 +92,11 @@ def _order(decision: Decision) -> tuple[int, int]:
     return decision.epoch, decision.at
 
 
-def shape_of(group: JobGroup, inputs: dict[int, Inputs], bars: Bars = NO_BARS) -> Shape:
-    """The shape of a group's jobs, given what each cluster reads, and what keeps jobs from sites for a while."""
+def shape_of(group: JobGroup, inputs: dict[Source, Inputs], bars: Bars = NO_BARS) -> Shape:
+    """The shape of a group's jobs, given what jobs read, and what keeps jobs from sites for a while."""
     return Shape(
         requests=group.requests,
-        inputs=inputs.get(group.cluster, Inputs()),
+        inputs=inputs.get(group.source, Inputs()),
         allow=group.allow,
         block=group.block,
         group=group.group,
@@ -102,7 +109,7 @@ def shape_of(group: JobGroup, inputs: dict[int, Inputs], bars: Bars = NO_BARS) -
     )
 
 
-def _shapes(groups: Sequence[JobGroup], inputs: dict[int, Inputs], bars: Bars) -> tuple[list[Shape], list[int]]:
+def _shapes(groups: Sequence[JobGroup], inputs: dict[Source, Inputs], bars: Bars) -> tuple[list[Shape], list[int]]:
     """The distinct shapes, and the number of each group's."""
     numbers: dict[Shape, int] = {}
     rows = [numbers.setdefault(shape_of(group, inputs, bars), len(numbers)) for group in groups]
@@ -141,12 +148,13 @@ class Share:
 
 
 def _block(
-    groups: Sequence[JobGroup], columns: GroupColumns, ruling: Ruling, brokerage: Brokerage, now: float
+    groups: Sequence[JobGroup], columns: GroupColumns, ruling: Ruling, brokerage: Brokerage, used: InUse, now: float
 ) -> Iterator[tuple[JobGroup, Outlook]]:
     """The groups for which something may have to be done."""
     policy = brokerage.policy
     stay = brokerage.stay(columns, ruling)
     sets = brokerage.sets(ruling, columns.cores)
+    sets = used.reused(sets, ruling, columns.cores, columns.of == 0, brokerage)
     chosen = sets.names(brokerage.sites)
     lost = _lost(columns, ruling, brokerage)
     slow = stay - sets.ends > np.maximum(policy.min_gain_s, policy.min_gain * stay)
@@ -270,10 +278,11 @@ def _decision(group: JobGroup, share: Share, outlook: Outlook, now: int) -> Deci
     if not group.sites or sites == group.sites:
         tag = "kept" if group.sites else "placed"
         best = int(share.sets.best[share.row, 0])
-        words = f"{tag} at {' or '.join(sites)}: {_why(outlook.ruling, outlook.row, best)}"
+        there = "there" if len(sites) == 1 else "at the best"
+        words = f"{tag} at {' or '.join(sites)}: {there} {_why(outlook.ruling, outlook.row, best)}"
         return Decision(epoch, moves, sites, (), tag, words, now)
     if set(group.sites) <= set(sites):
-        there = _duration(int(share.sets.ends[share.row]))
+        there = rounded(float(share.sets.ends[share.row]))
         words = f"widened from {','.join(group.sites)} to {','.join(sites)}: the last job could start in {there}"
         return Decision(epoch, moves, sites, (), "widened", words, now)
     tag, words = _grounds(group.sites, outlook)
@@ -289,18 +298,18 @@ def _grounds(sites: tuple[str, ...], outlook: Outlook) -> tuple[str, str]:
 
 
 def _why(ruling: Ruling, row: int, best: int) -> str:
+    """In round numbers and without the best one's name, so that many decisions have equal words; verdicts tell more."""
     wait, read, lost = ruling.wait[0, best], ruling.read[row, best], ruling.lost[0, best]
-    words = f"at {ruling.sites[best].name} a job starts in {_duration(int(wait))}, reads in {_duration(int(read))}"
-    return words + (f", loses {_duration(int(lost))} in failures" if lost >= 1 else "")
+    words = f"a job starts in {rounded(float(wait))}, reads in {rounded(float(read))}"
+    return words + (f", loses {rounded(float(lost))} in failures" if lost >= ROUND_S[0] else "")
 
 
 @lru_cache(maxsize=4096)
-def _duration(seconds: int) -> str:
-    """A time as people say it."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds} s"
+def rounded(seconds: float) -> str:
+    """A time as people say it, who are not told more than they need."""
+    size = next((each for each in ROUND_S if seconds < each), 0)
+    number, unit = next(((size or ROUND_S[-1]) // each, name) for name, each in UNITS if (size or DAY_S) >= each)
+    return f"{'under' if size else 'over'} {number} {unit}"
 
 
 def nothing_fits(verdicts: Sequence[Verdict]) -> str:

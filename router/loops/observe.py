@@ -7,7 +7,7 @@ from typing import Any
 from router.decide.causes import tagged
 from router.model.cause import Fault
 from router.model.downtime import closes_in_s, in_force
-from router.model.job import FAILED, JobGroup, JobState, SlotGroup
+from router.model.job import FAILED, JobGroup, JobState, SlotGroup, Source
 from router.model.node import Gpus
 from router.model.pilot import MARGIN_S, Entry, ValidationFailure
 from router.model.policy import BrokerPolicy
@@ -47,9 +47,9 @@ def observe(
     declared: Sequence[Declared],
     policy: BrokerPolicy,
     now: float,
-    reads: Callable[[Sequence[JobGroup], Memory], Iterable[tuple[int, Inputs]]] | None = None,
+    reads: Callable[[Sequence[JobGroup], Memory], Iterable[tuple[Source, Inputs]]] | None = None,
 ) -> World:
-    """Everything the route loop decides from; `reads` tells what clusters read, by default as the catalogue knows now.
+    """Everything the route loop decides from; `reads` tells what jobs read, by default as the catalogue knows now.
 
     Raises TemporaryError where a source cannot be read: then do nothing.
     """
@@ -225,14 +225,14 @@ def _most(sizes: Sequence[Limits]) -> Limits:
 
 def inputs(
     jobs: Sequence[JobGroup], memory: Memory, tape: frozenset[str] = frozenset()
-) -> Iterable[tuple[int, Inputs]]:
-    """What each cluster reads: the batch's files, or its dataset's, or what its ad said when it was submitted."""
+) -> Iterable[tuple[Source, Inputs]]:
+    """What jobs read: the batch's files, or their dataset's, or what their ad said when they were submitted."""
     batches = {(group.task, group.batch) for group in jobs if group.task}
     known = memory.inputs(batches)
     loose = {group.dataset for group in jobs if group.dataset and (group.task, group.batch) not in known}
     datasets = memory.dataset_inputs(loose)
-    for cluster, group in {group.cluster: group for group in jobs}.items():
+    for source, group in {group.source: group for group in jobs}.items():
         if found := known.get((group.task, group.batch)) or datasets.get(group.dataset):
-            yield cluster, found.off(tape)
+            yield source, found.off(tape)
         elif group.held_by:
-            yield cluster, Inputs(1, tuple((site, 1) for site in group.held_by)).off(tape)
+            yield source, Inputs(1, tuple((site, 1) for site in group.held_by)).off(tape)

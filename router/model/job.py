@@ -117,6 +117,10 @@ class Kind:
     """What they carry of their last failure."""
 
 
+Source = tuple[int, str, tuple[str, ...]]
+"""What tells jobs by what they read: their cluster, their dataset, and the sites said to hold all of the input."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobGroup:
     """Jobs of one cluster in the same state, with the same decision."""
@@ -168,6 +172,11 @@ class JobGroup:
             self.fixed,
             self.remedy,
         )
+
+    @property
+    def source(self) -> Source:
+        """What tells what they read."""
+        return self.cluster, self.dataset, self.held_by
 
     @property
     def hold(self) -> "Hold":

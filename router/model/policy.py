@@ -18,6 +18,10 @@ class BrokerPolicy:
     """Sites in one set. Each distinct set is an autocluster to the negotiator, and a wide one spreads glideins thin."""
     near_s: float = 60.0
     """Sites that would complete a job this little later than the best one join the set as well, in seconds."""
+    few_sets: int = 100
+    """While fewer distinct sets than this are in use, a group gets its own; then one in use that is as good."""
+    near_share: float = 0.1
+    """A set in use is as good where the last job starts this share later, 0..1, or `near_s`."""
     failure_rate: float = 0.5
     """Over this share of failed jobs a site gets nothing new, 0..1."""
     failure_sample: int = 10

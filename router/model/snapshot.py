@@ -14,7 +14,7 @@ from router.errors import UserError
 from router.model.policy import BrokerPolicy
 from router.model.world import World
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

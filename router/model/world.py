@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from router.model.job import JobGroup
+from router.model.job import JobGroup, Source
 from router.model.pilot import EntryState
 from router.model.site import Site
 from router.model.task import Inputs
@@ -32,8 +32,8 @@ class World:
     """Seconds since the epoch."""
     sites: tuple[Site, ...] = ()
     jobs: tuple[JobGroup, ...] = ()
-    inputs: tuple[tuple[int, Inputs], ...] = ()
-    """What each cluster reads and where that lies."""
+    inputs: tuple[tuple[Source, Inputs], ...] = ()
+    """What jobs read and where that lies; those of one cluster may read different datasets."""
     entries: tuple[EntryState, ...] = ()
     progress: tuple[TaskProgress, ...] = ()
     stale: tuple[tuple[str, str], ...] = ()

@@ -11,7 +11,7 @@ from typing import Any
 from router.model.action import Place
 from router.model.cause import Cure
 from router.model.files import Dataset, File, Located, Replica, StorageElement
-from router.model.job import FAILED, Decision, EndedJob, JobGroup, JobState, Remedy
+from router.model.job import FAILED, Decision, EndedJob, JobGroup, JobState, Remedy, Source
 from router.model.payload import Output, Payload, Requests
 from router.model.pilot import Entry, EntryState, GlideinState, ValidationFailure
 from router.model.site import Limits, Outcomes, Site
@@ -79,9 +79,14 @@ def a_place(cluster: int = 1, *, decision: Decision | None = None, **changes: An
     return replace(Place(cluster, "zmumu-1", "b0", 10, None, decision or a_decision("SITE_A")), **changes)
 
 
-def a_world(*sites: Site, **changes: Any) -> World:
-    """A world of `sites` at noon."""
-    return replace(World(NOON, sites), **changes)
+def a_world(*sites: Site, jobs: Iterable[JobGroup] = (), inputs: Iterable[Any] = (), **changes: Any) -> World:
+    """A world of `sites` at noon; `inputs` may name a cluster where all its jobs read the same."""
+    groups = tuple(jobs)
+    read: dict[Source, Inputs] = {}
+    for source, found in inputs:
+        alike = [group.source for group in groups if group.cluster == source] if isinstance(source, int) else [source]
+        read |= dict.fromkeys(alike, found)
+    return replace(World(NOON, sites, groups, tuple(read.items())), **changes)
 
 
 def an_entry(name: str = "e1", **changes: Any) -> Entry:

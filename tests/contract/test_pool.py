@@ -11,15 +11,28 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
+from router.decide.reconcile import decide
 from router.errors import RouterError
 from router.model.action import Diagnose, Mend, Place
 from router.model.cause import Cure
 from router.model.job import Decision, JobGroup, JobState, Remedy
 from router.model.node import Gpus, Platform, image_kind
+from router.model.policy import BrokerPolicy
 from router.model.task import Batch, Task
 from router.ports import Pool
 from router.render import jdl
-from router.testing.build import a_batch, a_decision, a_payload, a_place, a_remedy, a_task, an_output
+from router.testing.build import (
+    a_batch,
+    a_decision,
+    a_payload,
+    a_place,
+    a_remedy,
+    a_site,
+    a_task,
+    a_world,
+    an_output,
+    inputs_at,
+)
 from router.testing.pool import FakePool
 
 T = TypeVar("T")
@@ -395,6 +408,22 @@ def test_a_job_that_its_owner_held_again_is_neither_mended_nor_released(mine):
     assert mine.router.mend_all([mend]) == (0,)
     assert (mine.group().state, mine.group().holds) == (JobState.HELD, 2)
     assert mine.router.diagnose_all([action]) == (1,), "it carries it, of an earlier hold"
+
+
+def test_jobs_of_one_cluster_that_name_different_datasets_go_where_theirs_lies(mine):
+    marks = (f'My.RouterTask = "{mine.task.id}"', 'My.RouterDataset = "/demo/$(which)"')
+    items = [{"which": which} for which in ("a", "b", "a")]
+    cluster = mine.alice.submit("\n".join((STRANGER_TEXT.strip(), *marks)), items)
+    inputs = (((cluster, "/demo/a", ()), inputs_at("SITE_A")), ((cluster, "/demo/b", ()), inputs_at("SITE_B")))
+    world = a_world(a_site("SITE_A"), a_site("SITE_B"), jobs=mine.groups(), inputs=inputs)
+    places = [action for action in decide(world, BrokerPolicy()) if isinstance(action, Place)]
+    assert sorted(mine.router.place_all(places)) == [1, 2]
+    assert sorted((group.dataset, group.sites, group.count) for group in mine.groups()) == [
+        ("/demo/a", ("SITE_A",), 2),
+        ("/demo/b", ("SITE_B",), 1),
+    ]
+    world = replace(world, jobs=mine.groups())
+    assert list(decide(world, BrokerPolicy())) == []
 
 
 def test_jobs_of_a_cluster_that_carry_different_remedies_are_placed_apart(mine):

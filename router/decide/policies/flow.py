@@ -241,7 +241,7 @@ def _reading(scene: Scene) -> Numbers:
     inputs, found = dict(scene.world.inputs), np.zeros(len(scene.sites), dtype=np.float32)
     for group in scene.world.jobs:
         at = group.sites or ((group.site,) if group.site else ())
-        if (read := inputs.get(group.cluster)) and at:
+        if (read := inputs.get(group.source)) and at:
             away = group.count * sum(1.0 - read.fraction_at(site) for site in at) / len(at)
             holders = [scene.place[site] for site, _ in read.at_sites if site in scene.place]
             if away > 0 and holders:

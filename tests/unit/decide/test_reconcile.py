@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import some_sites, worlds
 
-from router.decide.reconcile import decide
+from router.decide.reconcile import decide, rounded
 from router.model.action import Place, Release, Wait
 from router.model.job import JobState
 from router.model.policy import BrokerPolicy
@@ -32,8 +32,26 @@ def test_unplaced_jobs_are_placed_where_their_input_lies_and_told_why():
     sites = [a_site(name, cores=16, idle_cores=16) for name in ("SITE_A", "SITE_B")]
     place = only(a_world(*sites, jobs=(a_group(7),), inputs=((7, inputs_at("SITE_B")),)))
     assert (place.cluster, place.count, place.old, place.is_move) == (7, 10, None, False)
-    assert place.decision == a_decision("SITE_B", words="placed at SITE_B: at SITE_B a job starts in 0 s, reads in 0 s")
+    words = "placed at SITE_B: there a job starts in under 1 min, reads in under 1 min"
+    assert place.decision == a_decision("SITE_B", words=words)
     assert [verdict.site for verdict in place.verdicts] == ["SITE_B", "SITE_A"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "under 1 min"), (60, "under 5 min"), (299.9, "under 5 min"), (1200, "under 1 h"), (5 * 3600, "under 12 h"),
+     (13 * 3600, "under 1 d"), (86400, "under 3 d"), (30 * 86400, "over 30 d"), (1e9, "over 30 d")],
+)  # fmt: skip
+def test_times_are_told_in_few_round_numbers(seconds, words):
+    assert rounded(seconds) == words
+
+
+def test_decisions_that_differ_little_have_equal_words():
+    sites = [a_site(name, cores=16, idle_cores=16) for name in ("SITE_A", "SITE_B")]
+    reads = ((7, inputs_at("SITE_A", "SITE_B", size=10**9)), (8, inputs_at("SITE_A", "SITE_B", size=3 * 10**9)))
+    one, other = actions(a_world(*sites, jobs=(a_group(7), a_group(8)), inputs=reads))
+    assert one.decision == other.decision
+    assert [each.terms for each in one.verdicts] != [each.terms for each in other.verdicts]
 
 
 def test_jobs_of_a_cluster_with_the_same_sites_are_decided_as_one_whatever_a_cut_pass_left_in_them():

@@ -161,8 +161,21 @@ def test_what_a_cluster_reads_is_known_by_its_batch_its_dataset_or_its_own_words
     alice.submit('My.RouterDataset = "/demo/all"\nexecutable = x\n', ())
     alice.submit('My.RouterDataset = "/demo/none"\nMy.RouterInputs = "SITE_B"\nexecutable = x\n', ())
     alice.submit("executable = x\n", ())
-    assert dict(observed(organisation).inputs) == {
+    assert {cluster: read for (cluster, *_), read in observed(organisation).inputs} == {
         1: inputs_at("SITE_A"),
         2: inputs_at("SITE_A"),
         3: Inputs(1, (("SITE_B", 1),)),
+    }
+
+
+def test_jobs_of_one_cluster_read_what_each_of_them_names(organisation):
+    for name, site in (("a", "SITE_A"), ("b", "SITE_B")):
+        organisation.store.register([a_file(f"/demo/{name}", site)], "alice", 1.0)
+        organisation.store.add_dataset(f"/demo/all-{name}", [f"/demo/{name}"], "alice", 1.0)
+    organisation.pool.as_user("alice").submit(
+        'executable = x\nMy.RouterDataset = "/demo/all-$(which)"\n', [{"which": "a"}, {"which": "b"}]
+    )
+    assert dict(observed(organisation).inputs) == {
+        (1, "/demo/all-a", ()): inputs_at("SITE_A"),
+        (1, "/demo/all-b", ()): inputs_at("SITE_B"),
     }
