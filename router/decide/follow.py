@@ -163,6 +163,8 @@ def _held_it(group: JobGroup, event: JobEvent) -> bool:
     like, state = event.like, BEFORE.get(event.kind, event.before)
     if group.state is not state or (group.requests, group.dataset) != (like.requests, like.dataset):
         return False
+    if group.holds + (event.kind is EventKind.HELD) != like.holds:
+        return False
     match state:
         case JobState.IDLE:
             return group.sites == like.sites
