@@ -9,7 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -69,7 +69,8 @@ class PoolContact:
 class GlideinFile:
     """One file of a glidein's sandbox."""
 
-    content: bytes
+    content: bytes = field(repr=False)
+    """One of them is the token."""
     mode: int = 0o644
 
 

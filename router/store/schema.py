@@ -308,7 +308,12 @@ def _sqlite_connect(dbapi: Any, _: Any) -> None:
     dbapi.isolation_level = None  # SQLAlchemy's own BEGIN below replaces the driver's late one
     cursor = dbapi.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_MS:d}")
-    for pragma in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA foreign_keys=ON", "PRAGMA case_sensitive_like=ON"):
+    for pragma in (
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=NORMAL",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA case_sensitive_like=ON",
+    ):
         cursor.execute(pragma)
     cursor.close()
 
