@@ -249,12 +249,19 @@ def factory(settings: Settings) -> Factory:
     }
     return Factory(
         folder=settings.home / "factory",
-        contact=PoolContact(f"127.0.0.1:{state.port}", state.domain, str(release.bin.parent)),
+        contact=PoolContact(
+            f"127.0.0.1:{state.port}", state.domain, str(release.bin.parent), hidden=_hidden(settings, embedded)
+        ),
         schedd=f"schedd@{state.domain}",
         storage=storage,
         token=lambda: embedded.token("glidein").read_text(),
         started=int(time.time()),
     )
+
+
+def _hidden(settings: Settings, pool: EmbeddedPool) -> tuple[str, ...]:
+    """What no job may see of a pool that runs on the glideins' own machine, as the same user."""
+    return tuple(map(str, (pool.home / "keys", pool.home / "tokens", settings.home / "factory")))
 
 
 @contextmanager

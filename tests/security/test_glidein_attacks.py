@@ -51,7 +51,13 @@ HOSTILE = st.lists(
 
 def bash(program: str, values: Sequence[str], cwd: Path | None = None) -> list[str]:
     """What a bash program prints, in parts that end in a zero byte."""
-    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "work": "/nonexistent", "condor_vars_file": "/nonexistent"}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "LC_ALL": "C",
+        "work": "/none",
+        "condor_vars_file": "/none",
+        "start_dir": "/none",
+    }
     done = subprocess.run(
         ["/bin/bash", "-euc", program, "bash", *values],
         env=environment,
