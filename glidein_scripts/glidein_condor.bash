@@ -118,7 +118,6 @@ isolation_config() {
     "$start_dir/token:$(gconfig_get ROUTER_HIDDEN)" > "$work/isolated"
   chmod 500 "$work/isolated"
   echo "USER_JOB_WRAPPER = $work/isolated"
-  echo "GLIDEIN_Environment_Start = (\$(GLIDEIN_OWN_LINKER)) =!= true"
 }
 
 # write_startd_config -- the client's part, what is published, what only this node can tell, the policy

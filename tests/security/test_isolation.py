@@ -1,6 +1,7 @@
 """A payload on a worker node sees nothing of the glidein or of other jobs, and leaves nothing behind."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import classad2
+import htcondor2  # noqa: F401, registers HTCondor's own functions
 import pool_backend
 import pytest
 
@@ -151,6 +154,29 @@ def test_the_wrapper_runs_nothing_outside_a_jobs_directory(work: Path) -> None:
     assert done.returncode == 1
     assert "no job's directory" in done.stderr
     assert not (work / "ran").exists()
+
+
+@pytest.mark.attack("A49", "A54")
+@pytest.mark.parametrize(
+    ("environment", "kept_away"),
+    [
+        ("LD_PRELOAD=evil.so", True),
+        ("A=b LD_AUDIT=evil.so", True),
+        ("'LD_LIBRARY_PATH=/evil x'", True),
+        ("A=b;LD_PRELOAD=evil.so", True),
+        ("OLD_PRELOAD=x", False),
+        ("A=b", False),
+        (None, False),
+    ],
+)
+def test_a_job_that_would_lead_the_linker_matches_no_glidein_that_keeps_jobs_apart(
+    environment: str | None, kept_away: bool
+) -> None:
+    text = (WRAPPER.parent / "startd.config").read_text()
+    [expression] = re.findall(r"^GLIDEIN_JOB_LED_LINKER = (.*)$", text, re.MULTILINE)
+    for name in ("Environment", "Env"):
+        given = {} if environment is None else {name: environment}
+        assert classad2.ExprTree(expression.replace("TARGET.", "")).eval(classad2.ClassAd(given)) is kept_away
 
 
 def eventually(true: Callable[[], object], seconds: float) -> None:
