@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from router.decide.advisories import ADVISORIES, known, version
-from router.decide.filters import filters, first_refusal
+from router.decide.health import HOLE, health
 from router.model.policy import BrokerPolicy
-from router.testing.build import a_shape, a_site
+from router.testing.build import a_site
+from router.testing.clock import NOON
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = sorted((ROOT / "packaging" / "systemd").glob("*.service"))
@@ -102,11 +103,9 @@ def test_the_environment_is_made_of_what_the_lock_says_and_checked() -> None:
 
 
 @pytest.mark.attack("A51")
-def test_a_site_that_ends_every_job_at_once_gets_no_more() -> None:
+def test_a_site_that_ends_every_job_at_once_gets_no_more_and_does_not_close_the_others() -> None:
     policy = BrokerPolicy()
-    asked = filters(policy)
-    swallowed = a_site(failed=policy.failure_sample)
-    refusal = first_refusal(a_shape(), swallowed, asked)
-    assert refusal is not None
-    assert refusal.tag == "failing"
-    assert first_refusal(a_shape(), a_site(succeeded=policy.failure_sample), asked) is None
+    others = tuple(a_site(name, succeeded=20) for name in ("SITE_B", "SITE_C", "SITE_D"))
+    row = {"streak": policy.hole_failures, "streak_tasks": 2, "streak_at": NOON, "failed": policy.hole_failures}
+    closed = health((a_site("SITE_A", **row), *others), (), policy, NOON).closed
+    assert {name: each.tag for name, each in closed.items()} == {"SITE_A": HOLE}

@@ -19,7 +19,7 @@ ANY_OBJECT = {"yaml.Loader", "yaml.UnsafeLoader", "yaml.FullLoader", "yaml.CLoad
 FLAGS = {"shell": True, "verify": False, "check_hostname": False, "allow_pickle": True}
 OPERATORS = re.compile(r"==|=\?=|=!=|&&|\|\||<=|>=|\bSELECT\b|\bINSERT INTO\b|\bDELETE FROM\b|\bWHERE\b")
 ENCODED = re.compile(
-    r"(int|quoted|site_list|min|max)\(.*\)|_of_task\(task\)|cluster|where|near|listed|due|Cure\.[A-Z]+"
+    r"(int|quoted|classad2\.quote|site_list|min|max)\(.*\)|_of_task\(task\)|cluster|where|near|listed|due|Cure\.[A-Z]+"
 )
 """What may stand in an expression for HTCondor: numbers, what the encoder made, and what was made of these."""
 LANGUAGE = re.compile(r"^\s*(queue|executable\s*=|universe\s*=|\+\w+\s*=)", re.MULTILINE)
