@@ -4,7 +4,7 @@ BIN := .venv/bin
 SHELL_FILES = $(wildcard glidein_scripts/*.sh glidein_scripts/*.bash glidein_scripts/*.source tools/*.sh) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit test-contract test-pool test-faults soak test-shell check bench bench-day lock clean
+.PHONY: help install demo test test-unit test-contract test-pool test-faults test-security soak test-shell check bench bench-day lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test-pool: install ## Run the tests that need a real HTCondor pool
 
 test-faults: install ## Run the tests that break things: simulation and real pool
 	@$(BIN)/python -m pytest tests/faults
+
+test-security: install ## Run the attacks that must be held out
+	@$(BIN)/python -m pytest tests/security
 
 soak: install ## Simulate 100,000 seeds of faults (SEEDS=first:end for others)
 	@$(BIN)/python tests/faults/soak.py --seeds $(or $(SEEDS),0:100000)

@@ -2,7 +2,7 @@
 # HTCondor on this node: configuration, failure ads, the daemons.
 # Values meet HTCondor's languages only in classad_text, config_value and environment_value.
 # Sourced by glidein_startup.sh, which sets:
-: "${work:?}" "${condor_vars_file:?}"
+: "${work:?}" "${start_dir:?}" "${condor_vars_file:?}"
 
 # classad_text TEXT -- as a string of the old ClassAd syntax, which HTCondor reads in settings and ad files
 # A backslash there means itself, but before a quote it makes the quote part of the string.
@@ -110,6 +110,16 @@ fixed_environment() {
   printf '%s' "PATH=$(environment_value "$path") GLIDEROUTE_STORAGE=$(environment_value "$work/main/storage.json")"
 }
 
+# isolation_config -- where jobs can be kept apart: the starter runs each through job_wrapper.sh
+# Its own words stand in a file, because a job's environment is not to be believed.
+isolation_config() {
+  [[ $(gconfig_get ROUTER_ISOLATION) == namespaces ]] || return 0
+  printf '#!/bin/bash -p\nexec %q %q %q "$@"\n' "$work/main/job_wrapper.sh" "$work" \
+    "$start_dir/token:$(gconfig_get ROUTER_HIDDEN)" > "$work/isolated"
+  chmod 500 "$work/isolated"
+  echo "USER_JOB_WRAPPER = $work/isolated"
+}
+
 # write_startd_config -- the client's part, what is published, what only this node can tell, the policy
 write_startd_config() {
   local disk promised fault=""
@@ -124,6 +134,7 @@ STARTD_NAME = glidein_$GLIDEIN_UUID
 STARTD_NOCLAIM_SHUTDOWN = $(number GLIDEIN_Max_Idle 1200)
 UPDATE_INTERVAL = $(number GLIDEIN_Update_Interval 300)
 RESERVED_DISK = $((disk > promised ? disk - promised : 0))
+$(isolation_config)
 include : $work/main/startd.config
 CONFIG
 }

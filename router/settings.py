@@ -12,6 +12,7 @@ from router.model.payload import gpus
 from router.model.pilot import Entry, Software
 from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy
 from router.model.site import Access, Storage
+from router.trusted import refuse_exposed
 
 FILE = "glideroute.yaml"
 
@@ -123,6 +124,7 @@ def load(home: Path) -> Settings:
     """The settings below `home`; the defaults where there is no file. Raises UserError that names every fault."""
     path = home / FILE
     settings = Settings(home=home, user=os.environ.get("GLIDEROUTE_USER", ""))
+    refuse_exposed(path)
     try:
         text = path.read_text()
     except FileNotFoundError:

@@ -249,12 +249,19 @@ def factory(settings: Settings) -> Factory:
     }
     return Factory(
         folder=settings.home / "factory",
-        contact=PoolContact(f"127.0.0.1:{state.port}", state.domain, str(release.bin.parent)),
+        contact=PoolContact(
+            f"127.0.0.1:{state.port}", state.domain, str(release.bin.parent), hidden=_hidden(settings, embedded)
+        ),
         schedd=f"schedd@{state.domain}",
         storage=storage,
         token=lambda: embedded.token("glidein").read_text(),
         started=int(time.time()),
     )
+
+
+def _hidden(settings: Settings, pool: EmbeddedPool) -> tuple[str, ...]:
+    """What no job may see of a pool that runs on the glideins' own machine, as the same user."""
+    return tuple(map(str, (pool.home / "keys", pool.home / "tokens", settings.home / "factory")))
 
 
 @contextmanager
@@ -329,8 +336,9 @@ def _asked(settings: Settings, identity: str, question: Callable[[Channel], T]) 
 
 def daemons(home: Path) -> tuple[Daemon, ...]:
     """What the embedded pool runs besides HTCondor: the router and the factory."""
-    environment = {"GLIDEROUTE_HOME": str(home), "PYTHONUNBUFFERED": "1"}
-    program = (sys.executable, "-P", "-m", "router.cli.main")
+    environment = {"GLIDEROUTE_HOME": str(home)}
+    # No module of the working directory, or of a PYTHONPATH of whoever started the pool; output unbuffered.
+    program = (sys.executable, "-E", "-P", "-u", "-m", "router.cli.main")
     return (
         Daemon("ROUTER", (*program, "router", "run"), environment),
         Daemon("FACTORY", (*program, "factory", "run"), environment),

@@ -22,6 +22,7 @@ from router.model.share_load import Submission, read_load
 from router.model.shares import SharePolicy
 from router.render import negotiator as rendering
 from router.resources import folder
+from router.trusted import refuse_exposed
 
 FAULTY = 2
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
@@ -192,6 +193,7 @@ def _in_scratch(wanted: SharePolicy, seconds: float) -> dict[str, dict[str, floa
 def _checked(file: Path, cores: float = 0.0) -> tuple[SharePolicy, list[Fault], list[Fault]]:
     """The policy of a file, its errors and its warnings."""
     try:
+        refuse_exposed(file)
         read = share_document.read(file.read_text(), str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The policy {file} cannot be read: {error}.") from None

@@ -6,6 +6,7 @@ HTCondor takes any token of the folder it is pointed to, so a folder shared by t
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ class Tokens:
     def make_key(self) -> None:
         """Make the key that signs this pool's tokens, once."""
         key = self.home / "keys/POOL"
-        if not key.exists():
+        if key.exists():
+            _refuse_open(key)
+        else:
             key.parent.mkdir(mode=0o700, exist_ok=True)
             # Printable text, because HTCondor once ended keys at the first zero byte.
             write_private(key, secrets.token_urlsafe(64))
@@ -84,6 +87,15 @@ def _is_fresh(token: Path, lifetime: int | None) -> bool:
     if not token.exists():
         return False
     return lifetime is None or time.time() - token.stat().st_mtime < lifetime / 2
+
+
+def _refuse_open(key: Path) -> None:
+    """Raise RouterError for a key that others can read: who has it can make a token for anyone."""
+    if key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise RouterError(
+            f"The pool's signing key {key} is open to others, who could make tokens for anyone. If nobody has read it: "
+            f"chmod 600 {key}; otherwise remove it and {key.parent.parent / 'tokens'}, and start the pool again."
+        )
 
 
 def write_private(path: Path, text: str) -> None:

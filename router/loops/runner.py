@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from router.errors import TemporaryError
 from router.loops.watchdog import notify
+from router.redact import redacted
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def _once(step: Callable[[], object], health: Health) -> None:
         step()
     except TemporaryError as error:
         health.failed += 1
-        health.last_error = str(error)
+        health.last_error = redacted(str(error))
         log.warning("this pass is lost: %s", error)
     else:
         health.last_success = time.time()

@@ -15,6 +15,15 @@ from router.errors import UserError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
+MAX_EVENTS = 100_000
+"""Of the parser: about one for each word. Reading so many takes about half a second."""
+MAX_FAULTS = 100
+"""Faults that are told; nobody reads more."""
+MAX_WORDS = 1_000
+"""Characters of one."""
+
+# PyYAML's binding of libyaml is twenty times faster, and not in every build of it.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 SIZE_MB = {"kb": 1 / 1024, "mb": 1, "gb": 1024, "tb": 1024**2}
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -44,13 +53,16 @@ class Faults:
 
     def add(self, node: yaml.Node, name: str, message: str) -> None:
         """Note one fault at the place of `node`."""
-        self.found.append(Fault(node.start_mark.line + 1, name, message, node.start_mark.column + 1))
+        mark = node.start_mark
+        self.found.append(Fault(mark.line + 1, _brief(name), _brief(message), mark.column + 1))
 
     def finish(self) -> None:
         """Raise UserError naming every fault, if there is any."""
         if self.found:
-            lines = "\n".join(f"  {fault}" for fault in sorted(self.found))
-            raise UserError(f"{self.source} has {len(self.found)} fault(s):\n{lines}")
+            lines = [f"  {fault}" for fault in sorted(self.found)[:MAX_FAULTS]]
+            if more := len(self.found) - len(lines):
+                lines.append(f"  and {more:,} more")
+            raise UserError("\n".join((f"{self.source} has {len(self.found)} fault(s):", *lines)))
 
 
 class Section:
@@ -196,7 +208,8 @@ class Section:
     def _refuse_unknown(self) -> None:
         for key, node in self._values.items():
             if key not in self._known:
-                self.faults.add(node, self._name(key), f"is not a known key{suggestion(key, self._known)}")
+                near = suggestion(key, self._known) if len(self.faults.found) < MAX_FAULTS else ""
+                self.faults.add(node, self._name(key), f"is not a known key{near}")
         for inner in self._inner:
             inner._refuse_unknown()
 
@@ -237,6 +250,11 @@ class Section:
         return max(1, -int(-float(found.group(1)) * units[unit] // 1))
 
 
+def _brief(text: str) -> str:
+    """A text that may quote what somebody wrote, of bounded length."""
+    return text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}…"
+
+
 def places(section: Section) -> dict[str, tuple[int, int]]:
     """Line and column of every value of a document, by its dotted path; the empty path is the document's."""
     found: dict[str, tuple[int, int]] = {}
@@ -269,7 +287,7 @@ def read(text: str, source: str) -> Section:
         raise UserError(f"{source} is {len(text):,} characters long; at most {MAX_BYTES:,} are read.")
     try:
         _refuse_tricks(text, source)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{source} is not valid YAML: line {line}: {error.problem or error.context}") from None
@@ -281,9 +299,9 @@ def read(text: str, source: str) -> Section:
 
 
 def _refuse_tricks(text: str, source: str) -> None:
-    """Refuse what plain data never needs: anchors, aliases, tags, deep nesting."""
+    """Refuse what plain data never needs: anchors, aliases, tags, deep nesting, more words than anybody writes."""
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for number, event in enumerate(yaml.parse(text, Loader=LOADER)):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise UserError(f"{source}: line {line}: anchors and aliases are not allowed; write the value out.")
@@ -293,5 +311,7 @@ def _refuse_tricks(text: str, source: str) -> None:
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        if number > MAX_EVENTS:
+            raise UserError(f"{source}: line {line}: more than {MAX_EVENTS:,} words and marks; split it.")
         if depth > MAX_DEPTH:
             raise UserError(f"{source}: line {line}: nested deeper than {MAX_DEPTH} levels.")

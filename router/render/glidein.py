@@ -9,7 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -25,6 +25,7 @@ CHECKS = (
     "check_clock.sh",
     "check_software.sh",
     "check_gpus.sh",
+    "check_isolation.sh",
 )
 """The validation scripts, in the order in which they run."""
 
@@ -40,6 +41,7 @@ _PARTS = (
     "add_config_line.source",
     "error_gen.sh",
     "condor_vars.lst",
+    "job_wrapper.sh",
     "startd.config",
 )
 _FAILURE_SLEEP = "GLIDEIN_Failure_Sleep"
@@ -63,13 +65,16 @@ class PoolContact:
     """Absolute path, on the worker node, of the folder with HTCondor's bin, sbin and libexec."""
     security: tuple[tuple[str, str], ...] = ()
     """Further HTCondor settings the pool wants of a glidein: name, value."""
+    hidden: tuple[str, ...] = ()
+    """Absolute paths on the worker node that no job may see: where the pool and its factory live on that node too."""
 
 
 @dataclass(frozen=True, slots=True)
 class GlideinFile:
     """One file of a glidein's sandbox."""
 
-    content: bytes
+    content: bytes = field(repr=False)
+    """One of them is the token."""
     mode: int = 0o644
 
 
@@ -184,6 +189,7 @@ def _parameters(entry: Entry, contact: PoolContact, not_before: int) -> list[tup
         ("ROUTER_GPU_MEMORY_MB", entry.gpus.memory_mb),
         ("ROUTER_GPU_CAPABILITY", f"{entry.gpus.capability:g}"),
         ("ROUTER_NOT_BEFORE", not_before),
+        ("ROUTER_HIDDEN", ":".join(contact.hidden)),
     ]
 
 
@@ -219,6 +225,7 @@ def _refuse_faults(entry: Entry, contact: PoolContact) -> None:
         *_pattern_faults("collector", contact.collector, _COLLECTOR),
         *_pattern_faults("trust_domain", contact.trust_domain, _SCHEDD),
         *_text_faults("release_dir", contact.release_dir),
+        *(fault for path in contact.hidden for fault in _text_faults("hidden path", path)),
         *(fault for module in entry.software.modules for fault in _pattern_faults("module", module, _KEY)),
         *(fault for key, value in entry.attributes for fault in _pair_faults("attribute", key, value)),
         *(fault for key, value in contact.security for fault in _pair_faults("security setting", key, value)),

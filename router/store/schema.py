@@ -307,14 +307,14 @@ def _engine(url: str) -> Engine:
 def _sqlite_connect(dbapi: Any, _: Any) -> None:
     dbapi.isolation_level = None  # SQLAlchemy's own BEGIN below replaces the driver's late one
     cursor = dbapi.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS:d}")
     for pragma in (
-        f"busy_timeout={BUSY_MS}",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        "case_sensitive_like=ON",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=NORMAL",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA case_sensitive_like=ON",
     ):
-        cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(pragma)
     cursor.close()
 
 

@@ -1,6 +1,6 @@
 """Getting a catalogued file: the first replica whose bytes are right."""
 
-import os
+import secrets
 import zlib
 from pathlib import Path
 
@@ -48,10 +48,11 @@ def _refuse_scheme(pfn: str) -> None:
 
 def _copy(pfn: str, target: Path, located: Located) -> None:
     _refuse_scheme(pfn)
-    part = target.with_name(f".{target.name}.{os.getpid()}")
+    # Nobody can put a link there before: the name cannot be guessed, and what exists is not opened.
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     checksum, size = 1, 0
     try:
-        with fsspec.open(pfn, "rb") as source, part.open("wb") as copy:
+        with fsspec.open(pfn, "rb") as source, part.open("xb") as copy:
             while block := source.read(BLOCK):
                 checksum, size = zlib.adler32(block, checksum), size + len(block)
                 copy.write(block)

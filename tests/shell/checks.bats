@@ -363,3 +363,24 @@ THEIRS
   python3 -c 'import sys, xml.dom.minidom as x; d = x.parse("otrb_output.xml").getElementsByTagName("detail")[0]
 sys.exit("/a<b>&\"c" not in d.firstChild.data)'
 }
+
+@test "isolation: a job that can look at nothing of ours makes it namespaces" {
+  a_node
+  run -0 check check_isolation.sh 'probe() { return 0; }'
+  [[ $(published ROUTER_ISOLATION) == namespaces ]]
+}
+
+@test "isolation: where jobs cannot be kept apart the node says so, and is refused where that is required" {
+  a_node
+  run -0 check check_isolation.sh 'probe() { echo "unshare failed: Operation not permitted"; return 1; }'
+  [[ $(published ROUTER_ISOLATION) == none ]]
+  a_node "ROUTER_REQUIRE_ISOLATION true"
+  run -1 check check_isolation.sh 'probe() { echo "unshare failed: Operation not permitted"; return 1; }'
+  has "jobs cannot be kept apart from the glidein here: unshare failed: Operation not permitted"
+}
+
+@test "isolation: a wrapper that hides nothing is found out" {
+  a_node
+  run -0 check check_isolation.sh 'probe() { mkdir -p execute/dir_probe tokens; echo secret > tokens/probe; (cd execute/dir_probe && look $$); }'
+  [[ $(published ROUTER_ISOLATION) == none ]]
+}
