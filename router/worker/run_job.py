@@ -13,6 +13,7 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import stat
@@ -469,6 +470,28 @@ def read_storage() -> list[dict[str, Any]]:
     return storage
 
 
+def wait_for_end(payload: int) -> None:
+    """Return when a child has ended, which is left to be reaped.
+
+    A signal that came just before a blocking waitid would be heard by Python only after it. One that comes before a
+    select has written to the pipe by then.
+    """
+    heard, told = os.pipe()
+    for end in (heard, told):
+        os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    of_children = signal.signal(signal.SIGCHLD, lambda *_: None)
+    try:
+        while os.waitid(os.P_PID, payload, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            select.select([heard], [], [])
+            os.read(heard, 4096)
+    finally:
+        signal.set_wakeup_fd(before)
+        signal.signal(signal.SIGCHLD, of_children)
+        os.close(heard)
+        os.close(told)
+
+
 class Eviction:
     """What SIGTERM does: it ends the wrapper's own work at once, and a payload's with a grace."""
 
@@ -514,7 +537,7 @@ class Eviction:
         self.payload = payload
         if self.asked:
             self.end_payload()
-        os.waitid(os.P_PID, payload, os.WEXITED | os.WNOWAIT)
+        wait_for_end(payload)
         self.signal_payload(signal.SIGKILL)
         _, status, usage = os.wait4(payload, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)

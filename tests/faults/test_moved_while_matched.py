@@ -17,7 +17,7 @@ from organisation import until
 from router.model.job import JobState
 from router.testing.build import a_decision, a_place
 
-pytestmark = [pytest.mark.pool, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.pool, pytest.mark.slow, pytest.mark.timeout(400)]
 
 TRIES = 1000
 """Moves of one job each."""

@@ -386,7 +386,9 @@ def test_an_interrupted_start_leaves_nothing_behind(home: Path) -> None:
         from router.embedded.pool import EmbeddedPool
         EmbeddedPool(Path({str(home / "pool")!r}), Path({str(home / "settings")!r})).up()
     """
-    a_pool(home)
+    pool = a_pool(home)
+    (pool.home / "config.d").mkdir(parents=True)
+    (pool.home / "config.d/bad.config").write_text("SCHEDD.SPOOL = /proc/nowhere\n")  # it is never ready
     started = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
     assert eventually(lambda: processes_naming(f"CONDOR_CONFIG={home}") != [], 20)
     started.send_signal(signal.SIGINT)

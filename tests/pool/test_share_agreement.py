@@ -22,7 +22,7 @@ from router.pool.negotiator import Negotiator
 from router.render import negotiator
 from router.resources import folder
 
-pytestmark = pytest.mark.pool
+pytestmark = [pytest.mark.pool, pytest.mark.slow]
 
 USERS = ("ada", "bob", "cem")
 
