@@ -4,7 +4,7 @@ BIN := .venv/bin
 SHELL_FILES = $(wildcard glidein_scripts/*.sh glidein_scripts/*.bash glidein_scripts/*.source tools/*.sh) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit test-contract test-pool test-faults test-security soak test-shell check bench bench-day lock clean
+.PHONY: help install demo test test-unit test-contract test-pool test-faults test-security test-slow soak test-shell check bench bench-day lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,8 +15,11 @@ install: ## Set up .venv with the product and its tools
 demo: install ## Run the main job on a real pool and show the result
 	@$(BIN)/python examples/zmumu/demo.py
 
-test: install test-shell ## Run every test
-	@$(BIN)/python -m pytest tests
+test: install test-shell ## Run every test but the slow ones
+	@$(BIN)/python -m pytest tests -m "not slow"
+
+test-slow: install ## Run the tests that measure for minutes
+	@$(BIN)/python -m pytest tests -m slow
 
 test-unit: install ## Run the tests that need no pool
 	@$(BIN)/python -m pytest tests/unit
