@@ -74,7 +74,7 @@ def place_all(queue: JobQueue, actions: Sequence[Place]) -> tuple[int, ...]:
         explained = _explain(queue, look, jobs)
         _edit(queue, explained, "DESIRED_Sites", lambda change: ads.site_list(change.made.sites))
         look = _look(queue, changes)
-    return tuple(_carried(look, change) for change in changes)
+    return _carried(look, changes)
 
 
 def _look(queue: JobQueue, changes: Sequence[Change]) -> Look:
@@ -236,11 +236,21 @@ def _size(each: Edit | Piece) -> int:
     return sum(last - first + 1 for _, first, last in runs)
 
 
-def _carried(look: Look, change: Change) -> int:
-    """Jobs that carry the decision, committed."""
-    seen = look.get(change.cluster, ())
-    return sum(
-        each.count
-        for each in seen
-        if each.decision == change.made and each.sites == change.made.sites and each.kind == change.kind
+def _carried(look: Look, changes: Sequence[Change]) -> tuple[int, ...]:
+    """For each change the jobs that carry its decision, committed.
+
+    Jobs may have become of another kind meanwhile: they count where no other change gives jobs of that kind the same.
+    """
+    kinds: dict[tuple[int, Decision], set[Kind | None]] = {}
+    for change in changes:
+        kinds.setdefault((change.cluster, change.made), set()).add(change.kind)
+    return tuple(
+        sum(
+            seen.count
+            for seen in look.get(change.cluster, ())
+            if seen.decision == change.made
+            and seen.sites == change.made.sites
+            and (seen.kind == change.kind or seen.kind not in kinds[change.cluster, change.made])
+        )
+        for change in changes
     )
