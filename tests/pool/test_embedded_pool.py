@@ -382,8 +382,10 @@ def test_a_daemon_that_stays_away_is_named_with_its_own_log(home: Path, monkeypa
 
 def test_an_interrupted_start_leaves_nothing_behind(home: Path) -> None:
     program = f"""if True:
+        import signal
         from pathlib import Path
         from router.embedded.pool import EmbeddedPool
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
         EmbeddedPool(Path({str(home / "pool")!r}), Path({str(home / "settings")!r})).up()
     """
     pool = a_pool(home)
