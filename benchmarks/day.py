@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import Figures, arguments, positive, progress, tell
+from benchmarks.measure import Figures, arguments, memory_mb, positive, progress, tell
 from benchmarks.quality.calibration import calibration
 from benchmarks.quality.engine import Simulation
 from benchmarks.quality.generate import Recipe
@@ -29,7 +29,6 @@ from router.settings import Loop
 RECIPE = Recipe(days=1.0, rho=0.9, outages=0.05, task_median=100.0, batch_jobs=100, users=500)
 """Tasks of 100 jobs in the middle and 230 in the mean, 500 users, and work for 90 % of the slots."""
 
-MEMORY = Path("/proc/self/status")
 RESET = Path("/proc/self/clear_refs")
 
 
@@ -61,7 +60,7 @@ class Passes:
         begun = time.perf_counter()
         actions = list(decide(world, BrokerPolicy()))
         self.seconds.append(time.perf_counter() - begun)
-        peak = _status("VmHWM")
+        peak = memory_mb("VmHWM")
         self.added_mb.append(max(peak - before, 0.0))
         self.peak_mb = max(self.peak_mb, peak)
         self.hour.append(world.now / 3600)
@@ -140,7 +139,7 @@ def alone_mb(world: World) -> float:
 
 def _decide_alone(world: World) -> float:
     list(decide(world, BrokerPolicy()))
-    return _status("VmHWM")  # ru_maxrss would begin with what the parent had
+    return memory_mb("VmHWM")
 
 
 def draw(passes: Passes, target: Path, title: str) -> None:
@@ -171,10 +170,4 @@ def _forget_peak() -> float:
     """Let the process's peak of memory begin anew, where the kernel can; returns what it has now, in MB."""
     with suppress(OSError):
         RESET.write_text("5")
-    return _status("VmRSS")
-
-
-def _status(key: str) -> float:
-    """A size of this process, in MB."""
-    lines = MEMORY.read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1024
+    return memory_mb("VmRSS")

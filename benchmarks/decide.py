@@ -3,11 +3,11 @@
 import argparse
 import json
 import random
-import resource
 import sys
 import time
 from collections.abc import Sequence
 
+from benchmarks.measure import memory_mb
 from router.decide.broker import Brokerage
 from router.decide.reconcile import decide, shape_of
 from router.model.job import JobGroup, JobState
@@ -60,7 +60,7 @@ def measure(jobs: int, shapes: int, sites: int, seed: int) -> dict[str, float | 
     started = time.perf_counter()
     actions = list(decide(world, policy))
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = memory_mb("VmHWM")
     return {
         "jobs": jobs,
         "shapes": shapes,

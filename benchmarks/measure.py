@@ -14,6 +14,7 @@ from rich.table import Table
 Figures = Mapping[str, object]
 
 STANDARD_OUTPUT = "-"
+MEMORY = Path("/proc/self/status")
 
 
 def arguments(name: str, words: str) -> argparse.ArgumentParser:
@@ -78,3 +79,9 @@ def in_turns(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str,
 def progress(words: str) -> None:
     """Say on standard error what is being done: standard output is for figures."""
     sys.stderr.write(f"{words}\n")
+
+
+def memory_mb(key: str) -> float:
+    """A size of this process: VmRSS is what it has, VmHWM the most it had (ru_maxrss begins with its parent's)."""
+    lines = MEMORY.read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1024

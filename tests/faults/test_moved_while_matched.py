@@ -47,8 +47,8 @@ def factory(pool: Breakable) -> Iterator[None]:
 def folder(pool: Breakable) -> Path:
     made = pool.organisation.home / "moved"
     made.mkdir(exist_ok=True)
-    for each in (made, pool.organisation.home):
-        each.chmod(0o777)
+    made.chmod(0o777)
+    pool.organisation.home.chmod(0o755)
     (made / "where").write_text(PROGRAM)
     (made / "where").chmod(0o755)
     return made

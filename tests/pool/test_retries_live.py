@@ -75,7 +75,7 @@ class Tasks:
 def tasks(live_pool: pool_backend.LivePool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tasks]:
     home = tmp_path_factory.mktemp("retries")
     for folder in (home, *home.parents[:2]):
-        folder.chmod(0o777)
+        folder.chmod(0o755)
     (home / "pool").symlink_to(live_pool.home / "pool")
     sites = {}
     for name in ("SITE_A", "SITE_B"):
