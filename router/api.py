@@ -22,7 +22,7 @@ from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
 from router.model import report as reports
 from router.model.action import Choice
-from router.model.answer import BatchWhy, Plan, PlannedBatch, Submitted, TaskStatus, state_of, task_status
+from router.model.answer import BatchWhy, Plan, PlannedBatch, Submitted, TaskStatus, alike, state_of, task_status
 from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob, JobGroup, JobState, Source
@@ -241,13 +241,14 @@ class Router:
         bars = Bars.of(world, choices.brokerage)
         found = []
         for batch, cluster in self._clusters(wanted):
-            groups = tuple(group for group in world.jobs if group.cluster == cluster)
             history = tuple(self.memory.of_cluster(cluster))
-            shape = self._shape(wanted, groups, inputs, bars)
-            idle = sum(group.count for group in groups if group.state is JobState.IDLE)
-            advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
-            choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
-            found.append(BatchWhy(batch, cluster, groups, choice, history, failures(groups), advice, self.policy.name))
+            for groups in alike(group for group in world.jobs if group.cluster == cluster) or [()]:
+                shape = self._shape(wanted, groups, inputs, bars)
+                idle = sum(group.count for group in groups if group.state is JobState.IDLE)
+                advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
+                choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
+                told = failures(groups)
+                found.append(BatchWhy(batch, cluster, shape, groups, choice, history, told, advice, self.policy.name))
         return found
 
     def _clusters(self, wanted: str) -> list[tuple[str, int]]:

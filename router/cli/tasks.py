@@ -1,7 +1,9 @@
 """Commands on tasks that are submitted."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import click
@@ -18,6 +20,7 @@ from router.model.action import Advice
 from router.model.answer import BatchWhy, Failure, TaskStatus
 from router.model.job import JobState
 from router.model.policy import POLICIES
+from router.model.task import Shape
 from router.transfer.fetch import fetch, is_there
 
 MOST_ADVICE = 3
@@ -81,8 +84,11 @@ def why(wanted: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    for each in found:
-        console().print(_why(each))
+    several = Counter(each.cluster for each in found)
+    for each, after in zip_longest(found, found[1:]):
+        console().print(_why(each, several[each.cluster] > 1))
+        if after is None or after.cluster != each.cluster:
+            console().print(_history(each), "")
     for expected in wiring.outlooks(settings(), _waiting(found)):
         console().print(Text(f"Fair share, {expected.submitter}: {expected}"))
 
@@ -199,10 +205,13 @@ def _failure(found: Failure) -> Text:
     return Text(f"{found.jobs} job(s) {found.remedy}{later}", style="yellow" if found.due else "red")
 
 
-def _why(found: BatchWhy) -> Group:
+def _why(found: BatchWhy, several: bool) -> Group:
+    """One part of the answer; where a cluster has `several`, with what its jobs ask for."""
     counts = ", ".join(f"{g.count} {g.state}" + (f" at {g.site}" if g.site else "") for g in found.groups)
-    title = f"{found.batch or 'cluster'} (cluster {found.cluster}): {counts or 'nothing in the queue'}"
+    which = f"{found.batch} (cluster {found.cluster})" if found.batch else f"cluster {found.cluster}"
+    title = f"{which}: {counts or 'nothing in the queue'}"
     title += f"; sites are chosen by policy {found.policy}" if found.policy != POLICIES[0] else ""
+    title += f"; {_asked(found.shape)}" if several else ""
     verdicts = table("site", "verdict", "#score", "numbers")
     for verdict in found.choice.verdicts:
         if verdict.refusal:
@@ -210,12 +219,26 @@ def _why(found: BatchWhy) -> Group:
         else:
             numbers = "  ".join(f"{name} {_short(value)}" for name, value in verdict.terms)
             verdicts.add_row(verdict.site, Text("can run it", style="green"), f"{verdict.score:.2f}", numbers)
-    history = table("when", "what", "#jobs", "why", title="Decisions")
-    for record in found.history:
-        history.add_row(when(record.at), f"{record.kind} ({record.outcome})", str(record.jobs or ""), record.words)
     advice = [Text(f"To start sooner: {_advice(each)}") for each in found.advice[:MOST_ADVICE]]
     failed = (_failure(each) for each in found.failures)
-    return Group(Text(title, style="bold"), *failed, verdicts, *advice, history, Text(""))
+    return Group(Text(title, style="bold"), *failed, verdicts, *advice)
+
+
+def _history(found: BatchWhy) -> Table:
+    rows = table("when", "what", "#jobs", "why", title="Decisions")
+    for record in found.history:
+        rows.add_row(when(record.at), f"{record.kind} ({record.outcome})", str(record.jobs or ""), record.words)
+    return rows
+
+
+def _asked(shape: Shape) -> str:
+    """What tells jobs of one cluster apart, in short."""
+    wants = shape.requests
+    told = [f"{wants.cpus} core(s), {wants.memory_mb:,} MB of memory, {wants.walltime_s:,} s"]
+    told += [f"reads {shape.dataset}"] if shape.dataset else []
+    told += [f"only at {', '.join(shape.allow)}"] if shape.allow else []
+    told += [f"not at {', '.join(shape.block)}"] if shape.block else []
+    return f"asks for {'; '.join(told)}"
 
 
 def _waiting(found: Sequence[BatchWhy]) -> set[str]:

@@ -104,10 +104,12 @@ class TaskStatus:
 
 @dataclass(frozen=True, slots=True)
 class BatchWhy:
-    """Why a batch's jobs are where they are."""
+    """Why the jobs of a batch that ask for the same are where they are."""
 
     batch: str
     cluster: int
+    shape: Shape
+    """What they ask for."""
     groups: tuple[JobGroup, ...]
     choice: Choice
     history: tuple[DecisionRecord, ...]
@@ -116,6 +118,15 @@ class BatchWhy:
     """What would have to change for its idle jobs to start sooner; only the default policy estimates that."""
     policy: str = POLICIES[0]
     """Which policy chooses the sites."""
+
+
+def alike(groups: Iterable[JobGroup]) -> list[tuple[JobGroup, ...]]:
+    """The groups of one cluster, those together whose jobs ask for the same; those with idle jobs first in each."""
+    found: dict[object, list[JobGroup]] = {}
+    for group in sorted(groups, key=lambda group: group.state is not JobState.IDLE):
+        asked = (group.requests, group.source, group.allow, group.block, group.group, group.writes)
+        found.setdefault(asked, []).append(group)
+    return [tuple(each) for each in found.values()]
 
 
 def task_status(

@@ -91,6 +91,15 @@ def test_why_can_be_asked_of_a_cluster_or_a_job(router, task, wanted):
     assert (only.cluster, only.groups[0].batch) == (3, "b2")
 
 
+def test_why_answers_jobs_of_one_cluster_that_ask_for_different_things_apart(router, task, organisation):
+    job = next(each for each in organisation.pool.schedd.queue if each.like.cluster == 3)
+    job.like = replace(job.like, requests=replace(job.like.requests, memory_mb=1_000_000))
+    large, usual = sorted(router.why("3"), key=lambda each: -each.shape.requests.memory_mb)
+    assert [group.count for each in (large, usual) for group in each.groups] == [1, 1]
+    assert {verdict.refusal and verdict.refusal.tag for verdict in large.choice.verdicts} == {"memory"}
+    assert not any(verdict.refusal for verdict in usual.choice.verdicts)
+
+
 def test_why_is_answered_of_jobs_that_are_gone(router, task):
     router.kill(task.id)
     assert [each.groups for each in router.why(task.id)] == [(), (), (), ()]

@@ -172,6 +172,15 @@ def test_why_tells_each_sites_verdict(run, task):
     assert "is draining: a fire" in shown
 
 
+def test_why_says_what_tells_jobs_of_one_cluster_apart(run, task, organisation):
+    job = next(each for each in organisation.pool.schedd.queue if each.like.cluster == 1)
+    job.like = replace(job.like, block=("SITE_A",))
+    shown = run("why", "1.0").out
+    assert shown.count("cluster 1: 1 idle; asks for 1 core(s)") == 2
+    assert shown.count("not at SITE_A") == 1
+    assert shown.count("Decisions") == 1
+
+
 @pytest.mark.parametrize("command", ["status", "why", "kill", "retry", "results", "watch"])
 def test_a_task_nobody_knows_is_a_usage_error(run, command):
     shown = run(command, "higgs")
