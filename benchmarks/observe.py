@@ -32,14 +32,15 @@ def main(argv: list[str]) -> int:
     parser = arguments("observe", __doc__)
     parser.add_argument("--jobs", type=positive, default=20_000, help="idle jobs in the queue")
     parser.add_argument("--clusters", type=positive, help="clusters they are in (one for each 100 jobs)")
+    parser.add_argument("--rounds", type=positive, default=ROUNDS, help="how often each is measured")
     given = parser.parse_args(argv)
     clusters = min(given.clusters or max(1, given.jobs // 100), given.jobs)
-    tell(measure(given.jobs, clusters), "Observing the queue", given.json)
+    tell(measure(given.jobs, clusters, given.rounds), "Observing the queue", given.json)
     return 0
 
 
-def measure(jobs: int, clusters: int) -> Figures:
-    """Observe a queue of `jobs` placed jobs in `clusters` clusters."""
+def measure(jobs: int, clusters: int, rounds: int = ROUNDS) -> Figures:
+    """Observe a queue of `jobs` placed jobs in `clusters` clusters, `rounds` times in each way."""
     with running() as bench:
         fill(bench, jobs, clusters)
         pool = bench.router
@@ -51,8 +52,8 @@ def measure(jobs: int, clusters: int) -> Figures:
                 "product": lambda: taken(pool.jobs),
                 "raw": lambda: bare.query("JobUniverse == 5", ads.JOB),
             }
-            seconds = in_turns(sides, ROUNDS)
-        passes = _passes(bench, _spread(groups, max(1, round(jobs * CHANGED))), jobs)
+            seconds = in_turns(sides, rounds)
+        passes = _passes(bench, _spread(groups, max(1, round(jobs * CHANGED))), jobs, rounds)
     return {
         "jobs": jobs,
         "clusters": clusters,
@@ -66,7 +67,7 @@ def measure(jobs: int, clusters: int) -> Figures:
     }
 
 
-def _passes(bench: BenchPool, some: Sequence[str], jobs: int) -> Figures:
+def _passes(bench: BenchPool, some: Sequence[str], jobs: int, rounds: int) -> Figures:
     """Whole passes of the route loop, and passes after `some` jobs were held or released."""
     progress(f"passes over all, and after {len(some)} changed")
     log, store = bench.pool.home / "log" / "EventLog", Store(f"sqlite:///{bench.home / 'bench.db'}")
@@ -74,7 +75,7 @@ def _passes(bench: BenchPool, some: Sequence[str], jobs: int) -> Figures:
     route = Route(*sources, BrokerPolicy(), SystemClock(), events=EventLog(log))
     with bench.bare(submitter()) as owner:
         sides = {"full": _full(route), "incremental": _incremental(route, partial(owner.act, jobs=some), log)}
-        seconds = in_turns(sides, ROUNDS)
+        seconds = in_turns(sides, rounds)
     store.close()
     return {
         "changed_fraction": len(some) / jobs,

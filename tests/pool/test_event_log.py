@@ -53,6 +53,7 @@ def settings() -> Iterator[Settings]:
 def loops(settings: Settings) -> Iterator[tuple[Route, Pilots]]:
     made = route(settings), pilots(settings)
     yield made
+    made[0].leader.resign()  # or the next test's router would stand by for the rest of the lease
     for loop in made:
         loop.pool._queue.close()  # type: ignore[attr-defined]
         loop.memory.close()  # type: ignore[attr-defined]
