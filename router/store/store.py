@@ -1,5 +1,6 @@
 """The store as the loops and the user's interface see it: one database behind all that they remember."""
 
+from router.store.audit import Audit
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
@@ -10,7 +11,7 @@ from router.store.schema import Database
 from router.store.windows import Windows
 
 
-class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases):
+class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases, Audit):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:
