@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from router.model.action import Action, Diagnose, Mend, Place
+from router.model.audit import AuditEntry, AuditQuery, AuditState, Sealed
 from router.model.downtime import Downtime
 from router.model.event import Events, Streak, Tally
 from router.model.files import Dataset, Located
@@ -288,6 +289,22 @@ class Leases(Protocol):
 
 class UserMemory(Memory, Protocol):
     """What the user's interface remembers and looks up besides."""
+
+    def note_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Append to the audit."""
+        ...
+
+    def audit(self, wanted: AuditQuery) -> Sequence[Sealed]:
+        """The entries of the audit that a query asks for, oldest first."""
+        ...
+
+    def audit_state(self) -> AuditState:
+        """Whether all entries of the audit hang together."""
+        ...
+
+    def has_audit_digest(self, digest: str) -> bool:
+        """Whether an entry has this digest, or the last one that was removed for its age."""
+        ...
 
     def dataset(self, name: str) -> Dataset:
         """A dataset with its files. Raises NotFound."""

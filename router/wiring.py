@@ -2,6 +2,7 @@
 
 import math
 import os
+import pwd
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from router.api import Router
+from router.auditing import Requester
 from router.decide.checkup import RIGHTS, SETTINGS
 from router.decide.policies import check
 from router.decide.share_wait import Outlook, outlook
@@ -55,6 +57,24 @@ TOKEN_FOLDERS = ("/etc/condor/tokens.d", "/etc/glideroute/tokens.d", "~/.condor/
 def user_name(settings: Settings) -> str:
     """Who submits: as set, or the login name."""
     return not_root(settings.user or default_user())
+
+
+def account_name() -> str:
+    """The account of the operating system that this process runs under, whatever the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may know none
+        return f"uid {os.getuid()}"
+
+
+@contextmanager
+def requester(settings: Settings) -> Iterator[Requester]:
+    """Who asks, for the audit, where there is no user's session."""
+    memory = store(settings)
+    try:
+        yield Requester(memory, user_name(settings), account_name(), SystemClock())
+    finally:
+        memory.close()
 
 
 def store(settings: Settings) -> Store:
@@ -280,6 +300,7 @@ def user_session(settings: Settings) -> Iterator[Router]:
             task_home=settings.task_home,
             directory=TaskDirectory,
             clock=SystemClock(),
+            account=account_name(),
         )
     finally:
         jobs.close()

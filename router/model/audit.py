@@ -58,9 +58,9 @@ class AuditQuery:
     task: str = ""
     cluster: int = 0
     user: str = ""
-    since: float = 0.0
+    begins: float = 0.0
     """Seconds since the epoch."""
-    until: float = 0.0
+    ends: float = 0.0
     most: int = 1000
     """The newest so many."""
 

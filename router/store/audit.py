@@ -22,6 +22,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -109,6 +110,12 @@ class Audit:
         with self._db.read() as connection:
             return checked(_start(connection), _all(connection))
 
+    def has_audit_digest(self, digest: str) -> bool:
+        """Whether an entry has this digest, or the last one that was removed for its age."""
+        with self._db.read() as connection:
+            known = connection.execute(select(audit_log.c.number).where(audit_log.c.digest == digest)).first()
+            return known is not None or _start(connection)[1] == digest
+
     def forget_audit(self, before: float) -> int:
         """Remove the entries in front of the first that is of `before` or later; returns how many."""
         with self._db.write() as connection:
@@ -159,15 +166,17 @@ def _all(connection: Connection) -> Iterator[Sealed]:
 def _chosen(wanted: AuditQuery) -> Select[Any]:
     conditions = []
     if wanted.task:
-        conditions.append(audit_log.c.task == wanted.task)
+        # A submission is asked for before its task has a name.
+        same = select(audit_log.c.request).where(audit_log.c.task == wanted.task, audit_log.c.request != "")
+        conditions.append(or_(audit_log.c.task == wanted.task, audit_log.c.request.in_(same)))
     if wanted.cluster:
         conditions.append(audit_log.c.cluster == wanted.cluster)
     if wanted.user:
         conditions.append(audit_log.c.who == wanted.user)
-    if wanted.since:
-        conditions.append(audit_log.c.at >= wanted.since)
-    if wanted.until:
-        conditions.append(audit_log.c.at < wanted.until)
+    if wanted.begins:
+        conditions.append(audit_log.c.at >= wanted.begins)
+    if wanted.ends:
+        conditions.append(audit_log.c.at < wanted.ends)
     return select(audit_log).where(and_(True, *conditions))
 
 

@@ -35,8 +35,8 @@ def test_entries_are_told_back_oldest_first_and_hang_together(store):
     store.note_audit([replace(ENTRY, who="bob", act="drain", at=9, task="", cluster=7)])
     assert acts(store) == ["submit", "kill", "drain"]
     assert acts(store, user="alice") == acts(store, task="zmumu-1") == ["submit", "kill"]
-    assert acts(store, cluster=7) == acts(store, since=2.0) == ["drain"]
-    assert acts(store, until=1.0) == ["submit"]
+    assert acts(store, cluster=7) == acts(store, begins=2.0) == ["drain"]
+    assert acts(store, ends=1.0) == ["submit"]
     assert acts(store, most=1) == ["drain"]
     state = store.audit_state()
     assert (state.entries, state.fault) == (3, "")
