@@ -16,6 +16,7 @@ from router.model.query import Search, Value
 from router.model.record import BatchRecord, DecisionRecord, Lease, OpenDecision, SiteState
 from router.model.site import Outcomes, Pace
 from router.model.task import Batch, Inputs, Task
+from router.model.usage import Run as UsedRun
 from router.model.world import TaskProgress
 
 
@@ -300,6 +301,10 @@ class UserMemory(Memory, Protocol):
 
     def audit_state(self) -> AuditState:
         """Whether all entries of the audit hang together."""
+        ...
+
+    def runs_of(self, task: str = "", cluster: int = 0, proc: int = -1, most: int = 1000) -> Sequence[UsedRun]:
+        """The newest runs of a task, a cluster or a job, oldest first, as they were imported."""
         ...
 
     def has_audit_digest(self, digest: str) -> bool:

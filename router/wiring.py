@@ -23,6 +23,7 @@ from router.embedded.rehearsal import scratch_pool
 from router.embedded.state import load as load_state
 from router.embedded.whatif import Central, DryRun
 from router.errors import PoolUnreachable, RouterError, UserError
+from router.loops.books import Books
 from router.loops.lease import Leadership, Station
 from router.loops.observe import Declared
 from router.loops.pilots import Pilots
@@ -42,6 +43,7 @@ from router.pool.eventlog import EventLog
 from router.pool.negotiator import Negotiator
 from router.pool.queue import Queue
 from router.pool.recorded import load_of
+from router.pool.usage import Histories
 from router.render.glidein import PoolContact
 from router.render.negotiator import SHARES_FILE, read_back
 from router.render.pool_config import Daemon
@@ -234,7 +236,25 @@ def route(settings: Settings) -> Route:
         retry=settings.retry,
         keep=worlds.save,
         leader=leader,
+        books=books(settings, memory, "router"),
     )
+
+
+def books(settings: Settings, memory: Store, identity: str) -> Books:
+    """What imports usage, over a connection of its own: a history that hangs must not delay a pass's next look."""
+    channel = Channel(condor_environment(settings, identity), identity)
+    kept = settings.accounting
+    source = Histories(channel, settings.calls.read_s)
+    return Books(source, memory, SystemClock(), kept.import_s, kept.keep_runs_s, kept.keep_audit_s)
+
+
+def import_usage(settings: Settings, memory: Store) -> int:
+    """Import usage now, as the user; returns how many runs are new or better known."""
+    made = books(settings, memory, user_name(settings))
+    try:
+        return made.update()
+    finally:
+        made.source.close()
 
 
 def event_log(settings: Settings) -> EventLog | None:

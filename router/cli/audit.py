@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from rich.table import Table
 
 from router.auditing import about, checked
 from router.cli.session import session
 from router.cli.show import console, foreign, plain, print_json, table, when
 from router.errors import RouterError
 from router.model.audit import AuditQuery, AuditState, Sealed
+from router.model.usage import Run
 from router.render.csv_text import csv_text
 
 TIME = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"])
@@ -44,19 +46,24 @@ def form_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--digest", default="", help="With --verify: a digest that was printed before; it must still be there.")
 @form_options
 def audit(what: str, verify: bool, digest: str, form: str, **wanted: Any) -> None:
-    """Show who asked for what, what was decided, and what became of it."""
+    """Show who asked for what, what was decided, and what became of it; of a TASK or JOB also where it ran.
+
+    Runs are those of the last import of usage (`glideroute accounting --import`).
+    """
     with session() as router:
         if verify:
             _verified(checked(router.memory, digest), form == "json")
             return
         task, cluster = about(router.memory, what)
         entries = router.memory.audit(AuditQuery(task, cluster, **wanted))
+        proc = what.partition(".")[2]
+        runs = router.memory.runs_of(task, cluster, int(proc) if proc.isdecimal() else -1) if what else ()
     if form == "json":
-        print_json({"entries": [_row(each) for each in entries]})
+        print_json({"entries": [_row(each) for each in entries], "runs": [_run(each) for each in runs]})
     elif form == "csv":
         click.echo(csv_text(COLUMNS, [[_row(each)[name] for name in COLUMNS] for each in entries]), nl=False)
     else:
-        _show(entries)
+        _show(entries, runs)
 
 
 def _verified(state: AuditState, as_json: bool) -> None:
@@ -73,7 +80,7 @@ def _verified(state: AuditState, as_json: bool) -> None:
         )
 
 
-def _show(entries: Sequence[Sealed]) -> None:
+def _show(entries: Sequence[Sealed], runs: Sequence[Run]) -> None:
     rows = table("when", "who", "act", "about", "outcome", "words")
     for each in entries:
         entry = each.entry
@@ -81,9 +88,32 @@ def _show(entries: Sequence[Sealed]) -> None:
         told = (who, entry.act, entry.about, entry.outcome, entry.words)
         rows.add_row(when(entry.at), *(foreign(text) for text in told))
     console().print(rows)
+    if runs:
+        console().print("")
+        console().print(_ran(runs))
+
+
+def _ran(runs: Sequence[Run]) -> Table:
+    rows = table("job", "#run", "owner", "token's subject", "site", "node", "began", "ended", "how", "#exit code")
+    for each in runs:
+        texts = (each.owner, each.subject, each.site, each.node)
+        code = "" if each.exit_code < 0 else str(each.exit_code)
+        times = (when(each.started), when(each.ended))
+        job = f"{each.cluster}.{each.proc}"
+        rows.add_row(job, str(each.number + 1), *(foreign(text) for text in texts), *times, each.outcome, code)
+    return rows
+
+
+def _run(run: Run) -> dict[str, Any]:
+    """A run as programs read it."""
+    times = {name: _iso(getattr(run, name)) for name in ("queued", "started", "ended")}
+    return {**plain(run), **times}
 
 
 def _row(each: Sealed) -> dict[str, Any]:
     """An entry with its number, and the time as people and programs read it."""
-    at = datetime.fromtimestamp(each.entry.at, UTC).isoformat(timespec="seconds")
-    return {"number": each.number, **plain(each.entry), "at": at}
+    return {"number": each.number, **plain(each.entry), "at": _iso(each.entry.at)}
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

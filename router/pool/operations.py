@@ -88,6 +88,12 @@ def history(constraint: str, attributes: list[str], since: str, limit: int) -> l
     return [_row(ad, attributes) for ad in ads]
 
 
+def epochs(constraint: str, attributes: list[str], since: str, limit: int) -> list[Row]:
+    """Runs of jobs, newest first, back to where `since` is true."""
+    ads = _schedd().jobEpochHistory(constraint, attributes, match=limit, since=classad2.ExprTree(since))
+    return [_row(ad, attributes) for ad in ads]
+
+
 def collector_ads(kind: str, constraint: str, attributes: list[str]) -> list[Row]:
     """Ads of a kind (`Startd`, `Schedd`, `Negotiator`) from the collector."""
     collector = htcondor2.Collector()
@@ -197,6 +203,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         count_jobs,
         query_jobs,
         history,
+        epochs,
         parse_ads,
         collector_ads,
         edit_jobs,

@@ -8,10 +8,11 @@ from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.metadata import Metadata
 from router.store.schema import Database
+from router.store.usage import UsageBook
 from router.store.windows import Windows
 
 
-class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases, Audit):
+class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases, Audit, UsageBook):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:
