@@ -250,11 +250,7 @@ def books(settings: Settings, memory: Store, identity: str) -> Books:
 
 def import_usage(settings: Settings, memory: Store) -> int:
     """Import usage now, as the user; returns how many runs are new or better known."""
-    made = books(settings, memory, user_name(settings))
-    try:
-        return made.update()
-    finally:
-        made.source.close()
+    return books(settings, memory, user_name(settings)).update()
 
 
 def event_log(settings: Settings) -> EventLog | None:

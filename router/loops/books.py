@@ -1,8 +1,9 @@
 """Keeping the books: importing what jobs used, now and then, beside the passes of the router."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from router.errors import TemporaryError
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 
 OVERLAP_S = 3600.0
 """The histories are read again this far back: shadows write as they end, and clocks are set."""
+FIRST_S = 60.0
+"""The first import comes so long after the first pass: jobs are placed before books are kept."""
 
 
 class RunSource(Protocol):
@@ -24,7 +27,7 @@ class RunSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back; the next read opens another."""
         ...
 
 
@@ -71,20 +74,22 @@ class Books:
     """When the last import ended well, seconds since the epoch."""
     today: dict[str, Usage] | None = None
     """What was used at each site in runs that ended today, UTC; None before the first import."""
-    _tried: float = 0.0
+    _due: float = inf
     _checked: float = 0.0
 
-    def update(self, told: Callable[[int], None] = lambda _: None) -> int:
+    def update(self) -> int:
         """Import what the histories have had since the last time; returns how many runs are new or better known.
 
         May be cut anywhere: what was booked is booked once, and the next import reads it again.
         """
         since = max(0.0, self.memory.usage_read() - OVERLAP_S)
         began, newest, changed = self.clock.now(), 0.0, 0
-        for page in self.source.runs(since):
-            changed += self.memory.record_runs(page)
-            newest = max(newest, *(run.ended for run in page), 0)
-            told(changed)
+        try:
+            for page in self.source.runs(since):
+                changed += self.memory.record_runs(page)
+                newest = max(newest, *(run.ended for run in page), 0)
+        finally:
+            self.source.close()
         self.memory.record_runs((), min(newest, began))  # only now is nothing older missing
         self.memory.forget_runs(began - self.keep_s)
         self.done = self.clock.now()
@@ -95,9 +100,10 @@ class Books:
     def step(self) -> None:
         """Do what is due; a failure is told, and tried again after the interval."""
         now = self.clock.now()
-        if now < self._tried + self.interval_s:
+        if now < self._due:
+            self._due = self._due if self._due < inf else now + min(FIRST_S, self.interval_s)
             return
-        self._tried = now
+        self._due = now + self.interval_s
         try:
             self.update()
         except TemporaryError as error:
