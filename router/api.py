@@ -63,6 +63,8 @@ class Router:
     clock: Clock
     account: str = ""
     """The account of the operating system that asks, for the audit."""
+    identity: Callable[[], str] = lambda: ""
+    """As whom the schedd authenticates the user, for the audit too."""
     _nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(3))
 
     # Submitting
@@ -166,7 +168,7 @@ class Router:
                 raise
             return found
 
-    @audited("submit file", named("payload"), as_task)
+    @audited("submit file", named("payload"), as_task, at_pool=False)
     def open_file_task(self, name: str, folder: Path) -> Task:
         """Remember a task whose jobs come from a submit file in `folder`."""
         text = f"name: {name}\nexecutable: {name}\n"
@@ -318,7 +320,7 @@ class Router:
     def _recovery(self) -> Recovery:
         return Recovery(self.pool, self.memory, self.user, self.directory)
 
-    @audited("announce", of_site, nothing_more)
+    @audited("announce", of_site, nothing_more, at_pool=False)
     def announce(self, site: str, begins: float, ends: float, status: SiteStatus, reason: str) -> Downtime:
         """Announce that a site will be closed between two times, in seconds since the epoch.
 
@@ -326,7 +328,7 @@ class Router:
         """
         return self._closures.announce(site, begins, ends, status, reason)
 
-    @audited("set site", of_site, nothing_more)
+    @audited("set site", of_site, nothing_more, at_pool=False)
     def set_site(self, site: str, status: SiteStatus, reason: str) -> SiteState:
         """Drain, close or open a site; opening it cancels its downtimes. Raises NotFound for one that nobody knows."""
         return self._closures.set(site, status, reason)
@@ -346,7 +348,7 @@ class Router:
         except ValueError as error:
             raise UserError(f"The query {query[:200]!r} is not understood: {error}.") from None
 
-    @audited("add dataset", named("dataset"), nothing_more)
+    @audited("add dataset", named("dataset"), nothing_more, at_pool=False)
     def add_dataset(self, name: str, found: Sequence[Located]) -> Dataset:
         """Register files with their copies and put them into a dataset of the user's."""
         self.memory.register(found, self.user, self.clock.now())

@@ -47,6 +47,10 @@ class Asker(Protocol):
         """Tells when."""
         ...
 
+    def identity(self) -> str:
+        """As whom the schedd authenticates it."""
+        ...
+
 
 @dataclass(frozen=True)
 class Requester:
@@ -57,6 +61,10 @@ class Requester:
     account: str
     clock: Clock
 
+    def identity(self) -> str:
+        """Nobody: the schedd is not asked."""
+        return ""
+
 
 @dataclass
 class Request:
@@ -65,6 +73,7 @@ class Request:
     about: str = ""
     task: str = ""
     words: str = ""
+    identity: str = ""
 
 
 A = TypeVar("A", bound=Asker)
@@ -96,11 +105,15 @@ def asked(asker: Asker, act: str, about: str, task: str = "") -> Iterator[Reques
 
 
 def audited(
-    act: str, about: Callable[..., Request], told: Callable[[Any], Request] = lambda answer: Request(words=str(answer))
+    act: str,
+    about: Callable[..., Request],
+    told: Callable[[Any], Request] = lambda answer: Request(words=str(answer)),
+    at_pool: bool = True,
 ) -> Callable[[Callable[Concatenate[A, P], R]], Callable[Concatenate[A, P], R]]:
     """A method that changes something for a user, with its entries in the audit.
 
-    `about` gets what the method gets and says what it is about; `told` says what its answer means for that.
+    `about` gets what the method gets and says what it is about; `told` says what its answer means for that. What is
+    done `at_pool` is noted with the identity that the pool knows.
     """
 
     def made(method: Callable[Concatenate[A, P], R]) -> Callable[Concatenate[A, P], R]:
@@ -111,7 +124,7 @@ def audited(
                 answer = method(self, *args, **kwargs)
                 found = told(answer)
                 request.about, request.task = found.about or wanted.about, found.task or wanted.task
-                request.words = found.words
+                request.words, request.identity = found.words, _identity(self) if at_pool else ""
             return answer
 
         call.audited = act  # type: ignore[attr-defined]
@@ -176,9 +189,16 @@ def checked(memory: UserMemory, digest: str) -> AuditState:
 def _end(asker: Asker, begun: AuditEntry, request: Request, outcome: str, words: str) -> None:
     entry = replace(begun, at=asker.clock.now(), outcome=outcome, words=words, about=request.about)
     try:
-        asker.memory.note_audit([replace(entry, task=request.task)])
+        asker.memory.note_audit([replace(entry, task=request.task, identity=request.identity)])
     except RouterError as error:  # it is done all the same, and must not be asked for again
         log.warning("what became of `%s` is not in the audit: %s", begun.act, error)
+
+
+def _identity(asker: Asker) -> str:
+    try:
+        return asker.identity()
+    except RouterError:  # what was asked for is done; the jobs themselves say whose they are
+        return ""
 
 
 def _outcome(error: BaseException) -> str:

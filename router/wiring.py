@@ -317,6 +317,7 @@ def user_session(settings: Settings) -> Iterator[Router]:
             directory=TaskDirectory,
             clock=SystemClock(),
             account=account_name(),
+            identity=jobs.identity,
         )
     finally:
         jobs.close()

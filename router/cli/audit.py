@@ -16,7 +16,20 @@ from router.model.usage import Run
 from router.render.csv_text import csv_text
 
 TIME = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"])
-COLUMNS = ("number", "at", "who", "account", "act", "about", "outcome", "words", "task", "cluster", "request")
+COLUMNS = (
+    "number",
+    "at",
+    "who",
+    "account",
+    "act",
+    "about",
+    "outcome",
+    "words",
+    "task",
+    "cluster",
+    "request",
+    "identity",
+)
 
 
 def period(command: Callable[..., None]) -> Callable[..., None]:
@@ -85,6 +98,7 @@ def _show(entries: Sequence[Sealed], runs: Sequence[Run]) -> None:
     for each in entries:
         entry = each.entry
         who = f"{entry.who} ({entry.account})" if entry.account not in ("", entry.who) else entry.who
+        who = f"{who}, {entry.identity}" if entry.identity.partition("@")[0] not in ("", entry.who) else who
         told = (who, entry.act, entry.about, entry.outcome, entry.words)
         rows.add_row(when(entry.at), *(foreign(text) for text in told))
     console().print(rows)

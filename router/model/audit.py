@@ -40,6 +40,8 @@ class AuditEntry:
     """0: none, or several."""
     request: str = ""
     """The same in both entries of a request."""
+    identity: str = ""
+    """As whom the schedd authenticated who asked; empty where the schedd was not asked for anything."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,13 @@ def granted(levels: list[str]) -> dict[str, bool]:
     return {level: _grants(own, level) for level in levels}
 
 
+def identity() -> str:
+    """As whom the schedd authenticates us, with the token's subject where that is another."""
+    known = htcondor2.ping(_own_ad(), "READ")
+    user, subject = str(known.get("MyRemoteUserName", "")), str(known.get("AuthTokenSubject", ""))
+    return f"{user} by the token of {subject}" if subject not in ("", user) else user
+
+
 def _own_ad() -> Any:
     """What the schedd tells the collector of itself."""
     where = f"MyAddress == {classad2.quote(_schedd()._addr)}"
@@ -212,6 +219,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         submit,
         examine_schedd,
         granted,
+        identity,
         address,
     )
 }

@@ -47,12 +47,13 @@ audit_log = Table(
     Column("task", String(96), nullable=False),
     Column("cluster", Integer, nullable=False),
     Column("request", String(32), nullable=False),
+    Column("identity", Text, nullable=False),
     Column("digest", String(64), nullable=False),
     Index("audit_log_by_task", "task", "number"),
     Index("audit_log_by_cluster", "cluster", "number"),
     Index("audit_log_by_time", "at"),
 )
-FIELDS = ("at", "who", "act", "about", "outcome", "words", "account", "task", "cluster", "request")
+FIELDS = ("at", "who", "act", "about", "outcome", "words", "account", "task", "cluster", "request", "identity")
 LIMITS = {"who": 128, "act": 64, "outcome": 32, "account": 64, "task": 96, "request": 32}
 
 audit_start = Table(

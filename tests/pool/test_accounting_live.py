@@ -141,3 +141,19 @@ def again(books: Books) -> None:
         books.memory.record_runs([*page, *reversed(page)])
         books.memory.record_runs(replace(run) for run in page)
     books.source.close()
+
+
+def test_a_request_is_audited_with_the_identity_that_the_schedd_authenticated(used: Organisation) -> None:
+    (used.home / "work.sh").write_text("#!/bin/sh\n")
+    requests = {"memory": "100 MB", "disk": "10 MB", "walltime": "5 min"}
+    payload = {"name": "seen", "executable": "work.sh", "requests": requests}
+    (used.home / "payload.yaml").write_text(json.dumps(payload))
+    task = used.run("submit", used.home / "payload.yaml", "--json", user=USER).json["task"]  # type: ignore[index,call-overload]
+    assert used.run("kill", str(task), user=USER).code == 0
+    found = used.run("audit", str(task), "--json").json["entries"]  # type: ignore[index,call-overload]
+    assert [(each["act"], each["outcome"], each["identity"].partition("@")[0]) for each in found] == [
+        ("submit", "asked", ""),
+        ("submit", "done", USER),
+        ("kill", "asked", ""),
+        ("kill", "done", USER),
+    ]
