@@ -113,7 +113,8 @@ class Books:
             self._look_after_audit(now)
 
     def _look_after_audit(self, now: float) -> None:
-        self.memory.forget_audit(now - self.keep_audit_s)
+        if removed := self.memory.forget_audit(now - self.keep_audit_s):
+            log.info("%d entries of the audit were removed for their age", removed)
         state = self.memory.audit_state()
         if state.fault:
             log.error("the audit was changed: %s", state.fault)

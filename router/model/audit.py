@@ -7,15 +7,10 @@ left out or put in later shows.
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields, replace
-from typing import Any
-
-from router.model import names
+from dataclasses import dataclass, fields
 
 GENESIS = ""
 """What the first entry hangs on."""
-MOST_TEXT = 2000
-"""Characters of one text of an entry; what is longer is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +37,10 @@ class AuditEntry:
     """The same in both entries of a request."""
     identity: str = ""
     """As whom the schedd authenticated who asked; empty where the schedd was not asked for anything."""
+
+
+FIELDS = tuple(each.name for each in fields(AuditEntry))
+TEXTS = tuple(each.name for each in fields(AuditEntry) if each.type is str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +79,10 @@ class AuditState:
     """What is wrong, in words; empty: nothing."""
 
 
-def fitted(entry: AuditEntry) -> AuditEntry:
-    """The entry with texts of one line and bounded length."""
-    texts: dict[str, Any] = {each.name: _line(getattr(entry, each.name)) for each in fields(entry) if each.type is str}
-    return replace(entry, at=float(entry.at), **texts)  # the time as a database gives it back
-
-
-def _line(text: str) -> str:
-    return names.CONTROL.sub(" ", text)[:MOST_TEXT]
-
-
 def digest_of(previous: str, number: int, entry: AuditEntry) -> str:
     """The digest of an entry behind one with the digest `previous`: SHA-256 over both as JSON."""
-    return hashlib.sha256(json.dumps([previous, number, *astuple(entry)]).encode()).hexdigest()
+    told = [previous, number, *(getattr(entry, name) for name in FIELDS)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def seal(last: tuple[int, str], entries: Iterable[AuditEntry]) -> list[Sealed]:

@@ -4,6 +4,8 @@ Old entries are removed from the front only, by moving the place where the chain
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -27,7 +29,8 @@ from sqlalchemy import (
     update,
 )
 
-from router.model.audit import GENESIS, AuditEntry, AuditQuery, AuditState, Sealed, checked, fitted, seal
+from router.model import names
+from router.model.audit import FIELDS, GENESIS, TEXTS, AuditEntry, AuditQuery, AuditState, Sealed, checked, seal
 from router.redact import redacted
 from router.store.schema import Database, metadata
 
@@ -53,8 +56,9 @@ audit_log = Table(
     Index("audit_log_by_cluster", "cluster", "number"),
     Index("audit_log_by_time", "at"),
 )
-FIELDS = ("at", "who", "act", "about", "outcome", "words", "account", "task", "cluster", "request", "identity")
 LIMITS = {"who": 128, "act": 64, "outcome": 32, "account": 64, "task": 96, "request": 32}
+MOST_TEXT = 2000
+"""Characters of any other text; what is longer is cut."""
 
 audit_start = Table(
     "audit_start",
@@ -131,7 +135,7 @@ class Audit:
 
 def append(connection: Connection, entries: Iterable[AuditEntry]) -> None:
     """Append entries in the transaction of what they tell of; no secret and no second line gets in."""
-    plain = [fitted(_cleaned(entry)) for entry in entries]
+    plain = [_cleaned(entry) for entry in entries]
     if not plain:
         return
     rows = [
@@ -142,9 +146,15 @@ def append(connection: Connection, entries: Iterable[AuditEntry]) -> None:
 
 
 def _cleaned(entry: AuditEntry) -> AuditEntry:
-    values = {name: getattr(entry, name) for name in FIELDS}
-    texts = {name: redacted(value) for name, value in values.items() if isinstance(value, str)}
-    return AuditEntry(**{**values, **{name: text[: LIMITS.get(name)] for name, text in texts.items()}})
+    """The entry as it may be written, and as the database gives it back."""
+    texts: dict[str, Any] = {name: _clean(getattr(entry, name), LIMITS.get(name, MOST_TEXT)) for name in TEXTS}
+    return replace(entry, at=float(entry.at), **texts)
+
+
+@lru_cache(maxsize=1024)
+def _clean(text: str, most: int) -> str:
+    """One line without secrets; the decisions of a pass say the same again and again."""
+    return names.CONTROL.sub(" ", redacted(text))[:most] if text else text
 
 
 def _last(connection: Connection) -> tuple[int, str]:

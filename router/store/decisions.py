@@ -96,7 +96,8 @@ def _settled(connection: Connection, numbers: Sequence[int]) -> Iterator[AuditEn
     """What the audit tells of decisions whose outcome has just been written down."""
     for start in range(0, len(numbers), 500):
         part = decisions.c.id.in_(numbers[start : start + 500])
-        for row in connection.execute(select(decisions).where(part).order_by(decisions.c.id)):
+        told = (decisions.c[name] for name in ("at", "kind", "jobs", "cluster", "sites", "outcome", "words", "task"))
+        for row in connection.execute(select(*told).where(part).order_by(decisions.c.id)):
             about = f"{row.jobs} job(s) of cluster {row.cluster}" + (f" for {row.sites}" if row.sites else "")
             yield AuditEntry(
                 row.at, "router", row.kind, about, row.outcome, row.words, task=row.task, cluster=row.cluster
