@@ -16,6 +16,7 @@ from router.decide.prudence import prudent
 from router.decide.retry import treat
 from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
+from router.loops.books import Books
 from router.loops.careful import Careful
 from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, observe, tape_of
@@ -93,6 +94,8 @@ class Route:
     keep: Callable[[World], None] = lambda _: None
     """Gets every world in which something is decided."""
     leader: Leader = field(default_factory=Alone)
+    books: Books | None = None
+    """Kept after each pass; None: nobody asks for usage."""
     pressure: Pressure = field(default_factory=Pressure)
     monotonic: Callable[[], float] = time.monotonic
     world: World | None = None
@@ -133,7 +136,10 @@ class Route:
             actions = self.pressure.admitted(actions, self._duty_cycle())
         if actions:
             self.keep(focused)
-        return self.apply(actions)
+        done = self.apply(actions)
+        if self.books:
+            self.books.step()
+        return done
 
     def _observe(self) -> World:
         """The world now, with what is not believed of it."""

@@ -88,6 +88,12 @@ def history(constraint: str, attributes: list[str], since: str, limit: int) -> l
     return [_row(ad, attributes) for ad in ads]
 
 
+def epochs(constraint: str, attributes: list[str], since: str, limit: int) -> list[Row]:
+    """Runs of jobs, newest first, back to where `since` is true."""
+    ads = _schedd().jobEpochHistory(constraint, attributes, match=limit, since=classad2.ExprTree(since))
+    return [_row(ad, attributes) for ad in ads]
+
+
 def collector_ads(kind: str, constraint: str, attributes: list[str]) -> list[Row]:
     """Ads of a kind (`Startd`, `Schedd`, `Negotiator`) from the collector."""
     collector = htcondor2.Collector()
@@ -173,6 +179,13 @@ def granted(levels: list[str]) -> dict[str, bool]:
     return {level: _grants(own, level) for level in levels}
 
 
+def identity() -> str:
+    """As whom the schedd authenticates us, with the token's subject where that is another."""
+    known = htcondor2.ping(_own_ad(), "READ")
+    user, subject = str(known.get("MyRemoteUserName", "")), str(known.get("AuthTokenSubject", ""))
+    return f"{user} by the token of {subject}" if subject not in ("", user) else user
+
+
 def _own_ad() -> Any:
     """What the schedd tells the collector of itself."""
     where = f"MyAddress == {classad2.quote(_schedd()._addr)}"
@@ -197,6 +210,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         count_jobs,
         query_jobs,
         history,
+        epochs,
         parse_ads,
         collector_ads,
         edit_jobs,
@@ -205,6 +219,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         submit,
         examine_schedd,
         granted,
+        identity,
         address,
     )
 }

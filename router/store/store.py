@@ -1,5 +1,6 @@
 """The store as the loops and the user's interface see it: one database behind all that they remember."""
 
+from router.store.audit import Audit
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
@@ -7,10 +8,11 @@ from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.metadata import Metadata
 from router.store.schema import Database
+from router.store.usage import UsageBook
 from router.store.windows import Windows
 
 
-class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases):
+class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases, Audit, UsageBook):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:

@@ -40,8 +40,8 @@ from router.model.record import SiteState
 from router.model.site import SiteStatus
 from router.pool.condor import CondorPool
 from router.pool.queue import Queue
-from router.store.schema import metadata
 from router.store.store import Store
+from router.testing import emptied
 from router.testing.build import a_batch, a_payload, a_report, a_task, an_entry
 from router.testing.clock import FakeClock
 from router.testing.reports import FakeReports
@@ -391,7 +391,4 @@ class Simulation:
 def empty(store: Store) -> None:
     """Forget everything."""
     store.database.fence = lambda _: None
-    with store.database.write() as connection:
-        for table in reversed(metadata.sorted_tables):
-            if table.name != "schema_version":
-                connection.execute(table.delete())
+    emptied.empty(store)
