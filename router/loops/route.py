@@ -25,10 +25,11 @@ from router.loops.watch import Watch
 from router.model import report as reports
 from router.model.action import Action, Diagnose, Mend, Place, Release, Wait
 from router.model.cause import Cure
-from router.model.event import Events, ended_jobs, streaks, tally
+from router.model.event import Events, ended_jobs, tally
 from router.model.job import EndedJob
 from router.model.policy import BrokerPolicy, RetryPolicy
 from router.model.record import DecisionRecord
+from router.model.streak import streaks
 from router.model.task import Task
 from router.model.world import CATALOGUE, EVENT_LOG, World
 from router.ports import Clock, EventSource, Memory, Pool, Reports
