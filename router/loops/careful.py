@@ -95,6 +95,12 @@ class Careful:
         self._failures = _Kept(found, now)
         return found
 
+    def clock_was_set(self, by_s: float) -> None:
+        """Keep the ages of what was seen when the clock is set."""
+        for kept in (self._jobs, self._slots, self._failures):
+            if kept:
+                kept.at += by_s
+
     def _counting(self, source: str, ask: Callable[[], T]) -> T:
         try:
             return ask()

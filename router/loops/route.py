@@ -45,6 +45,8 @@ REPORT_WAIT_S = 600
 """A report comes back with the job's output; file systems that are shared by network show it a little later."""
 
 
+CLOCK_STEP_S = 2.0
+"""A clock that moves this much against the monotonic one between two passes was set, or the machine slept."""
 HISTORY_EVERY_S = 600.0
 """The history is read this often where an event log tells which jobs end, and in each pass where none does."""
 
@@ -102,6 +104,8 @@ class Route:
     counts: Counts = field(default_factory=Counts)
 
     _history_read: float = 0.0
+    _ahead: float | None = None
+    """What the clock has more than the monotonic one, in seconds."""
 
     def __post_init__(self) -> None:
         """See the pool with care."""
@@ -118,6 +122,7 @@ class Route:
         """Do one pass; returns what was done. Safe to repeat: what is already so is observed, not decided again."""
         if not self.leader.lead():
             return []
+        self._check_clock()
         self._learn()
         self.world = self._observe()
         self.leader.saw(max((group.decision.term for group in self.world.jobs if group.decision), default=0))
@@ -135,6 +140,18 @@ class Route:
         if actions:
             self.keep(focused)
         return self.apply(actions)
+
+    def _check_clock(self) -> None:
+        """Where the clock was set: no time that was noted before is compared with one that is read from now on."""
+        ahead, before = self.clock.now() - self.monotonic(), self._ahead
+        self._ahead = ahead
+        if before is None or abs(ahead - before) < CLOCK_STEP_S:
+            return
+        log.warning("the clock was set by %+.0f s: looking at the whole queue anew", ahead - before)
+        self.look_anew()
+        self.watch.mistrust()
+        self.careful.clock_was_set(ahead - before)
+        self._history_read = 0.0
 
     def _observe(self) -> World:
         """The world now, with what is not believed of it."""
