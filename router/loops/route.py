@@ -31,7 +31,7 @@ from router.model.policy import BrokerPolicy, RetryPolicy
 from router.model.record import DecisionRecord
 from router.model.streak import streaks
 from router.model.task import Task
-from router.model.world import CATALOGUE, EVENT_LOG, World
+from router.model.world import CATALOGUE, COLLECTOR, EVENT_LOG, World
 from router.ports import Clock, EventSource, Memory, Pool, Reports
 
 log = logging.getLogger(__name__)
@@ -267,6 +267,8 @@ class Route:
 
     def _duty_cycle(self) -> float | None:
         """How busy the schedd is; None where the collector, which tells it, does not answer."""
+        if COLLECTOR in self.careful.stale:
+            return None
         try:
             return self.pool.duty_cycle()
         except TemporaryError:
