@@ -94,7 +94,7 @@ class Careful:
         now = self.clock.now()
         if COLLECTOR in self.stale:
             return self._failures.value if self._failures else ()
-        if self._failures and now < self._failures.at + FAILURES_EVERY_S:
+        if self._failures and self._failures.at <= now < self._failures.at + FAILURES_EVERY_S:
             return self._failures.value
         try:
             found = self._collected(self.pool.failures)

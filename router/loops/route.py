@@ -204,7 +204,7 @@ class Route:
         """Remember what happened and which jobs ended since the last pass, and register what they left behind."""
         found = self._read_events()
         now = self.clock.now()
-        if found is None or not found.whole or now >= self._history_read + HISTORY_EVERY_S:
+        if found is None or not found.whole or not self._history_read <= now < self._history_read + HISTORY_EVERY_S:
             since = self.memory.last_ended()
             self.memory.record_ended(self.pool.ended(min(since, self._history_read) if self._history_read else since))
             self._history_read = now

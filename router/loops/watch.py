@@ -59,7 +59,7 @@ class Watch:
         """All vanilla jobs in the queue, grouped. Raises TemporaryError where the schedd must be asked and is away."""
         doubtful = sorted(self._followed.doubtful)
         begin = self.clock.now()
-        if begin >= self._due or len(doubtful) > MOST_ASKED:
+        if not self._due - LOOK_EVERY_S <= begin < self._due or len(doubtful) > MOST_ASKED:
             found = self.pool.jobs()
             self._followed.looked(found, Look(begin, self.clock.now()))
             self._due = begin + LOOK_EVERY_S if begin > self._mistrusted else 0.0
