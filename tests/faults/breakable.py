@@ -83,6 +83,30 @@ class Breakable:
     def address(self) -> Path:
         return self.organisation.home / "run" / "router.address"
 
+    @contextmanager
+    def factory(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A factory; its glideins end with the block."""
+        command = [sys.executable, "-m", "router.cli.main", "factory", "run"]
+        with (self.organisation.home / "factory.log").open("wb") as log:
+            running = subprocess.Popen(command, env=self.organisation.environment("factory"), stderr=log)
+        try:
+            yield running
+        finally:
+            running.kill()
+            running.wait()
+            self.organisation.live.queue("factory").act("Remove", "JobUniverse == 12", "the test is over")
+
+    def operator(self, *command: str) -> None:
+        """What an operator says of sites."""
+        answer = self.organisation.run("sites", *command, user="router")
+        assert answer.code == 0, answer.err
+
+    def startds(self) -> list[processes.Process]:
+        """The startds of all glideins."""
+        found = state.load(self.organisation.settings.pool_home)
+        assert found is not None and found.holder is not None
+        return [each for each in processes.descendants(found.holder) if program(each.pid) == "condor_startd"]
+
     def metric(self, name: str, address: str = "") -> float:
         """A metric of the last router that was started, which must answer within a second."""
         where = address or self.address.read_text().strip()
