@@ -120,7 +120,7 @@ class Careful:
     def _collected(self, ask: Callable[[], T]) -> T:
         """What the collector answers. Raises TemporaryError also where it was silent just now."""
         asked, (until, why) = self.clock.now(), self._silent
-        if asked < until:
+        if until - AGAIN_S <= asked < until:  # a clock that was ahead for a while silences nobody
             raise PoolUnreachable(why)
         try:
             return self._counting(COLLECTOR, ask)

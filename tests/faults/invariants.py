@@ -136,9 +136,11 @@ def every_failure_is_answered(schedd: Schedd) -> None:
 
 
 def _waits(schedd: Schedd, job: Job, log: Sequence[DecisionRecord]) -> bool:
-    """Whether the log says, after it gave the job the sites it has, that jobs of its cluster wait, and why."""
-    sites = tuple((schedd.value(job, "DESIRED_Sites") or "").split(","))
-    rows = [each for each in log if each.cluster == job.cluster and (each.kind == "wait" or each.sites == sites)]
+    """Whether the log says, after the decision that the job carries, that jobs of its cluster wait, and why."""
+    made = schedd.value(job, "RouterDecision") or {"Epoch": 0, "Sites": ""}
+    own = (made["Epoch"], tuple(made["Sites"].split(",")))
+    rows = [each for each in log if each.cluster == job.cluster]
+    rows = [each for each in rows if each.kind == "wait" or (each.epoch, each.sites) == own]
     return bool(rows) and rows[-1].kind == "wait"
 
 
