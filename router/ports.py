@@ -8,13 +8,14 @@ from typing import Any, Protocol
 from router.model.action import Action, Diagnose, Mend, Place
 from router.model.audit import AuditEntry, AuditQuery, AuditState, Sealed
 from router.model.downtime import Downtime
-from router.model.event import Events, Streak, Tally
+from router.model.event import Events, Tally
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import Entry, EntryState, ValidationFailure
 from router.model.query import Search, Value
 from router.model.record import BatchRecord, DecisionRecord, Lease, OpenDecision, SiteState
 from router.model.site import Outcomes, Pace
+from router.model.streak import Streak
 from router.model.task import Batch, Inputs, Task
 from router.model.usage import Run as UsedRun
 from router.model.world import TaskProgress

@@ -104,9 +104,10 @@ def leadership(settings: Settings, daemon: str, loop: Loop, memory: Store) -> Le
 
 def condor_environment(settings: Settings, identity: str) -> dict[str, str]:
     """What makes HTCondor's tools and bindings act as `identity`."""
+    last = {"GLIDEROUTE_LAST_SCHEDD": str(settings.home / "run" / "schedd.json")}
     if embedded := embedded_pool(settings):
-        return embedded.env(identity)
-    return {name: value for name, value in os.environ.items() if name.startswith(("CONDOR_", "_CONDOR_"))}
+        return {**last, **embedded.env(identity)}
+    return {**last, **{name: each for name, each in os.environ.items() if name.startswith(("CONDOR_", "_CONDOR_"))}}
 
 
 def tool_environment(settings: Settings) -> dict[str, str]:

@@ -10,6 +10,8 @@ import classad2
 import htcondor2
 from htcondor2.htcondor2_impl import _schedd_edit_job_ids
 
+from router.pool import location
+
 MAX_DEPTH = 4
 DECISIONS = ("RouterDecision", "DESIRED_Sites")
 REMEDIES = ("RouterRemedy", "RequestMemory", "MaxWallTimeMins", "AllowedExecuteDuration")
@@ -27,10 +29,7 @@ Run = tuple[int, int, int]
 @cache
 def _schedd() -> Any:
     """The schedd, looked up once: `forget` after a failure, since a restarted one has another address."""
-    name = htcondor2.param.get("GLIDEROUTE_SCHEDD", "")
-    if not name:
-        return htcondor2.Schedd()
-    return htcondor2.Schedd(htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name))
+    return location.schedd()
 
 
 def missing_token() -> str:
