@@ -19,7 +19,7 @@ from router.embedded import containment, prefix, processes
 from router.embedded.programs import call, complaint
 from router.embedded.startup import LOGS, LogMarks, missing_daemons, wait_until_ready
 from router.embedded.state import State, load, save
-from router.embedded.tokens import Tokens, write_private
+from router.embedded.tokens import GLIDEIN, Tokens, write_private
 from router.errors import PoolUnreachable, RouterError, TemporaryError
 from router.render.pool_config import (
     Daemon,
@@ -114,6 +114,10 @@ class EmbeddedPool:
         """Return the file with the token of this user of the pool. Raise UserError for an impossible name."""
         with _explained(self.home):
             return self._tokens(self._state()).folder(user) / "token"
+
+    def glidein_token(self, site: str) -> Path:
+        """Return the file with the token of a site's glideins, good for no other site."""
+        return self.token(f"{GLIDEIN}{site}")
 
     def env(self, user: str) -> dict[str, str]:
         """Return what to set in a process's environment for it to use the pool as this user."""

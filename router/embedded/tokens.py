@@ -16,16 +16,18 @@ from router.embedded.programs import call, complaint
 from router.errors import RouterError, UserError
 from router.render.pool_config import condor_value
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,71}")
+GLIDEIN = "glidein-"
+"""Begins the identities of glideins; the rest is the site, whose name has at most 64 characters."""
 # What a token is good for, whatever the pool would let its owner do; all others may read and write.
 RIGHTS: Mapping[str, tuple[str, ...]] = {
     "condor": (),  # the daemons: unlimited
     "admin": (),
-    "glidein": ("READ", "ADVERTISE_STARTD", "ADVERTISE_MASTER"),
+    GLIDEIN: ("READ", "ADVERTISE_STARTD", "ADVERTISE_MASTER"),
 }
 USER_RIGHTS = ("READ", "WRITE")
 # Seconds. A glidein's token goes to other machines. It is renewed half-way, so that a glidein has a week at least.
-LIFETIMES: Mapping[str, int] = {"glidein": 14 * 86_400}
+LIFETIMES: Mapping[str, int] = {GLIDEIN: 14 * 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,18 @@ class Tokens:
         if not NAME.fullmatch(user):
             raise UserError(
                 f"{user!r} cannot be a user of the pool: a name has letters, digits, '_', '.' and '-' only, "
-                "starts with a letter, and is at most 64 characters long."
+                "starts with a letter, and is at most 72 characters long."
             )
         folder = self.home / "tokens" / user
         token = folder / "token"
-        if not _is_fresh(token, LIFETIMES.get(user)):
+        if not _is_fresh(token, LIFETIMES.get(_kind(user))):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(token, self._signed(user))
         return folder
 
     def _signed(self, user: str) -> str:
-        limits = [part for right in RIGHTS.get(user, USER_RIGHTS) for part in ("-authz", right)]
-        if lifetime := LIFETIMES.get(user):
+        limits = [part for right in RIGHTS.get(_kind(user), USER_RIGHTS) for part in ("-authz", right)]
+        if lifetime := LIFETIMES.get(_kind(user)):
             limits += ["-lifetime", str(lifetime)]
         # From no configuration file: one that is broken shall be reported by the daemons, who say more.
         environment = {
@@ -81,6 +83,11 @@ class Tokens:
                 f"The pool's key {self.home / 'keys/POOL'} must be readable by you."
             )
         return finished.stdout
+
+
+def _kind(user: str) -> str:
+    """What the rights of an identity go by."""
+    return GLIDEIN if user.startswith(GLIDEIN) else user
 
 
 def _is_fresh(token: Path, lifetime: int | None) -> bool:
