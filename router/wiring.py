@@ -291,7 +291,7 @@ def factory(settings: Settings) -> Factory:
         ),
         schedd=f"schedd@{state.domain}",
         storage=storage,
-        token=lambda: embedded.token("glidein").read_text(),
+        token=lambda site: embedded.glidein_token(site).read_text(),
         started=int(time.time()),
     )
 
