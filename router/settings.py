@@ -10,7 +10,7 @@ from router.model import document, names
 from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
-from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy
+from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy, StageOutPolicy
 from router.model.site import Access, Storage
 from router.model.usage import Pledge
 from router.trusted import refuse_exposed
@@ -87,11 +87,13 @@ class Settings:
     sites: tuple[SiteSettings, ...] = ()
     router: Loop = Loop()
     factory: Loop = Loop()
+    stageout: Loop = Loop()
     calls: Calls = Calls()
     broker: BrokerPolicy = BrokerPolicy()
     retry: RetryPolicy = RetryPolicy()
     demand: DemandPolicy = DemandPolicy()
     accounting: Bookkeeping = Bookkeeping()
+    transfers: StageOutPolicy = StageOutPolicy()
 
     @property
     def pool_home(self) -> Path:
@@ -107,6 +109,10 @@ class Settings:
     def task_home(self) -> Path:
         """Where task directories are made."""
         return Path(self.tasks) if self.tasks else self.home / "tasks"
+
+    def loop(self, daemon: str) -> Loop:
+        """How a daemon runs: `router`, `factory` or `stageout`."""
+        return {"router": self.router, "factory": self.factory, "stageout": self.stageout}[daemon]
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -162,10 +168,12 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         sites=tuple(_site(name, section) for name, section in top.named("sites", names.name)),
         router=_loop(top.section("router"), defaults.router),
         factory=_loop(top.section("factory"), defaults.factory),
+        stageout=_loop(top.section("stageout"), defaults.stageout),
         calls=_calls(top.section("calls"), defaults.calls),
         broker=_broker(top.section("broker"), defaults.broker),
         retry=_retry(top.section("retry"), defaults.retry),
         accounting=_accounting(top.section("accounting"), defaults.accounting),
+        transfers=_transfers(top.section("transfers"), defaults.transfers),
     )
     top.finish()
     return settings
@@ -314,4 +322,20 @@ def _retry(section: document.Section | None, default: RetryPolicy) -> RetryPolic
         most_memory_mb=section.size_mb("most_memory", default.most_memory_mb),
         most_walltime_s=section.seconds("most_walltime", default.most_walltime_s),
         avoid_s=section.seconds("avoid", int(default.avoid_s)),
+    )
+
+
+def _transfers(section: document.Section | None, default: StageOutPolicy) -> StageOutPolicy:
+    if section is None:
+        return default
+    return StageOutPolicy(
+        parallel=section.integer("parallel", default.parallel, at_least=1, at_most=1000),
+        per_pass=section.integer("per_pass", default.per_pass, at_least=1, at_most=100_000),
+        tries=section.integer("tries", default.tries, at_most=1000),
+        few_tries=section.integer("few_tries", default.few_tries, at_most=1000),
+        delay_s=section.seconds("delay", int(default.delay_s)),
+        most_delay_s=section.seconds("most_delay", int(default.most_delay_s)),
+        bad_streak=section.integer("bad_streak", default.bad_streak, at_least=1),
+        probes=section.integer("probes", default.probes, at_least=1),
+        probe_s=section.seconds("probe_every", int(default.probe_s)),
     )

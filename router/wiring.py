@@ -29,6 +29,7 @@ from router.loops.observe import Declared
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import SystemClock
+from router.loops.stageout import StageOut
 from router.model.checkup import Facts
 from router.model.pilot import EntryState
 from router.model.share_load import Submission
@@ -51,6 +52,8 @@ from router.resources import folder
 from router.settings import Loop, Settings, default_user, not_root
 from router.store.store import Store
 from router.store.worlds import Worlds
+from router.transfer.copying import Copier
+from router.transfer.endpoints import endpoints
 
 T = TypeVar("T")
 TOKEN_FOLDERS = ("/etc/condor/tokens.d", "/etc/glideroute/tokens.d", "~/.condor/tokens.d")
@@ -268,6 +271,15 @@ def pilots(settings: Settings) -> Pilots:
     jobs = queue(settings, "factory", leader.until)
     backend = CondorFactory(jobs, factory(settings))
     return Pilots(CondorPool(jobs), memory, backend, declared(settings), settings.demand, SystemClock(), leader)
+
+
+def stageout(settings: Settings) -> StageOut:
+    """The stage-out loop."""
+    memory = store(settings)
+    leader = leadership(settings, "stageout", settings.stageout, memory)
+    elements = {site.storage.name: site.storage for site in settings.sites if site.storage}
+    mover = Copier(elements, endpoints(elements.values()), settings.transfers.parallel)
+    return StageOut(memory, mover, frozenset(elements), settings.transfers, SystemClock(), leader)
 
 
 def factory(settings: Settings) -> Factory:

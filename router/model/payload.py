@@ -62,6 +62,8 @@ class Payload:
     """How many to run where nothing is read."""
     split: Split = Split()
     outputs: tuple[Output, ...] = ()
+    destination: str = ""
+    """Storage element that outputs are brought to when their job has ended; empty: they stay where they are made."""
     requests: Requests = Requests()
     allow: tuple[str, ...] = ()
     """Sites it may run at; empty: all."""
@@ -98,6 +100,7 @@ def parse(text: str, source: str = "payload") -> Payload:
         jobs=top.integer("jobs", 1, at_least=1, at_most=10_000),
         split=_split(top),
         outputs=_outputs(top),
+        destination=top.text("destination", "", names.name),
         requests=_requests(top, container),
         allow=tuple(sorted(sites.texts("allow", names.name))) if sites else (),
         block=tuple(sorted(sites.texts("block", names.name))) if sites else (),
@@ -199,6 +202,8 @@ def _check_together(top: document.Section, payload: Payload) -> None:
         top.fault("split", "needs `input: {dataset: …}`; without input, `jobs` says how many jobs there are")
     if payload.container and payload.requests.platform.os:
         top.fault("container", "brings its own system, so that `requests.os` means nothing; leave one of them out")
+    if payload.destination and not payload.outputs:
+        top.fault("destination", "needs `outputs`; without them there is nothing to bring there")
     taken = [output.name for output in payload.outputs if output.name]
     if len(set(taken)) != len(taken):
         top.fault("outputs", "names the same file twice")

@@ -8,11 +8,12 @@ from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.metadata import Metadata
 from router.store.schema import Database
+from router.store.transfers import Transfers
 from router.store.usage import UsageBook
 from router.store.windows import Windows
 
 
-class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases, Audit, UsageBook):
+class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases, Audit, UsageBook, Transfers):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:
