@@ -66,6 +66,8 @@ class SiteSettings:
     """What the storage is good for."""
     pledge: Pledge = Pledge()
     """What the site has promised."""
+    token_file: str = ""
+    """File with the bearer token for its storage, read anew each time; empty: none is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,9 @@ def _site(name: str, section: document.Section) -> SiteSettings:
     groups = section.section("groups")
     access = Access(groups.texts("allow", names.group), groups.texts("block", names.group)) if groups else Access()
     pledge = section.section("pledge")
-    return SiteSettings(name, element, entries, access, limits, _pledge(pledge) if pledge else Pledge())
+    token_file = storage.text("token", "", names.plain) if storage else ""
+    promised = _pledge(pledge) if pledge else Pledge()
+    return SiteSettings(name, element, entries, access, limits, promised, token_file=token_file)
 
 
 def _pledge(section: document.Section) -> Pledge:
@@ -338,4 +342,5 @@ def _transfers(section: document.Section | None, default: StageOutPolicy) -> Sta
         bad_streak=section.integer("bad_streak", default.bad_streak, at_least=1),
         probes=section.integer("probes", default.probes, at_least=1),
         probe_s=section.seconds("probe_every", int(default.probe_s)),
+        timeout_s=section.seconds("timeout", int(default.timeout_s)),
     )

@@ -278,7 +278,9 @@ def stageout(settings: Settings) -> StageOut:
     memory = store(settings)
     leader = leadership(settings, "stageout", settings.stageout, memory)
     elements = {site.storage.name: site.storage for site in settings.sites if site.storage}
-    mover = Copier(elements, endpoints(elements.values()), settings.transfers.parallel)
+    tokens = {site.storage.name: site.token_file for site in settings.sites if site.storage}
+    reached = endpoints(elements.values(), tokens, settings.transfers.timeout_s)
+    mover = Copier(elements, reached, settings.transfers.parallel)
     return StageOut(memory, mover, frozenset(elements), settings.transfers, SystemClock(), leader)
 
 

@@ -138,3 +138,5 @@ class StageOutPolicy:
     """Copies of one probe."""
     probe_s: float = 60.0
     """Between two probes, in seconds."""
+    timeout_s: float = 60.0
+    """No single answer of a storage may take longer, in seconds."""

@@ -60,7 +60,7 @@ class Copier:
             for older in range(1, wanted.epoch):  # parts of copies that were killed
                 target.remove(file.lfn, str(older))
         try:
-            target.write(file.lfn, part, self._checked(wanted, stopped))
+            target.write(file.lfn, part, self._checked(wanted, stopped), file.size)
             if (found := target.facts(file.lfn, part)) != told(file):
                 raise TransferError(TransferCause.CHECKSUM, f"{wanted.destination} {_other(found, file)}")
             target.publish(file.lfn, part)

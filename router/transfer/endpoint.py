@@ -1,5 +1,6 @@
 """What every kind of storage can do: the seam between copying and the protocols."""
 
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -24,8 +25,8 @@ class Endpoint(Protocol):
         """A file's bytes, block by block."""
         ...
 
-    def write(self, lfn: str, part: str, blocks: Iterable[bytes]) -> None:
-        """Write a part; missing directories are made. What cannot be read of `blocks` is raised as it is."""
+    def write(self, lfn: str, part: str, blocks: Iterable[bytes], size: int) -> None:
+        """Write a part of `size` bytes; missing directories are made. What reading `blocks` raises is passed on."""
         ...
 
     def facts(self, lfn: str, part: str = "") -> Facts | None:
@@ -54,3 +55,11 @@ def parts_of(lfn: str, part: str = "") -> tuple[str, ...]:
 def missing(lfn: str) -> TransferError:
     """The source has not what it should have."""
     return TransferError(TransferCause.SOURCE_MISSING, f"{lfn} is not there")
+
+
+def checked(blocks: Iterable[bytes]) -> Facts:
+    """Size and adler32 of bytes."""
+    size, checksum = 0, 1
+    for block in blocks:
+        size, checksum = size + len(block), zlib.adler32(block, checksum)
+    return size, f"{checksum:08x}"

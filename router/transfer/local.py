@@ -3,13 +3,12 @@
 import errno
 import os
 import stat
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from router.model.transfer import TransferCause, TransferError
-from router.transfer.endpoint import BLOCK, Facts, missing, parts_of
+from router.transfer.endpoint import BLOCK, Facts, checked, missing, parts_of
 
 CAUSES = {
     errno.ENOSPC: TransferCause.QUOTA,
@@ -39,7 +38,7 @@ class LocalEndpoint:
             while block := os.read(source, BLOCK):
                 yield block
 
-    def write(self, lfn: str, part: str, blocks: Iterable[bytes]) -> None:
+    def write(self, lfn: str, part: str, blocks: Iterable[bytes], size: int) -> None:
         """Write a part, and see it on the disk."""
         where = parts_of(lfn, part)
         with self._directory(lfn, where[:-1], make=True) as folder:
@@ -55,15 +54,12 @@ class LocalEndpoint:
 
     def facts(self, lfn: str, part: str = "") -> Facts | None:
         """Size and adler32, read anew; None where there is no such file."""
-        size, checksum = 0, 1
         with _told(lfn):
             try:
                 with self._opened(parts_of(lfn, part)) as source:
-                    while block := os.read(source, BLOCK):
-                        size, checksum = size + len(block), zlib.adler32(block, checksum)
+                    return checked(iter(lambda: os.read(source, BLOCK), b""))
             except FileNotFoundError:
                 return None
-        return size, f"{checksum:08x}"
 
     def publish(self, lfn: str, part: str) -> None:
         """Give a part the final name, and see that on the disk."""

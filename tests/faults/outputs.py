@@ -35,16 +35,16 @@ class Failing:
     share: float
     chance: random.Random
 
-    def write(self, lfn: str, part: str, blocks: Iterable[bytes]) -> None:
+    def write(self, lfn: str, part: str, blocks: Iterable[bytes], size: int) -> None:
         """Write, or fail: before the first byte, after some of them, or by writing others."""
         drawn = self.chance.random()
         number = int(drawn / self.share) if self.share else len(CLASSES)
         if number >= len(CLASSES):
-            self.inner.write(lfn, part, blocks)
+            self.inner.write(lfn, part, blocks, size)
         elif CLASSES[number] is TransferCause.CHECKSUM:
-            self.inner.write(lfn, part, (block[:-1] + b"\0" for block in blocks))
+            self.inner.write(lfn, part, (block[:-1] + b"\0" for block in blocks), size)
         else:
-            self.inner.write(lfn, part, (block[:10] for block in blocks))
+            self.inner.write(lfn, part, (block[:10] for block in blocks), size)
             raise TransferError(CLASSES[number], f"{lfn}: injected")
 
     def read(self, lfn: str) -> Iterator[bytes]:

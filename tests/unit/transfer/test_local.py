@@ -31,7 +31,7 @@ def elements(tmp_path: Path) -> dict[str, StorageElement]:
 
 @pytest.fixture
 def copier(elements: dict[str, StorageElement]) -> Copier:
-    return Copier(elements, endpoints(elements.values()), 2)
+    return Copier(elements, endpoints(elements.values(), {}, 5.0), 2)
 
 
 def at(tmp_path: Path, site: str, lfn: str = LFN) -> Path:
@@ -85,13 +85,13 @@ def test_wrong_bytes_at_the_source_never_get_the_name(tmp_path, copier):
 class Spoilt(LocalEndpoint):
     """Storage that writes other bytes than it is given."""
 
-    def write(self, lfn: str, part: str, blocks: object) -> None:
+    def write(self, lfn: str, part: str, blocks: object, size: int) -> None:
         assert isinstance(blocks, Iterator)
-        super().write(lfn, part, [block[::-1] for block in blocks])
+        super().write(lfn, part, [block[::-1] for block in blocks], size)
 
 
 def test_what_the_destination_spoils_never_gets_the_name(tmp_path, elements):
-    spoilt = {**endpoints(elements.values()), "SITE_B_DISK": Spoilt(tmp_path / "SITE_B")}
+    spoilt = {**endpoints(elements.values(), {}, 5.0), "SITE_B_DISK": Spoilt(tmp_path / "SITE_B")}
     [(_, fault)] = Copier(elements, spoilt, 1).move([an_output(tmp_path, b"abc")])
     assert fault is not None and fault.cause is TransferCause.CHECKSUM
     assert "SITE_B_DISK has 3 bytes" in fault.words
