@@ -66,6 +66,10 @@ class SiteSettings:
     """What the storage is good for."""
     pledge: Pledge = Pledge()
     """What the site has promised."""
+    rules_file: str = ""
+    """storage.json or storage.xml by which jobs there name files; empty: the storage's prefix."""
+    fallback: tuple[str, ...] = ()
+    """Sites to whose storage its jobs write where its own takes nothing."""
     token_file: str = ""
     """File with the bearer token for its storage, read anew each time; empty: none is sent."""
 
@@ -198,9 +202,16 @@ def _site(name: str, section: document.Section) -> SiteSettings:
     groups = section.section("groups")
     access = Access(groups.texts("allow", names.group), groups.texts("block", names.group)) if groups else Access()
     pledge = section.section("pledge")
-    token_file = storage.text("token", "", names.plain) if storage else ""
     promised = _pledge(pledge) if pledge else Pledge()
-    return SiteSettings(name, element, entries, access, limits, promised, token_file=token_file)
+    made = SiteSettings(name, element, entries, access, limits, promised)
+    if storage is None:
+        return made
+    return replace(
+        made,
+        rules_file=storage.text("rules", "", names.plain),
+        fallback=storage.texts("fallback", names.name),
+        token_file=storage.text("token", "", names.plain),
+    )
 
 
 def _pledge(section: document.Section) -> Pledge:

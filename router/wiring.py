@@ -36,7 +36,7 @@ from router.model.share_load import Submission
 from router.model.shares import SubmitterSetting
 from router.model.task import Task
 from router.packages.taskdir import TaskDirectory
-from router.pilots.condor import CondorFactory, Factory, storage_json
+from router.pilots.condor import CondorFactory, Factory
 from router.pool import examine
 from router.pool.channel import Channel
 from router.pool.condor import CondorPool
@@ -50,6 +50,7 @@ from router.render.negotiator import SHARES_FILE, read_back
 from router.render.pool_config import Daemon
 from router.resources import folder
 from router.settings import Loop, Settings, default_user, not_root
+from router.site_storage import descriptions
 from router.store.store import Store
 from router.store.worlds import Worlds
 from router.transfer.copying import Copier
@@ -293,18 +294,13 @@ def factory(settings: Settings) -> Factory:
             "For a pool of your own, let GlideinWMS or HTCondor start the glideins."
         )
     release = state.installation.release
-    storage = {
-        site.name: storage_json(site.name, site.storage.name, site.storage.prefix, tape=site.limits.tape)
-        for site in settings.sites
-        if site.storage
-    }
     return Factory(
         folder=settings.home / "factory",
         contact=PoolContact(
             f"127.0.0.1:{state.port}", state.domain, str(release.bin.parent), hidden=_hidden(settings, embedded)
         ),
         schedd=f"schedd@{state.domain}",
-        storage=storage,
+        storage=descriptions(settings.sites),
         token=lambda site: embedded.glidein_token(site).read_text(),
         started=int(time.time()),
     )

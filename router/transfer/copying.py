@@ -3,16 +3,13 @@
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from queue import SimpleQueue
 
 from router.model.files import File, Replica, StorageElement
 from router.model.transfer import Fault, Transfer, TransferCause, TransferError
 from router.transfer.endpoint import Endpoint, Facts
-
-AHEAD = 2
-"""Copies that wait for each one under way, so that no thread is idle."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +23,13 @@ class Copier:
     def move(self, wanted: Sequence[Transfer]) -> Iterator[tuple[Transfer, Fault | None]]:
         """Copy outputs; yields each as it ends, with how it failed if it did."""
         stopped = threading.Event()
-        rest = iter(wanted)
+        ended: SimpleQueue[Future[tuple[Transfer, Fault | None]]] = SimpleQueue()
         with ThreadPoolExecutor(self.parallel, "copy") as pool:
-
-            def begun(most: int) -> set[Future[tuple[Transfer, Fault | None]]]:
-                return {pool.submit(self._outcome, each, stopped) for each in islice(rest, most)}
-
             try:
-                running = begun(self.parallel * AHEAD)
-                while running:
-                    ended, running = wait(running, return_when=FIRST_COMPLETED)
-                    running |= begun(len(ended))
-                    for each in ended:
-                        yield each.result()
+                for each in wanted:
+                    pool.submit(self._outcome, each, stopped).add_done_callback(ended.put)
+                for _ in wanted:
+                    yield ended.get().result()
             finally:  # a copy that is under way when the agent is stopped ends at its next block
                 stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)

@@ -7,15 +7,14 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from outputs import Outputs
 
 from router.model.policy import StageOutPolicy
+from router.testing.outputs import Outputs
 
 KILLED = """
     import os, signal, sys
     from pathlib import Path
-    sys.path.insert(0, {here!r})
-    from outputs import Outputs
+    from router.testing.outputs import Outputs
     from router.store.store import Store
     from router.transfer.local import LocalEndpoint
 
@@ -43,8 +42,7 @@ SEAMS = [
 
 
 def killed(folder: Path, owner: str, name: str, at: int) -> None:
-    here = str(Path(__file__).parent)
-    program = textwrap.dedent(KILLED).format(here=here, owner=owner, name=name, at=at, folder=str(folder))
+    program = textwrap.dedent(KILLED).format(owner=owner, name=name, at=at, folder=str(folder))
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
 
@@ -54,7 +52,7 @@ def test_an_agent_that_is_killed_anywhere_loses_nothing_and_repeats_nothing(tmp_
     for owner, name in SEAMS:
         killed(tmp_path, owner, name, 1 if owner == "Store" else 5)
     outputs.agent().step()
-    outputs.check()
+    assert outputs.faults_found() == (0, 0)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -62,16 +60,16 @@ def test_one_in_a_hundred_operations_failing_of_each_cause_loses_nothing(tmp_pat
     outputs = Outputs(tmp_path, faults=0.01, seed=seed).made(300)
     failed = outputs.run(StageOutPolicy())
     assert len(failed) >= 5
-    outputs.check()
+    assert outputs.faults_found() == (0, 0)
 
 
 def test_two_agents_at_once_bring_each_output_once(tmp_path):
     """The lease forbids it; a clock that jumps may let it come to it for a moment."""
     outputs = Outputs(tmp_path).made(40)
-    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from pathlib import Path; "
-    program += f"from outputs import Outputs; Outputs(Path({str(tmp_path)!r})).agent().step()"
+    program = "from pathlib import Path; "
+    program += f"from router.testing.outputs import Outputs; Outputs(Path({str(tmp_path)!r})).agent().step()"
     other = subprocess.Popen([sys.executable, "-c", program])
     outputs.agent().step()
     assert other.wait() == 0
     outputs.agent().step()
-    outputs.check()
+    assert outputs.faults_found() == (0, 0)
