@@ -56,9 +56,9 @@ def _by_mover(outputs: Outputs) -> Callable[[], None]:
     mover = outputs.agent().mover
 
     def move() -> None:
-        for each, fault in mover.move(outputs.wanted):
-            if fault is None:
-                mover.clear(each)
+        for outcome in mover.move(outputs.wanted):
+            if outcome and outcome[1] is None:
+                mover.clear(outcome[0])
 
     return move
 

@@ -334,9 +334,10 @@ class Transfers(Protocol):
 class Mover(Protocol):
     """Brings outputs from one storage element to another."""
 
-    def move(self, wanted: Sequence[Transfer]) -> Iterator[tuple[Transfer, Fault | None]]:
+    def move(self, wanted: Sequence[Transfer]) -> Iterator[tuple[Transfer, Fault | None] | None]:
         """Copy outputs, and verify each before it gets its name; yields each as it ends, with how it failed if it did.
 
+        While nothing ends it yields None now and then, so that the caller can renew its lease.
         It may be cut anywhere, and a copy that was made already is found and not made again.
         """
         ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from router.decide.stageout import after, plan
+from router.errors import LeaseLost
 from router.loops.lease import Alone, Leader
 from router.model.policy import StageOutPolicy
 from router.model.transfer import (
@@ -29,7 +30,9 @@ TOGETHER = 200
 TOGETHER_S = 1.0
 """… and those of so many seconds."""
 PASS_S = 20.0
-"""A pass begins no further copies after so many seconds: the lease is renewed between two passes."""
+"""A pass begins no further copies after so many seconds."""
+BEAT_S = 5.0
+"""The lease is renewed so often while copies are under way."""
 
 T = TypeVar("T")
 
@@ -81,20 +84,25 @@ class StageOut:
         self._copy([action.transfer for action in actions if isinstance(action, Copy)], until)
 
     def _copy(self, wanted: Sequence[Transfer], until: float) -> None:
-        for part in _parts(wanted, TOGETHER * 2):
-            if self.monotonic() >= until:
-                return
-            begun = self.memory.begin_transfers(part, self.clock.now())
-            for together in self._gathered(self.mover.move(begun)):
-                self._clear(self._settle(together))
+        if not wanted or self.monotonic() >= until:
+            return
+        begun = self.memory.begin_transfers(wanted, self.clock.now())
+        for together in self._gathered(self.mover.move(begun)):
+            self._clear(self._settle(together))
 
-    def _gathered(self, outcomes: Iterator[T]) -> Iterator[list[T]]:
-        """Outcomes in groups that are written down together."""
+    def _gathered(self, outcomes: Iterator[T | None]) -> Iterator[list[T]]:
+        """Outcomes in groups that are written down together; the lease is renewed meanwhile."""
         group: list[T] = []
-        begun = self.monotonic()
+        begun = beat = self.monotonic()
         for each in outcomes:
-            group.append(each)
-            if len(group) == TOGETHER or self.monotonic() >= begun + TOGETHER_S:
+            now = self.monotonic()
+            if now >= beat + BEAT_S:
+                beat = now
+                if not self.leader.lead():
+                    raise LeaseLost("Another stage-out agent has taken over; it goes on with what was begun.")
+            if each is not None:
+                group.append(each)
+            if group and (len(group) == TOGETHER or now >= begun + TOGETHER_S):
                 yield group
                 group, begun = [], self.monotonic()
         if group:
@@ -129,7 +137,3 @@ class StageOut:
             done.append(each)
         if done:
             self.memory.clear_transfers(done, self.clock.now())
-
-
-def _parts(items: Sequence[Transfer], size: int) -> Iterator[Sequence[Transfer]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
-    bindparam,
     delete,
     func,
     insert,
@@ -117,7 +116,7 @@ class Transfers:
         """Remember that copies begin; returns the transfers as they are then."""
         begun = [replace(each, epoch=each.epoch + 1) for each in wanted]
         with self._db.write() as connection:
-            _update(connection, wanted, begun, now)
+            _set(connection, wanted, TransferState.WAITING, now, epoch=transfers.c.epoch + 1)
         return tuple(begun)
 
     def settle_transfers(
@@ -129,8 +128,8 @@ class Transfers:
         Returns the outputs of which this is now so: not those that were made again, and handed over anew, meanwhile.
         """
         with self._db.write() as connection:
-            known = _known(connection, [each.file.lfn for each, _ in arrived])
-            valid = [(each, copy) for each, copy in arrived if _is_last(known.get(each.file.lfn), each)]
+            known = _epochs(connection, [each.file.lfn for each, _ in arrived])
+            valid = [(each, copy) for each, copy in arrived if known.get(each.file.lfn) == each.epoch]
             there = _at(connection, [(each.file.lfn, copy.se) for each, copy in valid])
             rows = [
                 {"lfn": each.file.lfn, "se": copy.se, "site": copy.site, "pfn": copy.pfn}
@@ -139,20 +138,21 @@ class Transfers:
             ]
             if rows:
                 connection.execute(insert(replicas), rows)
-            gone = [{"of": each.file.lfn, "at": each.source} for each, _ in valid]
-            if gone:
-                at_source = and_(replicas.c.lfn == bindparam("of"), replicas.c.se == bindparam("at"))
-                connection.execute(delete(replicas).where(at_source), gone)
-            moved = [replace(e, state=TransferState.ARRIVED, cause="", words="", due=0.0) for e, _ in valid]
-            _update(connection, [each for each, _ in valid], moved, now)
-            _update(connection, failed, failed, now)
+            moved = [each for each, _ in valid]
+            for source in {each.source for each in moved}:
+                for part in _parts([each.file.lfn for each in moved if each.source == source]):
+                    at_source = and_(replicas.c.lfn.in_(part), replicas.c.se == source)
+                    connection.execute(delete(replicas).where(at_source))
+            arrival = {"state": TransferState.ARRIVED, "cause": "", "words": "", "due": 0.0}
+            _set(connection, moved, TransferState.WAITING, now, **arrival)
+            _fail(connection, failed, now)
             _note(connection, moved, failed, now)
         return tuple(moved)
 
     def clear_transfers(self, done: Sequence[Transfer], now: float) -> None:
         """Remember that nothing is left of outputs at their sources."""
         with self._db.write() as connection:
-            _update(connection, done, [replace(each, state=TransferState.MOVED) for each in done], now)
+            _set(connection, done, TransferState.ARRIVED, now, state=TransferState.MOVED)
 
     def retry_transfers(self, task: str, now: float) -> int:
         """Try the failed transfers of a task again, and those that wait at once. Returns how many."""
@@ -193,8 +193,16 @@ def _same(old: Transfer, new: Transfer) -> bool:
     return told == (new.file.size, new.file.adler32, new.source, new.destination)
 
 
-def _is_last(known: Transfer | None, copied: Transfer) -> bool:
-    return known is not None and (known.epoch, known.state) == (copied.epoch, TransferState.WAITING)
+def _epochs(connection: Connection, lfns: Sequence[str]) -> dict[str, int]:
+    """The epochs of the outputs that are not at their destination yet."""
+    columns = (transfers.c.lfn, transfers.c.epoch)
+    return {
+        lfn: epoch
+        for part in _parts(lfns)
+        for lfn, epoch in connection.execute(
+            select(*columns).where(transfers.c.lfn.in_(part), transfers.c.state == TransferState.WAITING)
+        )
+    }
 
 
 def _known(connection: Connection, lfns: Sequence[str]) -> dict[str, Transfer]:
@@ -219,23 +227,23 @@ def _parts(lfns: Sequence[str]) -> Iterable[Sequence[str]]:
     return (lfns[start : start + CHUNK] for start in range(0, len(lfns), CHUNK))
 
 
-def _update(connection: Connection, before: Sequence[Transfer], then: Sequence[Transfer], now: float) -> None:
-    """Write transfers as they are `then`, where they are still as `before`; all `then` are in one state."""
-    if not then:
-        return
-    column = transfers.c
-    same = and_(column.lfn == bindparam("of"), column.epoch == bindparam("seen"), column.state == bindparam("was"))
-    rows = [
-        {"of": old.file.lfn, "seen": old.epoch, "was": _before(new.state), "changed": now}
-        | {name: getattr(new, name) for name in ("state", "epoch", "tries", "due", "cause", "words")}
-        for old, new in zip(before, then, strict=True)
-    ]
-    connection.execute(update(transfers).where(same), rows)
+def _set(connection: Connection, of: Sequence[Transfer], seen: TransferState, now: float, **values: Any) -> None:
+    """Write the same values into transfers that still are as they were `seen`."""
+    for part in _parts([each.file.lfn for each in of]):
+        same = and_(transfers.c.lfn.in_(part), transfers.c.state == seen)
+        connection.execute(update(transfers).where(same).values({**values, "changed": now}))
 
 
-def _before(state: TransferState) -> TransferState:
-    """The state that a state follows."""
-    return TransferState.ARRIVED if state is TransferState.MOVED else TransferState.WAITING
+def _fail(connection: Connection, failed: Sequence[Transfer], now: float) -> None:
+    """Write down copies that failed, where they are the last ones of their outputs."""
+    for each in failed:
+        last = and_(
+            transfers.c.lfn == each.file.lfn,
+            transfers.c.epoch == each.epoch,
+            transfers.c.state == TransferState.WAITING,
+        )
+        values = {name: getattr(each, name) for name in ("state", "tries", "due", "cause", "words")}
+        connection.execute(update(transfers).where(last).values({**values, "changed": now}))
 
 
 def _note(connection: Connection, arrived: Sequence[Transfer], failed: Sequence[Transfer], now: float) -> None:

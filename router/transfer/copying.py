@@ -3,13 +3,15 @@
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from router.model.files import File, Replica, StorageElement
 from router.model.transfer import Fault, Transfer, TransferCause, TransferError
 from router.transfer.endpoint import Endpoint, Facts
+
+TICK_S = 0.5
+"""While nothing ends, the agent is given the word so often."""
 
 
 @dataclass(frozen=True)
@@ -20,19 +22,31 @@ class Copier:
     endpoints: Mapping[str, Endpoint]
     parallel: int
 
-    def move(self, wanted: Sequence[Transfer]) -> Iterator[tuple[Transfer, Fault | None]]:
-        """Copy outputs; yields each as it ends, with how it failed if it did."""
+    def move(self, wanted: Sequence[Transfer]) -> Iterator[tuple[Transfer, Fault | None] | None]:
+        """Copy outputs; yields each as it ends, with how it failed if it did, and None while nothing ends."""
+        work: SimpleQueue[Transfer] = SimpleQueue()
+        ended: SimpleQueue[tuple[Transfer, Fault | None] | Exception] = SimpleQueue()
         stopped = threading.Event()
-        ended: SimpleQueue[Future[tuple[Transfer, Fault | None]]] = SimpleQueue()
-        with ThreadPoolExecutor(self.parallel, "copy") as pool:
-            try:
-                for each in wanted:
-                    pool.submit(self._outcome, each, stopped).add_done_callback(ended.put)
-                for _ in wanted:
-                    yield ended.get().result()
-            finally:  # a copy that is under way when the agent is stopped ends at its next block
-                stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
+        for each in wanted:
+            work.put(each)
+
+        def worker() -> None:
+            while not stopped.is_set():
+                try:
+                    ended.put(self._outcome(work.get_nowait(), stopped))
+                except Empty:
+                    return
+                except Exception as error:  # a fault of ours ends the pass, not only this thread
+                    ended.put(error)
+                    return
+
+        # Daemons, as an answer that a storage owes must not keep the agent from ending.
+        for _ in range(min(self.parallel, len(wanted))):
+            threading.Thread(target=worker, name="copy", daemon=True).start()
+        try:
+            yield from _outcomes(ended, len(wanted))
+        finally:  # a copy that is under way when the agent is stopped ends at its next block
+            stopped.set()
 
     def _outcome(self, wanted: Transfer, stopped: threading.Event) -> tuple[Transfer, Fault | None]:
         try:
@@ -90,6 +104,21 @@ class Copier:
         """The copy at the destination."""
         element = self.elements[transfer.destination]
         return Replica(element.name, element.site, element.pfn(transfer.file.lfn))
+
+
+def _outcomes(
+    ended: "SimpleQueue[tuple[Transfer, Fault | None] | Exception]", left: int
+) -> Iterator[tuple[Transfer, Fault | None] | None]:
+    while left:
+        try:
+            found = ended.get(timeout=TICK_S)
+        except Empty:
+            yield None
+            continue
+        if isinstance(found, Exception):
+            raise found
+        left -= 1
+        yield found
 
 
 def told(file: File) -> Facts:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fake_organisation import Organisation, a_router, an_output_of
 
+from router.errors import LeaseLost
 from router.loops.stageout import StageOut
 from router.model.files import Replica
 from router.model.policy import StageOutPolicy
@@ -162,3 +163,34 @@ def test_a_bad_destination_is_probed_and_not_hammered(site):
     site.mover.faults = []
     loop.step()
     assert site.where() == {"SITE_B_DISK"}
+
+
+class Beats:
+    """A lease that counts how often it is renewed, and is lost in the end."""
+
+    leads, term = True, 1
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def lead(self) -> bool:
+        self.most -= 1
+        return self.most >= 0
+
+    def saw(self, _: int) -> None:
+        """Nothing."""
+
+    def resign(self) -> None:
+        """Nothing."""
+
+
+def test_the_lease_is_renewed_while_a_long_copy_is_under_way_and_a_lost_one_ends_the_pass(site):
+    site.end()
+    times = iter(range(0, 10_000, 3))
+    loop = site.loop()
+    loop.leader, loop.monotonic = Beats(3), lambda: float(next(times))
+    loop.mover.move = lambda _: iter([None] * 100)
+    with pytest.raises(LeaseLost):
+        loop.step()
+    assert loop.leader.most == -1
+    assert site.where() == {"SITE_A_DISK"}

@@ -39,7 +39,7 @@ def test_an_output_that_arrived_is_in_the_catalogue_once(store):
     begun = handed_over(store)
     [arrived] = store.settle_transfers([(begun, THERE)], [], NOON)
     assert copies(store, begun) == ["SITE_B_DISK"]
-    assert store.transfers_arrived(10) == (arrived,)
+    assert [each.file for each in store.transfers_arrived(10)] == [arrived.file]
     store.clear_transfers([arrived], NOON)
     assert (store.transfers_arrived(10), store.transfers_due(NOON, 10)) == ((), ())
 
@@ -56,7 +56,7 @@ def test_a_report_that_is_read_again_changes_nothing(store):
     assert store.hand_over([a_transfer()], NOON) == frozenset()
     [arrived] = store.settle_transfers([(begun, THERE)], [], NOON)
     assert store.hand_over([a_transfer()], NOON) == {begun.file.lfn}
-    assert store.transfers_arrived(10) == (arrived,)
+    assert [each.file for each in store.transfers_arrived(10)] == [arrived.file]
 
 
 def test_what_is_told_of_an_output_that_was_made_again_meanwhile_is_not_believed(store):
