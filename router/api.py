@@ -315,6 +315,7 @@ class Router:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
 
+    @audited("retry stage-out", of_task, at_pool=False)
     def retry_stageout(self, wanted: str) -> int:
         """Try again to bring a task's outputs to their destination. Returns how many. Raises PermissionRefused."""
         task = self.memory.task(wanted)

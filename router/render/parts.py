@@ -119,6 +119,11 @@ def _json(task: Task, batch: str, jobs: Mapping[str, Mapping[str, Any]], **alike
     return json.dumps({"version": VERSION, "task": task.id, "batch": batch, **alike, "jobs": jobs})
 
 
+def copies_of(files: Iterable[Located]) -> dict[str, dict[str, Any]]:
+    """Where files are, by logical name, as the plug-in for `lfn://` reads it."""
+    return {each.file.lfn: _input(each) for each in files}
+
+
 def _input(located: Located) -> dict[str, Any]:
     file = located.file
     return {
