@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,36 +15,28 @@ from router.decide.causes import VACATE_CODES
 from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.retry import failures
-from router.decide.split import batches
-from router.errors import NotFound, NothingFits, OutcomeUnknown, RouterError, UserError
+from router.errors import NotFound, OutcomeUnknown, RouterError, UserError
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
 from router.model import report as reports
 from router.model.action import Choice
-from router.model.answer import BatchWhy, Plan, PlannedBatch, Submitted, TaskStatus, alike, state_of, task_status
+from router.model.answer import BatchWhy, Plan, Submitted, TaskStatus, alike, state_of, task_status
 from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob, JobGroup, JobState, Source
-from router.model.payload import Payload
+from router.model.lumis import Lumis
 from router.model.policy import BrokerPolicy
-from router.model.query import Search
 from router.model.record import SiteState
 from router.model.site import SiteStatus
-from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
+from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task
 from router.model.world import World
+from router.planning import Planning
+from router.planning import shape_of as planning_shape
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
-
-LASTING = frozenset(
-    {
-        *("not-allowed", "blocked", "share-closed", "cpus", "memory", "disk", "walltime", "no-size"),
-        *("gpus", "gpu-kind", "architecture", "os", "software", "container"),
-    }
-)
-"""Refusals that waiting does not cure."""
 
 
 @dataclass
@@ -64,36 +56,24 @@ class Router:
 
     # Submitting
 
-    def plan(self, text: str, source: str) -> Plan:
-        """What submitting the payload document `text` would do. Raises UserError, or NothingFits with the reasons."""
-        payload = payloads.parse(text, source)
-        dataset, offered = self._input(payload)
-        cut = batches(payload, dataset)
-        world = self.world()
-        choices = Choices(world, self.policy)
-        bars, tape = Bars.of(world, choices.brokerage), tape_of(self.sites)
-        shapes = [bars.on(_shape_of(payload, _inputs(batch, tape)), self.user) for batch in cut]
-        planned = tuple(_planned(batch, shape, choices) for batch, shape in zip(cut, shapes, strict=True))
-        _refuse_impossible(planned)
-        return Plan(payload, text, dataset, planned, offered)
+    def plan(self, text: str, source: str, folder: Path = Path()) -> Plan:
+        """What submitting the payload document `text` would do; `folder` holds the payload's files.
 
-    def _input(self, payload: Payload) -> tuple[Dataset | None, int]:
-        """What a payload reads, and how many files it was chosen from; 0: from all there are."""
-        if payload.search is None:
-            dataset = self.memory.dataset(payload.dataset) if payload.dataset else None
-            return dataset, len(dataset.files) if dataset else 0
-        place = payload.search.place
-        if not (chosen := self.memory.find(payload.search)):
-            raise UserError(f"No file of {place} is as the input asks. `glideroute meta find` tries queries.")
-        offered = len(self.memory.find(Search(place))) if payload.dataset else 0
-        return Dataset(str(place), self.memory.files(chosen)), offered
+        Raises UserError, or NothingFits with the reasons.
+        """
+        return self._planning.plan(text, source, folder)
+
+    @property
+    def _planning(self) -> Planning:
+        return Planning(self.memory, self.user, self.sites, self.policy, self.world)
 
     def submit(self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None) -> Submitted:
         """Inject a plan's batches as the user; `folder` holds the payload's files.
 
         Safe to repeat after it was cut short: what is in the queue already is found there and not injected again.
         """
-        code = {name: folder / name for name in (plan.payload.executable, *plan.payload.files)}
+        masks = (plan.payload.mask,) if plan.payload.mask else ()
+        code = {name: folder / name for name in (plan.payload.executable, *plan.payload.files, *masks)}
         digest = _digest(plan, code)
         task = self.memory.incomplete_task(self.user, digest)
         resumed = task is not None
@@ -265,7 +245,7 @@ class Router:
             payload = self.memory.task(wanted).payload
         except NotFound:
             return Shape()
-        return _shape_of(payload, Inputs())
+        return planning_shape(payload, Inputs())
 
     def log(self, wanted: str, job: str, stream: str) -> str:
         """What a job of a task wrote to `out` or `err`. Raises NotFound while there is nothing."""
@@ -335,9 +315,10 @@ class Router:
         except ValueError as error:
             raise UserError(f"The query {query[:200]!r} is not understood: {error}.") from None
 
-    def add_dataset(self, name: str, found: Sequence[Located]) -> Dataset:
-        """Register files with their copies and put them into a dataset of the user's."""
+    def add_dataset(self, name: str, found: Sequence[Located], lumis: Mapping[str, Lumis] | None = None) -> Dataset:
+        """Register files with their copies and luminosity sections, and put them into a dataset of the user's."""
         self.memory.register(found, self.user, self.clock.now())
+        self.memory.set_lumis(lumis or {}, self.user)
         self.memory.add_dataset(name, [located.file.lfn for located in found], self.user, self.clock.now())
         return self.memory.dataset(name)
 
@@ -349,26 +330,6 @@ def _with_vacates(line: JobLine) -> str:
     last = VACATE_CODES.get(line.vacate_code)
     why = f", the last time: {last.words} (by the {last.fault})" if last else ""
     return f"{line.reason}; ran {line.vacates} time(s) before and was stopped{why}"
-
-
-def _shape_of(payload: Payload, inputs: Inputs) -> Shape:
-    return Shape(
-        requests=payload.requests,
-        inputs=inputs,
-        allow=payload.allow,
-        block=payload.block,
-        group=payload.group,
-        dataset=payload.dataset,
-        writes=bool(payload.outputs),
-    )
-
-
-def _inputs(batch: Batch, tape: frozenset[str]) -> Inputs:
-    return replace(inputs_of(batch.chunks), jobs=len(batch.chunks)).off(tape)
-
-
-def _planned(batch: Batch, shape: Shape, choices: Choices) -> PlannedBatch:
-    return PlannedBatch(batch, shape, choices.choose(shape), choices.sites_for(shape, len(batch.chunks)))
 
 
 def _texts(task: Task, batch: Batch) -> dict[str, str]:
@@ -391,13 +352,3 @@ def _digest(plan: Plan, code: Mapping[str, Path]) -> str:
     for located in plan.dataset.files if plan.dataset else ():
         digest.update(f"{located.file.lfn} {located.file.adler32}\n".encode())
     return digest.hexdigest()
-
-
-def _refuse_impossible(planned: Iterable[PlannedBatch]) -> None:
-    for each in planned:
-        refused = [verdict for verdict in each.choice.verdicts if verdict.refusal]
-        if each.sites or any(verdict.refusal and verdict.refusal.tag not in LASTING for verdict in refused):
-            continue
-        reasons = "\n".join(f"  {verdict.site}: {verdict.refusal.words}" for verdict in refused if verdict.refusal)
-        raise NothingFits(f"No site can ever run batch {each.batch.key}:\n{reasons or '  no site is declared'}\n"
-                          "Ask for less, or allow other sites.")  # fmt: skip

@@ -10,6 +10,7 @@ from router.model.downtime import Downtime
 from router.model.event import Events, Streak, Tally
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
+from router.model.lumis import Lumis
 from router.model.pilot import Entry, EntryState, ValidationFailure
 from router.model.query import Search, Value
 from router.model.record import BatchRecord, DecisionRecord, Lease, OpenDecision, SiteState
@@ -307,6 +308,14 @@ class UserMemory(Memory, Protocol):
 
     def listing(self, directory: str) -> Sequence[str]:
         """Every registered name at or below `directory`."""
+        ...
+
+    def lumis(self, lfns: Sequence[str]) -> Mapping[str, Lumis]:
+        """The luminosity sections of those of `lfns` that say theirs."""
+        ...
+
+    def set_lumis(self, said: Mapping[str, Lumis], user: str) -> None:
+        """Say which luminosity sections files of `user` hold; of all or of none."""
         ...
 
     def kinds(self) -> Mapping[str, str]:

@@ -34,7 +34,7 @@ def submit(file: Path, dry_run: bool, as_json: bool) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read: {error}.") from None
     with session() as router:
-        plan = router.plan(text, str(file))
+        plan = router.plan(text, str(file), file.resolve().parent)
         if dry_run:
             print_json(_plain(plan)) if as_json else console().print(_planned(plan))
             return
@@ -54,6 +54,7 @@ def _plain(plan: Plan) -> dict[str, object]:
         "files": len(plan.dataset.files) if plan.dataset else 0,
         "files_offered": plan.offered,
         "selection": plan.payload.selection,
+        "notes": plan.notes,
         "batches": [
             {
                 "batch": planned.batch.key,
@@ -84,6 +85,7 @@ def _read(plan: Plan) -> list[Text]:
     if plan.dataset and payload.search:
         offered = f" of {plan.offered:,}" if plan.offered else ""
         told.append(Text(f"reads {len(plan.dataset.files):,}{offered} file(s) of {plan.dataset.name}"))
+    told.extend(Text(note) for note in plan.notes)
     if payload.selection:
         told.append(Text(f"events are for the program to select: {payload.selection}"))
     return told

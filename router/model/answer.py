@@ -36,6 +36,8 @@ class Plan:
     batches: tuple[PlannedBatch, ...]
     offered: int = 0
     """Files of the dataset, before some of them were chosen; 0: they are chosen from all there are."""
+    notes: tuple[str, ...] = ()
+    """What should be known before it is submitted."""
 
     @property
     def jobs(self) -> int:

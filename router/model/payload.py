@@ -21,13 +21,21 @@ class Requests:
     platform: Platform = Platform()
 
 
+BY_LUMIS = ("lumis", "lumi-events")
+"""Splits that cut files between luminosity sections."""
+SPLITS = ("files", "events", "size", "blocks", *BY_LUMIS)
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """How the input is cut into jobs."""
 
     by: str = "files"
-    """`files`: that many whole files a job. `events`: about that many events a job, cutting files."""
+    """One of SPLITS."""
     target: int = 1
+    """What a job gets: files, events, bytes, blocks, luminosity sections, or about so many events of whole ones."""
+    total: float = 0.0
+    """Only the first so many of them; below 1 a fraction of what there is; 0: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,8 @@ class Payload:
     """Logical name of the input; empty where a query chooses it, or where there is none."""
     search: Search | None = None
     """Which files are read; None: all of the dataset."""
+    mask: str = ""
+    """The file, beside the payload document, of the luminosity sections that are read; empty: all."""
     selection: str = ""
     """Which events of them, as uproot's `cut`; the program itself selects them."""
     jobs: int = 1
@@ -84,7 +94,8 @@ def parse(text: str, source: str = "payload") -> Payload:
     top = document.read(text, source)
     sites = top.section("sites")
     container = top.text("container", "", names.image)
-    dataset, search, selection = _input(top)
+    section = top.section("input")
+    dataset, search, selection = _input(section)
     payload = Payload(
         name=top.text("name", check=names.name),
         executable=top.text("executable", check=names.file_name),
@@ -94,6 +105,7 @@ def parse(text: str, source: str = "payload") -> Payload:
         files=top.texts("files", names.file_name),
         dataset=dataset,
         search=search,
+        mask=section.text("lumis", "", names.file_name) if section else "",
         selection=selection,
         jobs=top.integer("jobs", 1, at_least=1, at_most=10_000),
         split=_split(top),
@@ -110,9 +122,8 @@ def parse(text: str, source: str = "payload") -> Payload:
     return payload
 
 
-def _input(top: document.Section) -> tuple[str, Search | None, str]:
+def _input(section: document.Section | None) -> tuple[str, Search | None, str]:
     """The dataset, the files of it or of all that are chosen, and the events of them."""
-    section = top.section("input")
     if section is None:
         return "", None, ""
     if section.has("query"):
@@ -145,8 +156,25 @@ def _split(top: document.Section) -> Split:
     section = top.section("split")
     if section is None:
         return Split()
-    by = section.choice("by", ("files", "events"), "files")
-    return Split(by, section.integer("target", 1, at_least=1))
+    by = section.choice("by", SPLITS, "files")
+    return Split(by, _target(section, by), _total(section, by))
+
+
+def _target(section: document.Section, by: str) -> int:
+    if by != "size":
+        return section.integer("target", 1, at_least=1)
+    if not section.has("target"):
+        section.fault("target", "must say how much a job reads, such as 2 GB")
+    return section.size_mb("target", 1) * 1024**2
+
+
+def _total(section: document.Section, by: str) -> float:
+    total = section.number("total", 0.0)
+    if by == "size" and total >= 1:
+        section.fault("total", "must be a fraction below 1 of all bytes, such as 0.1")
+    elif total > 1 and total != int(total):
+        section.fault("total", f"must be a whole number, or a fraction below 1, not {total:g}")
+    return total
 
 
 def _outputs(top: document.Section) -> tuple[Output, ...]:
@@ -197,6 +225,8 @@ def _check_together(top: document.Section, payload: Payload) -> None:
         top.fault("jobs", "is for payloads without input; with input, `split` says how many jobs there are")
     if not top.has("input") and top.has("split"):
         top.fault("split", "needs `input: {dataset: …}`; without input, `jobs` says how many jobs there are")
+    if payload.mask and payload.split.by == "events":
+        top.fault("split", "by events cuts luminosity sections; with `input.lumis` split by lumi-events")
     if payload.container and payload.requests.platform.os:
         top.fault("container", "brings its own system, so that `requests.os` means nothing; leave one of them out")
     taken = [output.name for output in payload.outputs if output.name]

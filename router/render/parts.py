@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from router.model.files import Located
 from router.model.payload import Payload
-from router.model.task import MERGE_BATCH, Batch, Chunk, Task, merges, numbered
+from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task, merges, numbered
 
 VERSION = 2
 MERGER = "merge_files.py"
@@ -58,10 +57,7 @@ def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
     payload = task.payload
     jobs = {
         chunk.job: {
-            "inputs": [
-                _input(piece.located) | {"first_event": piece.first_event, "events": piece.events}
-                for piece in chunk.pieces
-            ],
+            "inputs": [_input(piece) for piece in chunk.pieces],
             "outputs": [
                 {"name": output.name, "lfn": f"{directory}/{numbered(output.name, chunk.job)}"}
                 for output in payload.outputs
@@ -119,11 +115,14 @@ def _json(task: Task, batch: str, jobs: Mapping[str, Mapping[str, Any]], **alike
     return json.dumps({"version": VERSION, "task": task.id, "batch": batch, **alike, "jobs": jobs})
 
 
-def _input(located: Located) -> dict[str, Any]:
-    file = located.file
-    return {
+def _input(piece: Piece) -> dict[str, Any]:
+    file = piece.located.file
+    told = {
         "lfn": file.lfn,
         "size": file.size,
         "adler32": file.adler32,
-        "replicas": [{"se": r.se, "site": r.site, "pfn": r.pfn} for r in located.replicas],
+        "replicas": [{"se": r.se, "site": r.site, "pfn": r.pfn} for r in piece.located.replicas],
+        "first_event": piece.first_event,
+        "events": piece.events,
     }
+    return told | {"lumis": piece.lumis.document()} if piece.lumis else told

@@ -79,7 +79,7 @@ class Replica:
 
 @dataclass(frozen=True)
 class Input:
-    """A file the payload reads, and which of its events."""
+    """A file the payload reads, and which of its events, or of its luminosity sections."""
 
     lfn: str
     size: int
@@ -87,6 +87,7 @@ class Input:
     first_event: int
     events: int
     replicas: tuple[Replica, ...]
+    lumis: Mapping[str, list[list[int]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -183,11 +184,19 @@ def variable(value: Any) -> str:
     return text(value)
 
 
+def sections(value: Any) -> dict[str, list[list[int]]]:
+    """Luminosity sections: by run, the first and the last of each range; ValueError or TypeError otherwise."""
+    if not isinstance(value, dict):
+        raise ValueError("its luminosity sections are no mapping")
+    return {text(run): [[count(first), count(last)] for first, last in pairs] for run, pairs in value.items()}
+
+
 def read_input(ad: Mapping[str, Any]) -> Input:
     """An input as described; KeyError, TypeError or ValueError when it is not."""
     copies = tuple(Replica(text(r["se"]), text(r["site"]), physical_name(r["pfn"])) for r in ad["replicas"])
     first, events = count(ad["first_event"]), count(ad["events"])
-    return Input(logical_name(ad["lfn"]), count(ad["size"]), checksum(ad["adler32"]), first, events, copies)
+    lumis = sections(ad["lumis"]) if "lumis" in ad else None
+    return Input(logical_name(ad["lfn"]), count(ad["size"]), checksum(ad["adler32"]), first, events, copies, lumis)
 
 
 def read_job(path: str, name: str) -> Job:
@@ -341,7 +350,9 @@ def stage_in_all(inputs: Sequence[Input], site: str, report: dict[str, Any]) -> 
         into = Path.cwd() / INPUTS / f"{number:04d}" / wanted.lfn.rsplit("/", 1)[1]
         into.parent.mkdir(parents=True, exist_ok=True)
         stage_in(wanted, site, into, report)
-        events = {"first_event": wanted.first_event, "events": wanted.events}
+        events: dict[str, Any] = {"first_event": wanted.first_event, "events": wanted.events}
+        if wanted.lumis is not None:
+            events["lumis"] = wanted.lumis
         entries.append({"lfn": wanted.lfn, "path": str(into), **events})
     listing = Path.cwd() / INPUTS / "inputs.json"
     listing.parent.mkdir(exist_ok=True)

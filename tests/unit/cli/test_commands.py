@@ -314,7 +314,9 @@ def a_manifest(tmp_path, **changes):
 
 
 def test_files_are_registered_from_a_list(run, tmp_path, organisation):
-    assert run("dataset", "add", "/demo/new", a_manifest(tmp_path)).out == "/demo/new has 1 file(s), 5 B\n"
+    manifest = a_manifest(tmp_path, lumis={"7": [[1, 9]]})
+    assert run("dataset", "add", "/demo/new", manifest).out == "/demo/new has 1 file(s), 5 B\n"
+    assert organisation.store.lumis(["/demo/new.root"])["/demo/new.root"].document() == {"7": [[1, 9]]}
     (found,) = organisation.store.files(["/demo/new.root"])
     assert found.replicas[0].pfn == "file:///se/SITE_A/demo/new.root"
 
@@ -329,6 +331,8 @@ def test_files_are_registered_from_a_list(run, tmp_path, organisation):
         {"sites": ["NOWHERE"]},
         {"sites": None},
         {"sites": ["A,B"]},
+        {"lumis": [[1, 2]]},
+        {"lumis": {"7": [[9, 1]]}},
     ],
 )
 def test_a_list_of_files_that_is_wrong_registers_nothing(run, tmp_path, organisation, changes):
