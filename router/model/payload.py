@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from router.model import document, names
+from router.model import sweep as sweeps
 from router.model.node import Gpus, Platform, image_kind
 from router.model.query import Place, Reach, Search, apart, cut
+from router.model.sweep import Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ class Payload:
     selection: str = ""
     """Which events of them, as uproot's `cut`; the program itself selects them."""
     jobs: int = 1
-    """How many to run where nothing is read."""
+    """How many to run where nothing is read; of each point of a sweep."""
+    sweep: Sweep = Sweep()
+    """Parameters that differ from job to job; every point reads the whole input."""
     split: Split = Split()
     outputs: tuple[Output, ...] = ()
     requests: Requests = Requests()
@@ -108,6 +112,7 @@ def parse(text: str, source: str = "payload") -> Payload:
         mask=section.text("lumis", "", names.file_name) if section else "",
         selection=selection,
         jobs=top.integer("jobs", 1, at_least=1, at_most=10_000),
+        sweep=sweeps.parse(top),
         split=_split(top),
         outputs=_outputs(top),
         requests=_requests(top, container),

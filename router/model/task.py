@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from router.model.files import Located
 from router.model.lumis import NONE, Lumis
 from router.model.payload import Payload, Requests
+from router.model.sweep import Point
 
 MERGE_BATCH = "merge"
 
@@ -82,6 +83,8 @@ class Chunk:
     job: str
     """Four digits or more, unique in the task."""
     pieces: tuple[Piece, ...] = ()
+    point: Point = ()
+    """Its values of the parameters that are swept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.model.payload import Payload
+from router.model.sweep import Point, filled
 from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task, merges, numbered
 
 VERSION = 2
@@ -55,8 +56,10 @@ def _cut(batch: Batch) -> Iterator[tuple[Chunk, ...]]:
 def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
     """What the wrappers of a part's jobs read; outputs go to `directory` of the catalogue."""
     payload = task.payload
+    environment = dict(payload.environment) | ({SELECTION: payload.selection} if payload.selection else {})
     jobs = {
-        chunk.job: {
+        chunk.job: _at_point(payload.arguments, environment, chunk.point)
+        | {
             "inputs": [_input(piece) for piece in chunk.pieces],
             "outputs": [
                 {"name": output.name, "lfn": f"{directory}/{numbered(output.name, chunk.job)}"}
@@ -71,8 +74,19 @@ def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
         jobs,
         executable=payload.executable,
         arguments=list(payload.arguments),
-        environment=dict(payload.environment) | ({SELECTION: payload.selection} if payload.selection else {}),
+        environment=environment,
     )
+
+
+def _at_point(arguments: Iterable[str], environment: Mapping[str, str], point: Point) -> dict[str, Any]:
+    """What is one job's own where parameters are swept."""
+    if not point:
+        return {}
+    return {
+        "arguments": [filled(each, point) for each in arguments],
+        "environment": {name: filled(value, point) for name, value in environment.items()},
+        "parameters": dict(point),
+    }
 
 
 def part_again(texts: Iterable[str], batch: str, jobs: Collection[str]) -> str:

@@ -119,6 +119,8 @@ class Job:
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     merge: Merge | None
+    parameters: dict[str, str]
+    """Its values where a task sweeps over some."""
 
 
 def file_name(value: Any) -> str:
@@ -221,6 +223,7 @@ def read_job(path: str, name: str) -> Job:
             inputs=tuple(read_input(one) for one in ad["inputs"]),
             outputs=tuple(Output(file_name(o["name"]), logical_name(o["lfn"])) for o in ad["outputs"]),
             merge=None if merge is None else Merge(file_name(merge["parts_of"]), count(merge["expected_parts"])),
+            parameters={text(name): text(value) for name, value in ad.get("parameters", {}).items()},
         )
     except KeyError as missing:
         raise Failure("bad_description", f"{path} does not say {missing}") from None
@@ -560,6 +563,8 @@ def payload_environment(job: Job, listing: Path) -> dict[bytes, bytes]:
     """This environment without the pilot's credentials, then the job's own, then what we promise."""
     environment = {n: v for n, v in os.environb.items() if not SECRETS.fullmatch(os.fsdecode(n))}
     ours = {"GLIDEROUTE_INPUTS": str(listing), "GLIDEROUTE_TASK": job.task, "GLIDEROUTE_JOB": job.job}
+    if job.parameters:
+        ours["GLIDEROUTE_PARAMETERS"] = json.dumps(job.parameters)
     for name, value in {**job.environment, **ours}.items():
         environment[name.encode()] = value.encode()
     return environment
@@ -627,7 +632,7 @@ def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]
         raise Failure("bad_description", "usage: run_job.py PART.json JOB")
     eviction.grace_s = float(os.environ.get("GLIDEROUTE_GRACE_S", eviction.grace_s))
     job = read_job(*arguments)
-    report.update(task=job.task, batch=job.batch, job=job.job)
+    report.update(task=job.task, batch=job.batch, job=job.job, parameters=job.parameters)
     inputs = merge_inputs(job, job.merge) if job.merge else job.inputs
     storage = read_storage() if job.outputs else []
     run_payload(job, stage_in_all(inputs, report["site"], report), eviction, report)

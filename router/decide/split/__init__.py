@@ -3,7 +3,7 @@
 One rule a file; a rule is given pieces of files that lie at the same sites, and gives those of each job.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -20,6 +20,7 @@ from router.errors import UserError
 from router.model.files import Dataset
 from router.model.lumis import Lumis
 from router.model.payload import Payload, Split
+from router.model.sweep import Point
 from router.model.task import Batch, Chunk, Piece
 
 MAX_JOBS = 10_000
@@ -61,33 +62,43 @@ def batches(payload: Payload, dataset: Dataset | None, sections: Sections | None
     The rule is CRAB's: files are grouped by their exact set of locations before anything is cut. Raises UserError
     for a dataset that is empty or says too little of its files, and for a split that gives no jobs or too many.
     """
+    points = payload.sweep.points
     if dataset is None:
-        return (Batch("b0", tuple(Chunk(_job(i)) for i in range(payload.jobs))),)
+        _refuse_many(payload.jobs * len(points), "Sweep over less, or lower `jobs`.")
+        return (Batch("b0", _chunks(points, [()] * payload.jobs, 0)),)
     known = sections or Sections()
-    return cut(payload.split, first_of(payload.split, offered(payload, dataset, known.of_files, known.mask)))
+    pieces = first_of(payload.split, offered(payload, dataset, known.of_files, known.mask))
+    return cut(payload.split, pieces, points=points)
 
 
-def cut(split: Split, pieces: Iterable[Piece], numbering: Numbering = Numbering()) -> tuple[Batch, ...]:
-    """Batches of the jobs that `pieces` are cut into. Raises UserError where there would be too many."""
+def cut(
+    split: Split, pieces: Iterable[Piece], numbering: Numbering = Numbering(), points: Sequence[Point] = ((),)
+) -> tuple[Batch, ...]:
+    """Batches of the jobs that `pieces` are cut into, once for each point of a sweep.
+
+    Raises UserError where there would be too many.
+    """
     rule = RULES[split.by]
     found: list[Batch] = []
     done = 0
     for sites, group in groupby(sorted(pieces, key=_order), key=_place):
         jobs: list[Pieces] = list(rule(list(group), split.target))
-        chunks = tuple(Chunk(_job(numbering.first_job + done + i), each) for i, each in enumerate(jobs))
+        chunks = _chunks(points, jobs, numbering.first_job + done)
         done += len(chunks)
         key = f"{numbering.batch}{numbering.first_batch + len(found)}"
         found.append(Batch(key, chunks, frozenset(sites)))
-    if done > MAX_JOBS:
-        raise UserError(
-            f"This makes {done:,} jobs; a task has at most {MAX_JOBS:,}. "
-            f"Raise split.target: now {split.target:,} {UNITS.get(split.by, split.by)} a job."
-        )
+        _refuse_many(done, f"Raise split.target: now {split.target:,} {UNITS.get(split.by, split.by)} a job.")
     return tuple(found)
 
 
-def _job(number: int) -> str:
-    return f"{number:04d}"
+def _refuse_many(jobs: int, remedy: str) -> None:
+    if jobs > MAX_JOBS:
+        raise UserError(f"This makes {jobs:,} jobs or more; a task has at most {MAX_JOBS:,}. {remedy}")
+
+
+def _chunks(points: Sequence[Point], jobs: Sequence[Pieces], first: int) -> tuple[Chunk, ...]:
+    every = ((pieces, point) for point in points for pieces in jobs)
+    return tuple(Chunk(f"{number:04d}", pieces, point) for number, (pieces, point) in enumerate(every, first))
 
 
 def _place(piece: Piece) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from router.decide.split import MAX_JOBS, batches
 from router.errors import UserError
 from router.model.files import Dataset
 from router.model.payload import Split
+from router.model.sweep import Sweep
 from router.testing.build import a_dataset, a_file, a_payload
 
 
@@ -27,6 +28,26 @@ def test_a_payload_without_input_is_one_batch_of_so_many_jobs():
     (batch,) = batches(a_payload(jobs=3), None)
     assert (batch.key, batch.sites) == ("b0", frozenset())
     assert [(chunk.job, chunk.pieces) for chunk in batch.chunks] == [("0000", ()), ("0001", ()), ("0002", ())]
+
+
+def test_every_point_of_a_sweep_reads_the_whole_input():
+    payload = a_payload(dataset="/d", split=Split("files", 1), sweep=Sweep((("mass", ("110", "120")),)))
+    first, second = batches(payload, a_dataset(files=[a_file("/1", "A"), a_file("/2", "A"), a_file("/3", "B")]))
+    told = [(c.job, dict(c.point)["mass"], [p.located.file.lfn for p in c.pieces]) for c in first.chunks]
+    assert told == [("0000", "110", ["/1"]), ("0001", "110", ["/2"]), ("0002", "120", ["/1"]), ("0003", "120", ["/2"])]
+    assert [(chunk.job, dict(chunk.point)["mass"]) for chunk in second.chunks] == [("0004", "110"), ("0005", "120")]
+
+
+def test_a_sweep_without_input_runs_so_many_jobs_of_each_point():
+    (batch,) = batches(a_payload(jobs=2, sweep=Sweep((("x", ("1", "2")), ("y", ("3", "4"))))), None)
+    assert [" ".join(value for _, value in chunk.point) for chunk in batch.chunks] == [
+        *("1 3", "1 3", "1 4", "1 4", "2 3", "2 3", "2 4", "2 4")
+    ]
+
+
+def test_a_sweep_of_too_many_jobs_is_refused():
+    with pytest.raises(UserError, match="This makes 10,002 jobs or more"):
+        batches(a_payload(jobs=5_001, sweep=Sweep((("x", ("1", "2")),))), None)
 
 
 def test_files_of_other_locations_are_other_batches_and_jobs_are_numbered_through():
@@ -104,7 +125,12 @@ def test_a_total_that_leaves_nothing_is_refused():
             "1 file(s) of /demo/zmumu have no copy anywhere, the first is /2",
         ),
         ("events", 1, [a_file("/1", "A", events=0)], "Split by files instead"),
-        ("events", 1, [a_file("/1", "A", events=MAX_JOBS + 1)], "This makes 10,001 jobs; a task has at most 10,000"),
+        (
+            "events",
+            1,
+            [a_file("/1", "A", events=MAX_JOBS + 1)],
+            "This makes 10,001 jobs or more; a task has",
+        ),
     ],
 )
 def test_what_cannot_be_cut_is_refused_with_the_remedy(by, target, files, words):

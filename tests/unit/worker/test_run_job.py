@@ -70,6 +70,13 @@ def test_the_payload_finds_its_inputs_its_names_and_its_own_environment(sandbox)
     assert listed == [{"lfn": LFN, "path": path, "first_event": 0, "events": 192}]
 
 
+def test_the_payload_and_the_report_are_told_the_values_of_swept_parameters(sandbox):
+    sandbox.describe(parameters={"mass": "110"})
+    sandbox.payload('printf "%s" "$GLIDEROUTE_PARAMETERS"; touch hist.root')
+    ended = sandbox.run()
+    assert (ended.output, ended.report["parameters"]) == ('{"mass": "110"}', {"mass": "110"})
+
+
 def test_the_payload_is_told_the_luminosity_sections_that_are_its_own(tmp_path, sandbox):
     sandbox.reads(LFN, b"muons", sandbox.replica(LFN, b"muons"))
     sandbox.described["inputs"][0]["lumis"] = {"148029": [[1, 50], [60, 60]]}
