@@ -10,6 +10,7 @@ from pathlib import Path
 
 from router.closures import Closures
 from router.decide.advise import advise
+from router.decide.appraise import appraise
 from router.decide.bars import Bars
 from router.decide.causes import VACATE_CODES
 from router.decide.policies import Choices
@@ -21,7 +22,7 @@ from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
 from router.model import report as reports
 from router.model.action import Choice
-from router.model.answer import BatchWhy, Plan, Submitted, TaskStatus, alike, state_of, task_status
+from router.model.answer import BatchWhy, Estimate, Plan, Submitted, TaskStatus, alike, state_of, task_status
 from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob, JobGroup, JobState, Source
@@ -31,6 +32,7 @@ from router.model.record import SiteState
 from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task
 from router.model.world import World
+from router.past import Past, program_digest
 from router.planning import Planning
 from router.planning import shape_of as planning_shape
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
@@ -67,6 +69,12 @@ class Router:
     def _planning(self) -> Planning:
         return Planning(self.memory, self.user, self.sites, self.policy, self.world)
 
+    def estimate(self, plan: Plan, folder: Path) -> Estimate:
+        """What a plan will take, from what its program, in `folder`, took before."""
+        digest = program_digest(folder / plan.payload.executable)
+        cut = [planned.batch for planned in plan.batches]
+        return appraise(cut, plan.payload.requests, Past(self.memory, self.user, self.directory).of_program(digest))
+
     def submit(self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None) -> Submitted:
         """Inject a plan's batches as the user; `folder` holds the payload's files.
 
@@ -78,7 +86,7 @@ class Router:
         task = self.memory.incomplete_task(self.user, digest)
         resumed = task is not None
         if task is None:
-            task = self._open(plan, digest)
+            task = self._open(plan, digest, program_digest(folder / plan.payload.executable))
         self._refuse_other_cut(task, plan)
         files = self._lay_out(task, plan, code)
         there = dict(self.pool.clusters(task.id, self.user)) if resumed else {}  # a search of queue and history
@@ -95,11 +103,12 @@ class Router:
                 f"Remove what is there with `glideroute kill {task.id}`, then change the payload's name and submit it."
             )
 
-    def _open(self, plan: Plan, digest: str) -> Task:
+    def _open(self, plan: Plan, digest: str, program: str) -> Task:
         name = f"{plan.payload.name}-{self._nonce()}"
         task = Task(name, self.user, plan.payload, str(self.task_home / self.user / name), self.clock.now())
         merges = len(merge_jobs(plan.payload))
         self.memory.open_task(task, plan.text, digest, [planned.batch for planned in plan.batches], merges)
+        self.memory.note_program(task.id, program)
         return task
 
     def _lay_out(self, task: Task, plan: Plan, code: Mapping[str, Path]) -> TaskFiles:

@@ -342,6 +342,14 @@ class UserMemory(Memory, Protocol):
         """Remember a task before any of it is injected."""
         ...
 
+    def note_program(self, task: str, digest: str) -> None:
+        """Remember the SHA-256 of the program that a task runs."""
+        ...
+
+    def tasks_of_program(self, digest: str, owner: str, limit: int) -> Sequence[str]:
+        """The owner's newest tasks that run a program, by their ids."""
+        ...
+
     def incomplete_task(self, owner: str, digest: str) -> Task | None:
         """The owner's task of this payload whose injection never ended."""
         ...

@@ -10,7 +10,7 @@ from router.cli.session import session, settings
 from router.cli.show import console, json_option, plain, print_json, size, table
 from router.cli.submitfile import dry_run_file, submit_file
 from router.errors import UserError
-from router.model.answer import Plan
+from router.model.answer import Estimate, Plan
 
 PAYLOADS = (".yaml", ".yml")
 
@@ -36,7 +36,8 @@ def submit(file: Path, dry_run: bool, as_json: bool) -> None:
     with session() as router:
         plan = router.plan(text, str(file), file.resolve().parent)
         if dry_run:
-            print_json(_plain(plan)) if as_json else console().print(_planned(plan))
+            estimate = router.estimate(plan, file.resolve().parent)
+            print_json(_plain(plan, estimate)) if as_json else console().print(_planned(plan, estimate))
             return
         done = router.submit(plan, file.resolve().parent, lambda words: click.echo(words, err=True))
     if as_json:
@@ -47,7 +48,7 @@ def submit(file: Path, dry_run: bool, as_json: bool) -> None:
     click.echo(f"Follow it with: glideroute watch {done.task.id}")
 
 
-def _plain(plan: Plan) -> dict[str, object]:
+def _plain(plan: Plan, estimate: Estimate) -> dict[str, object]:
     return {
         "payload": plan.payload.name,
         "jobs": plan.jobs,
@@ -55,6 +56,7 @@ def _plain(plan: Plan) -> dict[str, object]:
         "files_offered": plan.offered,
         "selection": plan.payload.selection,
         "notes": plan.notes,
+        "estimate": plain(estimate) | {"sites": _sites(plan)},
         "batches": [
             {
                 "batch": planned.batch.key,
@@ -68,7 +70,23 @@ def _plain(plan: Plan) -> dict[str, object]:
     }
 
 
-def _planned(plan: Plan) -> Group:
+def _sites(plan: Plan) -> list[str]:
+    return sorted({site for planned in plan.batches for site in planned.sites})
+
+
+def _estimated(plan: Plan, found: Estimate) -> Text:
+    """A line such as `about 3.1 h of jobs, the longest 0.4 h, at 2 sites; reads 3 GB, …`."""
+    hours = f"{found.hours:.3g} h of jobs, the longest {found.longest_h:.2g} h, at {len(_sites(plan))} site(s)"
+    told = [f"reads {size(found.input_bytes)}"] if found.input_bytes else []
+    if found.output_bytes is not None:
+        told.append(f"writes {size(found.output_bytes)}")
+    source = f"from {found.measured_jobs:,} job(s) of this program before"
+    if not found.measured_jobs:
+        return Text("; ".join([f"at most {hours}", *told, "the program has not run before"]))
+    return Text("; ".join([f"about {hours}", *told, source]))
+
+
+def _planned(plan: Plan, estimate: Estimate) -> Group:
     rows = table("batch", "#jobs", "#input", "would go to", "not to")
     for each in plan.batches:
         refused = [f"{v.site} {v.refusal.words}" for v in each.choice.verdicts if v.refusal]
@@ -76,7 +94,7 @@ def _planned(plan: Plan) -> Group:
         amount = size(each.shape.inputs.size)
         rows.add_row(each.batch.key, str(len(each.batch.chunks)), amount, sites, "; ".join(refused))
     head = Text(f"{plan.payload.name}: {plan.jobs} job(s); nothing is submitted", style="bold")
-    return Group(head, *_read(plan), rows)
+    return Group(head, *_read(plan), _estimated(plan, estimate), rows)
 
 
 def _read(plan: Plan) -> list[Text]:

@@ -46,6 +46,23 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan will take, about."""
+
+    jobs: int
+    input_bytes: int
+    """Of all files that are read, each counted once."""
+    output_bytes: int | None
+    """None: nobody knows, since the program never ran."""
+    hours: float
+    """Of all jobs together, one after the other."""
+    longest_h: float
+    core_hours: float
+    measured_jobs: int
+    """Jobs of the same program from which this is told; 0: it is what the jobs may take at most."""
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """A task that is in the queue."""
 

@@ -7,11 +7,12 @@ from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.lumi_sections import LumiSections
 from router.store.metadata import Metadata
+from router.store.programs import Programs
 from router.store.schema import Database
 from router.store.windows import Windows
 
 
-class Store(Catalogue, LumiSections, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases):
+class Store(Catalogue, LumiSections, Metadata, Ledger, Programs, Downtimes, Windows, DecisionLog, Leases):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:

@@ -68,8 +68,11 @@ def test_a_dry_run_changes_nothing(run, payload, router, organisation):
         ("b1", 2, ["SITE_A", "SITE_B"]),
         ("b2", 2, ["SITE_B"]),
     ]
+    assert found["estimate"]["sites"] == ["SITE_A", "SITE_B"]
+    assert (found["estimate"]["jobs"], found["estimate"]["hours"]) == (6, 48)
     shown = run("submit", payload, "--dry-run")
     assert (shown.code, "nothing is submitted" in shown.out) == (0, True)
+    assert "at most 48 h of jobs, the longest 8 h, at 2 site(s); reads 3.0 kB; the program has not" in shown.out
     assert (router.tasks(), organisation.pool.jobs()) == ([], ())
 
 
