@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from router.adding import Adding
 from router.closures import Closures
 from router.decide.advise import advise
 from router.decide.appraise import appraise
@@ -39,6 +40,7 @@ from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
+from router.resplit import Resplit
 
 
 @dataclass
@@ -282,6 +284,14 @@ class Router:
     def retry(self, wanted: str) -> int:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
+
+    def split_again(self, wanted: str, job: str, into: int) -> dict[str, int]:
+        """Replace a failed job of the user's by about `into` smaller ones; returns the cluster of each new batch."""
+        return Resplit(self._adding).split(wanted, job, into)
+
+    @property
+    def _adding(self) -> Adding:
+        return Adding(self.pool, self.memory, self.user, self.directory)
 
     def lost(self, wanted: str, present: Present | None = None) -> tuple[EndedJob, ...]:
         """A task's finished jobs whose outputs are not there any more; without `present` the catalogue is believed."""

@@ -10,13 +10,13 @@ from router.model.downtime import Downtime
 from router.model.event import Events, Streak, Tally
 from router.model.files import Dataset, Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
-from router.model.lumis import Lumis
 from router.model.pilot import Entry, EntryState, ValidationFailure
 from router.model.query import Search, Value
 from router.model.record import BatchRecord, DecisionRecord, Lease, OpenDecision, SiteState
 from router.model.site import Outcomes, Pace
 from router.model.task import Batch, Inputs, Task
 from router.model.world import TaskProgress
+from router.task_memory import TaskMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,10 @@ class Pool(Sight, Protocol):
 
     def remove(self, task: str, reason: str) -> int:
         """Remove the jobs of a task. Returns how many."""
+        ...
+
+    def withdraw(self, task: str, jobs: Sequence[str], reason: str) -> int:
+        """Remove these jobs of a task, as far as they are held. Returns how many."""
         ...
 
     def retry(self, task: str, reason: str) -> int:
@@ -287,7 +291,7 @@ class Leases(Protocol):
         ...
 
 
-class UserMemory(Memory, Protocol):
+class UserMemory(Memory, TaskMemory, Protocol):
     """What the user's interface remembers and looks up besides."""
 
     def dataset(self, name: str) -> Dataset:
@@ -308,14 +312,6 @@ class UserMemory(Memory, Protocol):
 
     def listing(self, directory: str) -> Sequence[str]:
         """Every registered name at or below `directory`."""
-        ...
-
-    def lumis(self, lfns: Sequence[str]) -> Mapping[str, Lumis]:
-        """The luminosity sections of those of `lfns` that say theirs."""
-        ...
-
-    def set_lumis(self, said: Mapping[str, Lumis], user: str) -> None:
-        """Say which luminosity sections files of `user` hold; of all or of none."""
         ...
 
     def kinds(self) -> Mapping[str, str]:
@@ -340,14 +336,6 @@ class UserMemory(Memory, Protocol):
 
     def open_task(self, task: Task, text: str, digest: str, planned: Sequence[Batch], merge_jobs: int) -> None:
         """Remember a task before any of it is injected."""
-        ...
-
-    def note_program(self, task: str, digest: str) -> None:
-        """Remember the SHA-256 of the program that a task runs."""
-        ...
-
-    def tasks_of_program(self, digest: str, owner: str, limit: int) -> Sequence[str]:
-        """The owner's newest tasks that run a program, by their ids."""
         ...
 
     def incomplete_task(self, owner: str, digest: str) -> Task | None:
@@ -440,6 +428,10 @@ class TaskFiles(Reports, Protocol):
 
     def parts(self, batch: str) -> Iterator[str]:
         """The descriptions of a batch's jobs, and of those of it that were made again, part by part."""
+        ...
+
+    def set_aside(self, job: str) -> None:
+        """Put away the report of a job that others replace, if there is one."""
         ...
 
     def log(self, job: str, stream: str) -> str | None:

@@ -57,6 +57,17 @@ class TaskDirectory:
         """The report of a job; None while there is none. Of one that is too long, the beginning."""
         return self._read(self.path / "reports", f"{job}.json", MAX_BYTES + 1)
 
+    def set_aside(self, job: str) -> None:
+        """Put away the report of a job that others replace, if there is one: merge jobs read every report there is."""
+        name = names.file_name(f"{job}.json")
+        try:
+            (self.path / "replaced").mkdir(exist_ok=True)
+            (self.path / "reports" / name).replace(self.path / "replaced" / name)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise RouterError(f"The report of job {job} cannot be put away: {error.strerror}.") from None
+
     def log(self, job: str, stream: str) -> str | None:
         """What a job wrote to `out` or `err`; None while there is nothing."""
         return self._read(self.path / "logs", f"{job}.{stream}")

@@ -121,6 +121,13 @@ class CondorPool:
         """Remove the jobs of a task. Returns how many."""
         return self._queue.act("Remove", _of_task(task), reason)
 
+    def withdraw(self, task: str, jobs: Sequence[str], reason: str) -> int:
+        """Remove these jobs of a task, as far as they are held. Returns how many."""
+        listed = ", ".join(quoted(job) for job in jobs)
+        return self._queue.act(
+            "Remove", f"{_of_task(task)} && JobStatus == 5 && member(RouterJob, {{{listed}}})", reason
+        )
+
     def retry(self, task: str, reason: str) -> int:
         """Release the failed jobs of a task. Returns how many."""
         # 15: submitted on hold. That is the merge job, which waits for its parts and has not failed.

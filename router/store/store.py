@@ -1,5 +1,6 @@
 """The store as the loops and the user's interface see it: one database behind all that they remember."""
 
+from router.store.additions import Additions
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
@@ -12,7 +13,7 @@ from router.store.schema import Database
 from router.store.windows import Windows
 
 
-class Store(Catalogue, LumiSections, Metadata, Ledger, Programs, Downtimes, Windows, DecisionLog, Leases):
+class Store(Catalogue, LumiSections, Metadata, Ledger, Additions, Programs, Downtimes, Windows, DecisionLog, Leases):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:

@@ -222,6 +222,18 @@ def test_lost_outputs_are_told_and_made_again(run, task, organisation, tmp_path)
     assert run("status", task, "--json").json["counts"] == {"finished": 5, "idle": 2}
 
 
+def test_a_failed_job_is_replaced_by_smaller_ones(run, task, organisation):
+    organisation.glidein("SITE_A", 1)
+    organisation.pool.negotiate()
+    organisation.pool.fail("SITE_A", exit_code=72)
+    assert run("retry", task, "0000").code == 2
+    assert run("retry", task, "--split", "2", "0000", "--lost").code == 2
+    assert (
+        run("retry", "--split", "2", task, "0000").out == "Job 0000 is replaced by those of batch b0-s1, cluster 5.\n"
+    )
+    assert run("retry", "--split", "2", task, "0000").code == 2
+
+
 def on_disk(task, job, folder):
     """What a job left, where it can be looked for."""
     path = folder / f"hist_{job:04d}.root"
