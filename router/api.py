@@ -17,13 +17,14 @@ from router.decide.causes import VACATE_CODES
 from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.retry import failures
+from router.decide.stages import LAST, Stage
 from router.errors import NotFound, OutcomeUnknown, RouterError, UserError
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
 from router.model import report as reports
 from router.model.action import Choice
-from router.model.answer import BatchWhy, Estimate, Plan, Submitted, TaskStatus, alike, state_of, task_status
+from router.model.answer import BatchWhy, Estimate, Plan, Proceeded, Submitted, TaskStatus, alike, state_of, task_status
 from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob, JobGroup, JobState, Source
@@ -41,6 +42,7 @@ from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
 from router.resplit import Resplit
+from router.staging import Staging, work_texts
 
 
 @dataclass
@@ -74,8 +76,8 @@ class Router:
     def estimate(self, plan: Plan, folder: Path) -> Estimate:
         """What a plan will take, from what its program, in `folder`, took before."""
         digest = program_digest(folder / plan.payload.executable)
-        cut = [planned.batch for planned in plan.batches]
-        return appraise(cut, plan.payload.requests, Past(self.memory, self.user, self.directory).of_program(digest))
+        past = Past(self.memory, self.user, self.directory).of_program(digest)
+        return appraise([planned.batch for planned in plan.batches], plan.payload.requests, past)
 
     def submit(self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None) -> Submitted:
         """Inject a plan's batches as the user; `folder` holds the payload's files.
@@ -91,6 +93,10 @@ class Router:
             task = self._open(plan, digest, program_digest(folder / plan.payload.executable))
         self._refuse_other_cut(task, plan)
         files = self._lay_out(task, plan, code)
+        if plan.work:
+            files.describe(work_texts(task, plan.work))
+            if not self.memory.stage(task.id):
+                self.memory.set_stage(task.id, Stage.PROBES)
         there = dict(self.pool.clusters(task.id, self.user)) if resumed else {}  # a search of queue and history
         clusters = self._inject(task, plan, files, there, told)
         self.memory.set_complete(task.id)
@@ -108,7 +114,7 @@ class Router:
     def _open(self, plan: Plan, digest: str, program: str) -> Task:
         name = f"{plan.payload.name}-{self._nonce()}"
         task = Task(name, self.user, plan.payload, str(self.task_home / self.user / name), self.clock.now())
-        merges = len(merge_jobs(plan.payload))
+        merges = 0 if plan.work else len(merge_jobs(plan.payload))
         self.memory.open_task(task, plan.text, digest, [planned.batch for planned in plan.batches], merges)
         self.memory.note_program(task.id, program)
         return task
@@ -133,7 +139,7 @@ class Router:
                 (jdl.batch_injection(task, batch), described(batch.key, partial(_texts, task, batch)))
                 for batch in (planned.batch for planned in plan.batches)
             ]
-            if merge_jobs(task.payload):
+            if merge_jobs(task.payload) and not plan.work:  # of an automatic split they come last
                 merges = {MERGE_BATCH: merge_text(task, plan.jobs, task.outputs)}
                 wanted.append((jdl.merge_injection(task), described(MERGE_BATCH, lambda: merges)))
             for number, (injection, written) in enumerate(wanted, 1):
@@ -195,7 +201,9 @@ class Router:
         jobs = sum(batch.jobs for batch in self.memory.batches(task.id))
         found = task_status(task, jobs, groups, self.memory.ended(task.id), self.memory.of_task(task.id))
         problems, lost = self._problems(task) if failed else (), len(self._recovery.lost(task))
-        return replace(found, problems=problems, failures=failures(groups), lost=lost)
+        stage = self.memory.stage(task.id)
+        waits = stage if stage and stage not in LAST else ""
+        return replace(found, problems=problems, failures=failures(groups), lost=lost, stage=waits)
 
     def _problems(self, task: Task) -> tuple[str, ...]:
         """Why jobs of a task are held, each reason once, with how many and which."""
@@ -279,11 +287,18 @@ class Router:
 
     def kill(self, wanted: str) -> int:
         """Remove a task's jobs. Returns how many there were."""
-        return self.pool.remove(self.memory.task(wanted).id, f"removed by {self.user} with glideroute kill")
+        task = self.memory.task(wanted)
+        if task.owner == self.user and self.memory.stage(task.id):
+            self.memory.set_stage(task.id, Stage.KILLED)
+        return self.pool.remove(task.id, f"removed by {self.user} with glideroute kill")
 
     def retry(self, wanted: str) -> int:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
+
+    def proceed(self, wanted: str) -> Proceeded:
+        """Carry the automatic splitting of a task of the user's on, if it is time. Safe to repeat."""
+        return Staging(self._adding).proceed(wanted)
 
     def split_again(self, wanted: str, job: str, into: int) -> dict[str, int]:
         """Replace a failed job of the user's by about `into` smaller ones; returns the cluster of each new batch."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from router.decide.bars import Bars
 from router.decide.policies import Choices
-from router.decide.split import Sections, batches
+from router.decide.split import Sections, batches, work
 from router.errors import NothingFits, UserError
 from router.loops.observe import Declared, tape_of
 from router.model import lumis
@@ -14,10 +14,10 @@ from router.model import payload as payloads
 from router.model.answer import Plan, PlannedBatch
 from router.model.files import Dataset
 from router.model.lumis import Lumis
-from router.model.payload import BY_LUMIS, Payload
+from router.model.payload import AUTO, BY_LUMIS, Payload
 from router.model.policy import BrokerPolicy
 from router.model.query import Search
-from router.model.task import Batch, Inputs, Shape, inputs_of
+from router.model.task import Batch, Inputs, Piece, Shape, inputs_of
 from router.model.world import World
 from router.ports import UserMemory
 
@@ -51,7 +51,8 @@ class Planning:
         dataset, offered = self._input(payload)
         sections = self._sections(payload, dataset, folder)
         planned = self.place(payload, batches(payload, dataset, sections))
-        return Plan(payload, text, dataset, planned, offered, notes=notes(dataset, planned, sections))
+        whole = work(payload, dataset, sections) if dataset and payload.split.by == AUTO else ()
+        return Plan(payload, text, dataset, planned, offered, notes(dataset, planned, sections, whole), whole)
 
     def place(self, payload: Payload, cut: Sequence[Batch]) -> tuple[PlannedBatch, ...]:
         """What brokerage says of batches now. Raises NothingFits where no site can ever run one."""
@@ -114,10 +115,14 @@ def read_mask(path: Path) -> Lumis:
     return found
 
 
-def notes(dataset: Dataset | None, planned: Sequence[PlannedBatch], sections: Sections) -> tuple[str, ...]:
-    """What somebody who submits this should know."""
-    told = []
-    read = [piece for each in planned for chunk in each.batch.chunks for piece in chunk.pieces]
+def notes(
+    dataset: Dataset | None, planned: Sequence[PlannedBatch], sections: Sections, whole: Sequence[Piece]
+) -> tuple[str, ...]:
+    """What somebody who submits this should know; `whole` is all that is read, where that is more than is planned."""
+    told = (
+        [f"these are probes; what they measure tells how the {len(whole):,} pieces of input are cut"] if whole else []
+    )
+    read = whole or [piece for each in planned for chunk in each.batch.chunks for piece in chunk.pieces]
     if dataset and sections.mask is not None:
         files = {piece.located.file.lfn for piece in read}
         if dropped := len(dataset.files) - len(files):

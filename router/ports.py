@@ -1,6 +1,7 @@
 """What the loops and the user's interface need of the outside world: the seams of the system."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +40,8 @@ class JobLine:
     """How often it was stopped and went back into the queue."""
     vacate_code: int = 0
     """HTCondor's VacateReasonCode of the last time; 0 when it has run again since."""
+    given_up: bool = False
+    """It is held, and the router will not try it again."""
 
     @property
     def id(self) -> str:
@@ -428,6 +431,10 @@ class TaskFiles(Reports, Protocol):
 
     def parts(self, batch: str) -> Iterator[str]:
         """The descriptions of a batch's jobs, and of those of it that were made again, part by part."""
+        ...
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        """Let no other process add jobs meanwhile. Raises TemporaryError where one is at it."""
         ...
 
     def set_aside(self, job: str) -> None:

@@ -1,6 +1,5 @@
 """A failed job's work given to several smaller jobs, as its owner."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from router.adding import Adding
@@ -25,6 +24,10 @@ class Resplit:
         Safe to repeat after it was cut short. Raises UserError where the job has not failed or reads too little.
         """
         task = self.adding.own(wanted)
+        with self.adding.files(task).exclusively():
+            return self._split(task, job, into)
+
+    def _split(self, task: Task, job: str, into: int) -> dict[str, int]:
         if job in self.adding.memory.replaced(task.id):
             if left := self.adding.inject(task):
                 return left
@@ -45,17 +48,8 @@ class Resplit:
         cut_again = cut(smaller(chunk.pieces, into), chunk.pieces, numbering, (chunk.point,))
         if sum(len(each.chunks) for each in cut_again) < 2:
             raise UserError(f"Job {job} of {task.id} reads too little to be split.")
-        self.withdraw(task, {job: batch})
+        self.adding.withdraw(task, [job])
         return self.adding.add(task, cut_again, {job: batch})
-
-    def withdraw(self, task: Task, jobs: Mapping[str, str]) -> None:
-        """Take failed jobs out of the queue, and their reports away. Raises UserError where one is held no more."""
-        pool = self.adding.pool
-        pool.withdraw(task.id, sorted(jobs), f"removed by {self.adding.user}: smaller jobs do its work")
-        if left := sorted(each.job for each in pool.task_lines(task.id) if each.job in jobs):
-            raise UserError(f"Job {left[0]} of {task.id} has not failed any more: it was released meanwhile.")
-        for job in jobs:
-            self.adding.files(task).set_aside(job)
 
     def _failed(self, task: Task, job: str) -> str:
         """The batch of a job that is held, or that was removed."""

@@ -18,8 +18,11 @@ class TaskMemory(Protocol):
         """Say which luminosity sections files of `user` hold; of all or of none."""
         ...
 
-    def add_batches(self, task: str, added: Sequence[Batch], replaced: Mapping[str, str]) -> None:
-        """Remember batches before they are injected, and the jobs, with their batches, whose work they take over."""
+    def add_batches(self, task: str, added: Sequence[Batch], replaced: Mapping[str, str], stage: str = "") -> None:
+        """Remember batches before they are injected, and the jobs, with their batches, whose work they take over.
+
+        With them the stage that the task enters by it.
+        """
         ...
 
     def added(self, task: str) -> Mapping[str, str]:
@@ -36,4 +39,16 @@ class TaskMemory(Protocol):
 
     def tasks_of_program(self, digest: str, owner: str, limit: int) -> Sequence[str]:
         """The owner's newest tasks that run a program, by their ids."""
+        ...
+
+    def set_stage(self, task: str, stage: str) -> None:
+        """Remember how far a task that gets its jobs in stages is."""
+        ...
+
+    def stage(self, task: str) -> str:
+        """How far a task that gets its jobs in stages is; empty for any other."""
+        ...
+
+    def add_merge(self, task: str, jobs: int) -> None:
+        """Remember that a task gets merge jobs, before they are injected."""
         ...

@@ -8,18 +8,22 @@ from rich.text import Text
 
 from router.cli.session import session, settings
 from router.cli.show import console, json_option, plain, print_json, size, table
+from router.cli.stages import carry_on
 from router.cli.submitfile import dry_run_file, submit_file
 from router.errors import UserError
 from router.model.answer import Estimate, Plan
 
+EVERY_S = 30.0
+"""Between two looks at a task that is split automatically."""
 PAYLOADS = (".yaml", ".yml")
 
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show what would be submitted and where it could run; submit nothing.")
+@click.option("--wait", is_flag=True, help="Of an automatic split: stay until no more jobs will be added.")
 @json_option
-def submit(file: Path, dry_run: bool, as_json: bool) -> None:
+def submit(file: Path, dry_run: bool, wait: bool, as_json: bool) -> None:
     """Submit FILE: a payload (.yaml), or a condor_submit file.
 
     Submitting the same payload again after it was cut short adds only what is missing.
@@ -40,11 +44,15 @@ def submit(file: Path, dry_run: bool, as_json: bool) -> None:
             print_json(_plain(plan, estimate)) if as_json else console().print(_planned(plan, estimate))
             return
         done = router.submit(plan, file.resolve().parent, lambda words: click.echo(words, err=True))
+        if wait and plan.work:
+            carry_on(router, done.task.id, EVERY_S, as_json)
     if as_json:
         print_json({"task": done.task.id, "resumed": done.resumed, "clusters": dict(done.clusters)})
         return
     again = ", taking up where an earlier submission stopped" if done.resumed else ""
     click.echo(f"{done.task.id}: {plan.jobs} job(s) in {len(plan.batches)} batch(es){again}")
+    if plan.work and not wait:
+        click.echo(f"These are probes. When they have ended: glideroute proceed --wait {done.task.id}")
     click.echo(f"Follow it with: glideroute watch {done.task.id}")
 
 

@@ -192,6 +192,10 @@ def _one(found: TaskStatus) -> Group:
     tail = [Text(f"{found.moved} job(s) were moved; `glideroute why {task}` says why")] if found.moved else []
     if found.retried:
         tail.append(Text(f"{found.retried} job(s) were retried; `glideroute why {task}` says why"))
+    if found.stage:
+        tail.append(
+            Text(f"split automatically, now at {found.stage}; `glideroute proceed --wait {task}` carries it on")
+        )
     if found.lost:
         words = (
             f"{found.lost} finished job(s) have lost their outputs; `glideroute retry {task} --lost` makes them again"

@@ -25,7 +25,12 @@ class Requests:
 
 BY_LUMIS = ("lumis", "lumi-events")
 """Splits that cut files between luminosity sections."""
-SPLITS = ("files", "events", "size", "blocks", *BY_LUMIS)
+AUTO = "auto"
+"""Probes first, then jobs of a wanted length, as `router.decide.stages` says."""
+AUTO_TARGET_S = 8 * 3600
+AUTO_MARGIN_S = 3600
+"""What jobs of an automatic split may take beyond the wanted time before they are stopped: CRAB's hour."""
+SPLITS = ("files", "events", "size", "blocks", *BY_LUMIS, AUTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,10 @@ class Split:
     by: str = "files"
     """One of SPLITS."""
     target: int = 1
-    """What a job gets: files, events, bytes, blocks, luminosity sections, or about so many events of whole ones."""
+    """What a job gets: files, events, bytes, blocks, luminosity sections, or about so many events of whole ones.
+
+    Of an automatic split: about so many seconds.
+    """
     total: float = 0.0
     """Only the first so many of them; below 1 a fraction of what there is; 0: all."""
 
@@ -100,6 +108,7 @@ def parse(text: str, source: str = "payload") -> Payload:
     container = top.text("container", "", names.image)
     section = top.section("input")
     dataset, search, selection = _input(section)
+    split = _split(top)
     payload = Payload(
         name=top.text("name", check=names.name),
         executable=top.text("executable", check=names.file_name),
@@ -113,9 +122,9 @@ def parse(text: str, source: str = "payload") -> Payload:
         selection=selection,
         jobs=top.integer("jobs", 1, at_least=1, at_most=10_000),
         sweep=sweeps.parse(top),
-        split=_split(top),
+        split=split,
         outputs=_outputs(top),
-        requests=_requests(top, container),
+        requests=_requests(top, container, split),
         allow=tuple(sorted(sites.texts("allow", names.name))) if sites else (),
         block=tuple(sorted(sites.texts("block", names.name))) if sites else (),
         group=top.text("group", "", names.group),
@@ -166,6 +175,8 @@ def _split(top: document.Section) -> Split:
 
 
 def _target(section: document.Section, by: str) -> int:
+    if by == AUTO:
+        return section.seconds("target", AUTO_TARGET_S)
     if by != "size":
         return section.integer("target", 1, at_least=1)
     if not section.has("target"):
@@ -192,11 +203,16 @@ def _outputs(top: document.Section) -> tuple[Output, ...]:
     )
 
 
-def _requests(top: document.Section, container: str) -> Requests:
+def _requests(top: document.Section, container: str, split: Split) -> Requests:
     images = (image_kind(container),) if container else ()
-    section, default = top.section("requests"), Requests(platform=Platform(images=images))
+    auto = split.by == AUTO
+    walltime_s = split.target + AUTO_MARGIN_S if auto else Requests().walltime_s
+    default = Requests(walltime_s=walltime_s, platform=Platform(images=images))
+    section = top.section("requests")
     if section is None:
         return default
+    if auto and section.has("walltime"):
+        section.fault("walltime", "cannot stand beside `split: {by: auto}`, whose target says how long jobs take")
     return Requests(
         cpus=section.integer("cpus", default.cpus, at_least=1, at_most=1024),
         memory_mb=section.size_mb("memory", default.memory_mb),
@@ -230,6 +246,8 @@ def _check_together(top: document.Section, payload: Payload) -> None:
         top.fault("jobs", "is for payloads without input; with input, `split` says how many jobs there are")
     if not top.has("input") and top.has("split"):
         top.fault("split", "needs `input: {dataset: …}`; without input, `jobs` says how many jobs there are")
+    if payload.split.by == AUTO and payload.sweep.values:
+        top.fault("split", "by auto measures one program with one set of parameters; leave out `sweep`")
     if payload.mask and payload.split.by == "events":
         top.fault("split", "by events cuts luminosity sections; with `input.lumis` split by lumi-events")
     if payload.container and payload.requests.platform.os:

@@ -27,6 +27,8 @@ LINE = (
     "JobCurrentStartDate",
     "NumVacates",
     "VacateReasonCode",
+    "NumHolds",
+    "RouterRemedy",
 )
 
 
@@ -150,6 +152,7 @@ def _of_task(task: str) -> str:
 def _line(row: Mapping[str, object]) -> JobLine:
     state = ads.STATES.get(ads.number(row, "JobStatus"))
     held = str(state) == "held"
+    remedy = ads.remedy(row.get("RouterRemedy"))
     return JobLine(
         cluster=ads.number(row, "ClusterId"),
         proc=ads.number(row, "ProcId"),
@@ -163,4 +166,5 @@ def _line(row: Mapping[str, object]) -> JobLine:
         started=float(ads.number(row, "JobCurrentStartDate")),
         vacates=ads.number(row, "NumVacates"),
         vacate_code=ads.number(row, "VacateReasonCode"),
+        given_up=held and remedy is not None and remedy.gives_up(ads.number(row, "NumHolds")),
     )

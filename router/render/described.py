@@ -9,12 +9,13 @@ from router.model.files import File, Located, Replica
 from router.model.task import Chunk, Piece
 
 
-def chunks(texts: Iterable[str]) -> dict[str, Chunk]:
-    """The jobs that parts describe, by name. Raises ValueError where a text is no description."""
+def chunks(texts: Iterable[str], batch: str) -> dict[str, Chunk]:
+    """The jobs that parts of one batch describe, by name. Raises ValueError where a text is no description."""
     found: dict[str, Chunk] = {}
     for text in texts:
         try:
-            jobs = json.loads(text)["jobs"]
+            described = json.loads(text)
+            jobs = described["jobs"] if described["batch"] == batch else {}
             found |= {names.name(job): _chunk(job, told) for job, told in jobs.items() if "inputs" in told}
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"a description of jobs is not one: {error!r}") from None

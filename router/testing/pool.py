@@ -401,4 +401,5 @@ def _line(job: FakeJob) -> JobLine:
         sites=like.sites or (),
         reason=job.reason if like.state is JobState.HELD else said,
         started=job.started,
+        given_up=like.state is JobState.HELD and like.remedy is not None and like.remedy.gives_up(like.holds),
     )

@@ -14,12 +14,13 @@ from router.decide.split.lumi_events import by_lumi_events
 from router.decide.split.lumis import by_lumis
 from router.decide.split.offer import offered
 from router.decide.split.piece import Pieces, Rule
+from router.decide.split.probes import probes
 from router.decide.split.size import by_size
 from router.decide.split.total import first_of
 from router.errors import UserError
 from router.model.files import Dataset
 from router.model.lumis import Lumis
-from router.model.payload import Payload, Split
+from router.model.payload import AUTO, Payload, Split
 from router.model.sweep import Point
 from router.model.task import Batch, Chunk, Piece
 
@@ -66,9 +67,16 @@ def batches(payload: Payload, dataset: Dataset | None, sections: Sections | None
     if dataset is None:
         _refuse_many(payload.jobs * len(points), "Sweep over less, or lower `jobs`.")
         return (Batch("b0", _chunks(points, [()] * payload.jobs, 0)),)
-    known = sections or Sections()
-    pieces = first_of(payload.split, offered(payload, dataset, known.of_files, known.mask))
+    pieces = work(payload, dataset, sections)
+    if payload.split.by == AUTO:
+        return cut(Split("files"), probes(pieces), Numbering("p"))
     return cut(payload.split, pieces, points=points)
+
+
+def work(payload: Payload, dataset: Dataset, sections: Sections | None = None) -> Pieces:
+    """All that the jobs of a payload read together. Raises UserError where that is nothing, or cannot be told."""
+    known = sections or Sections()
+    return first_of(payload.split, offered(payload, dataset, known.of_files, known.mask))
 
 
 def cut(

@@ -6,7 +6,7 @@ from router.decide.split.piece import Pieces, part
 from router.errors import UserError
 from router.model.files import Dataset
 from router.model.lumis import NONE, Lumis
-from router.model.payload import BY_LUMIS, Payload
+from router.model.payload import AUTO, BY_LUMIS, Payload
 from router.model.task import Piece
 
 
@@ -48,7 +48,7 @@ def _refuse_uncounted(payload: Payload, dataset: Dataset) -> None:
     unknown = [located.file.lfn for located in dataset.files if not located.file.events]
     # A file without events has sections all the same; one that has them all has events that nobody counted.
     none_told = len(unknown) == len(dataset.files) and payload.split.by == "lumi-events"
-    if (unknown and payload.split.by == "events") or none_told:
+    if (unknown and payload.split.by in ("events", AUTO)) or none_told:
         raise UserError(
             f"split by {payload.split.by} needs the number of events of every file; {len(unknown)} file(s) of "
             f"{dataset.name} do not say it, the first is {unknown[0]}. Split by files instead."

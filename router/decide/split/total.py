@@ -7,7 +7,7 @@ from router.decide.split.blocks import block
 from router.decide.split.piece import Pieces, average, by_run, part
 from router.errors import UserError
 from router.model.lumis import Lumis
-from router.model.payload import Split
+from router.model.payload import AUTO, Split
 from router.model.task import Piece
 
 
@@ -19,7 +19,8 @@ def first_of(split: Split, pieces: Pieces) -> Pieces:
     """
     if not split.total:
         return pieces
-    available, take = _COUNTED.get(split.by, _COUNTED["events"])
+    by = "lumi-events" if split.by == AUTO and pieces[0].lumis else split.by
+    available, take = _COUNTED.get(by, _COUNTED["events"])
     there = available(pieces)
     found = take(pieces, int(split.total * there + 0.5) if split.total < 1 else int(split.total))
     if not found:

@@ -287,3 +287,23 @@ def test_a_split_that_means_nothing_is_told_with_its_line(added, words):
     with pytest.raises(UserError) as refused:
         payload.parse(f"{HEAD}input: {{dataset: /a, lumis: good.json}}\n{added}\n")
     assert words in str(refused.value)
+
+
+def test_an_automatic_split_says_how_long_jobs_may_take():
+    found = payload.parse(HEAD + "input: {dataset: /a}\nsplit: {by: auto, target: 3 h}\nrequests: {cpus: 2}\n")
+    assert (found.split, found.requests.walltime_s) == (Split("auto", 10_800), 14_400)
+    found = payload.parse(HEAD + "input: {dataset: /a}\nsplit: {by: auto}\n")
+    assert (found.split.target, found.requests.walltime_s) == (28_800, 32_400)
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        ("requests: {walltime: 8 h}", "line 5: requests.walltime: cannot stand beside `split: {by: auto}`"),
+        ("sweep: {m: [1, 2]}", "line 4: split: by auto measures one program"),
+    ],
+)
+def test_what_cannot_stand_beside_an_automatic_split_is_told(added, words):
+    with pytest.raises(UserError) as refused:
+        payload.parse(f"{HEAD}input: {{dataset: /a}}\nsplit: {{by: auto}}\n{added}\n")
+    assert words in str(refused.value)
