@@ -1,6 +1,7 @@
 """What the loops and the user's interface need of the outside world: the seams of the system."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from router.model.streak import Streak
 from router.model.task import Batch, Inputs, Task
 from router.model.usage import Run as UsedRun
 from router.model.world import TaskProgress
+from router.task_memory import TaskMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class JobLine:
     """How often it was stopped and went back into the queue."""
     vacate_code: int = 0
     """HTCondor's VacateReasonCode of the last time; 0 when it has run again since."""
+    given_up: bool = False
+    """It is held, and the router will not try it again."""
 
     @property
     def id(self) -> str:
@@ -117,6 +121,10 @@ class Pool(Sight, Protocol):
 
     def remove(self, task: str, reason: str) -> int:
         """Remove the jobs of a task. Returns how many."""
+        ...
+
+    def withdraw(self, task: str, jobs: Sequence[str], reason: str) -> int:
+        """Remove these jobs of a task, as far as they are held. Returns how many."""
         ...
 
     def retry(self, task: str, reason: str) -> int:
@@ -289,7 +297,7 @@ class Leases(Protocol):
         ...
 
 
-class UserMemory(Memory, Protocol):
+class UserMemory(Memory, TaskMemory, Protocol):
     """What the user's interface remembers and looks up besides."""
 
     def note_audit(self, entries: Sequence[AuditEntry]) -> None:
@@ -446,6 +454,14 @@ class TaskFiles(Reports, Protocol):
 
     def parts(self, batch: str) -> Iterator[str]:
         """The descriptions of a batch's jobs, and of those of it that were made again, part by part."""
+        ...
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        """Let no other process add jobs meanwhile. Raises TemporaryError where one is at it."""
+        ...
+
+    def set_aside(self, job: str) -> None:
+        """Put away the report of a job that others replace, if there is one."""
         ...
 
     def log(self, job: str, stream: str) -> str | None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from router import wiring
 from router.cli.session import session, settings
 from router.cli.show import COLOURS, console, json_option, plain, print_json, size, table, when
+from router.cli.stages import retry_in_parts
 from router.decide.share_wait import Outlook
 from router.errors import RouterError, TemporaryError
 from router.model.action import Advice
@@ -142,9 +143,16 @@ def kill(task: str, as_json: bool) -> None:
 @click.argument("task")
 @click.option("--lost", "with_lost", is_flag=True, help="Also run finished jobs again whose outputs are gone.")
 @click.option("--dry-run", is_flag=True, help="With --lost: only say which these are.")
+@click.argument("job", required=False)
+@click.option("--split", "into", type=click.IntRange(2, 10_000), help="Replace the failed JOB by so many smaller ones.")
 @json_option
-def retry(task: str, with_lost: bool, dry_run: bool, as_json: bool) -> None:
-    """Let the failed (held) jobs of TASK run again."""
+def retry(task: str, job: str | None, into: int | None, with_lost: bool, dry_run: bool, as_json: bool) -> None:
+    """Let the failed (held) jobs of TASK run again; with --split, give the work of one JOB to several."""
+    if into or job:
+        if not (into and job) or with_lost or dry_run:
+            raise click.UsageError("--split N and JOB go together, without --lost and --dry-run.")
+        retry_in_parts(task, job, into, as_json)
+        return
     with session() as router:
         lost = router.lost(task, is_there) if with_lost else ()
         count = 0 if dry_run else router.retry(task)
@@ -186,6 +194,10 @@ def _one(found: TaskStatus) -> Group:
     tail = [Text(f"{found.moved} job(s) were moved; `glideroute why {task}` says why")] if found.moved else []
     if found.retried:
         tail.append(Text(f"{found.retried} job(s) were retried; `glideroute why {task}` says why"))
+    if found.stage:
+        tail.append(
+            Text(f"split automatically, now at {found.stage}; `glideroute proceed --wait {task}` carries it on")
+        )
     if found.lost:
         words = (
             f"{found.lost} finished job(s) have lost their outputs; `glideroute retry {task} --lost` makes them again"

@@ -91,6 +91,10 @@ class Remedy:
     walltime_s: int = 0
     """The same for its time."""
 
+    def gives_up(self, hold: int) -> bool:
+        """Whether it leaves a job as it is that is held for the time of this number."""
+        return self.cure is Cure.NONE and self.hold == hold
+
     @property
     def carried(self) -> "Remedy":
         """The remedy as an ad can carry it, as `Decision.carried`."""

@@ -27,6 +27,8 @@ LINE = (
     "JobCurrentStartDate",
     "NumVacates",
     "VacateReasonCode",
+    "NumHolds",
+    "RouterRemedy",
 )
 
 
@@ -121,6 +123,13 @@ class CondorPool:
         """Remove the jobs of a task. Returns how many."""
         return self._queue.act("Remove", _of_task(task), reason)
 
+    def withdraw(self, task: str, jobs: Sequence[str], reason: str) -> int:
+        """Remove these jobs of a task, as far as they are held. Returns how many."""
+        listed = ", ".join(quoted(job) for job in jobs)
+        return self._queue.act(
+            "Remove", f"{_of_task(task)} && JobStatus == 5 && member(RouterJob, {{{listed}}})", reason
+        )
+
     def retry(self, task: str, reason: str) -> int:
         """Release the failed jobs of a task. Returns how many."""
         # 15: submitted on hold. That is the merge job, which waits for its parts and has not failed.
@@ -143,6 +152,7 @@ def _of_task(task: str) -> str:
 def _line(row: Mapping[str, object]) -> JobLine:
     state = ads.STATES.get(ads.number(row, "JobStatus"))
     held = str(state) == "held"
+    remedy = ads.remedy(row.get("RouterRemedy"))
     return JobLine(
         cluster=ads.number(row, "ClusterId"),
         proc=ads.number(row, "ProcId"),
@@ -156,4 +166,5 @@ def _line(row: Mapping[str, object]) -> JobLine:
         started=float(ads.number(row, "JobCurrentStartDate")),
         vacates=ads.number(row, "NumVacates"),
         vacate_code=ads.number(row, "VacateReasonCode"),
+        given_up=held and remedy is not None and remedy.gives_up(ads.number(row, "NumHolds")),
     )

@@ -50,6 +50,8 @@ Point = Literal[
     "submit applied",
     "remove",
     "remove applied",
+    "withdraw",
+    "withdraw applied",
     "retry",
     "retry applied",
 ]
@@ -171,6 +173,15 @@ class FakePool:
             for job in removed:
                 self._end(job, JobState.REMOVED, None, f"{reason} (by user {self.user})")
             return len(removed)
+
+    def withdraw(self, task: str, jobs: Sequence[str], reason: str) -> int:
+        """Remove these jobs of a task, as far as they are held. Returns how many."""
+        with self._breaking("withdraw"):
+            mine = [job for job in self.schedd.queue if job.like.task == task and job.job in jobs]
+            held = [job for job in mine if job.like.state is JobState.HELD and self._may_act(job)]
+            for job in held:
+                self._end(job, JobState.REMOVED, None, f"{reason} (by user {self.user})")
+            return len(held)
 
     def retry(self, task: str, reason: str) -> int:
         """Release the failed jobs of a task. Returns how many."""
@@ -390,4 +401,5 @@ def _line(job: FakeJob) -> JobLine:
         sites=like.sites or (),
         reason=job.reason if like.state is JobState.HELD else said,
         started=job.started,
+        given_up=like.state is JobState.HELD and like.remedy is not None and like.remedy.gives_up(like.holds),
     )

@@ -485,6 +485,17 @@ def test_a_task_that_is_removed_leaves_the_queue_and_enters_the_history(mine):
     assert mine.alice.remove(mine.task.id, "again") == 0
 
 
+def test_jobs_are_withdrawn_by_name_as_far_as_they_are_held_and_by_nobody_else(mine):
+    cluster = mine.submit(a_batch(jobs=3))
+    mine.hold(cluster)
+    assert mine.bob.withdraw(mine.task.id, ["0000", "0002"], "mine now") == 0
+    assert mine.alice.withdraw(mine.task.id, ["0000", "0002"], "smaller ones") == 2
+    left = eventually(lambda: mine.alice.task_lines(mine.task.id), lambda found: len(found) == 1)
+    assert [line.job for line in left] == ["0001"]
+    mine.alice.release(cluster, "on")
+    assert mine.alice.withdraw(mine.task.id, ["0001"], "smaller ones") == 0
+
+
 def test_the_router_may_remove_what_is_not_its_own(mine):
     mine.submit_merge()
     assert mine.router.remove(mine.task.id, "the owner left") == 1
