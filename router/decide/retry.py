@@ -64,9 +64,13 @@ class _Case:
 
     @property
     def last(self) -> Remedy | None:
-        """What was done about the hold before; None when a person has released the jobs since: they start afresh."""
+        """What was done about the hold before; None when a person has released the jobs since: they start afresh.
+
+        Released jobs have run, which the schedd counts; the number of a hold their owner may write as well.
+        """
         last = self.group.remedy
-        return None if last is None or last.cure is Cure.NONE else last
+        afresh = last is not None and last.cure is Cure.NONE and self.group.starts > last.starts
+        return None if afresh else last
 
     @property
     def tries(self) -> int:
@@ -146,7 +150,8 @@ class _Case:
         now = int(self.world.now)
         until = self.last.until if self.avoid and self.last else 0
         return Remedy(
-            self.group.holds, tries, self.cause.tag, cure, self.group.site, self.avoid, until, words, due=now
+            self.group.holds, tries, self.cause.tag, cure, self.group.site, self.avoid, until, words, due=now,
+            starts=self.group.starts,
         )  # fmt: skip
 
     @property

@@ -289,7 +289,9 @@ class FakePool:
     def _release(self, jobs: Iterable[FakeJob]) -> int:
         released = [job for job in jobs if job.like.state is JobState.HELD and self._may_act(job)]
         for job in released:
-            job.like = replace(job.like, state=JobState.IDLE, site="", hold_code=0, hold_subcode=0)
+            job.like = replace(
+                job.like, state=JobState.IDLE, site="", hold_code=0, hold_subcode=0, starts=0
+            )  # fmt: skip
             job.reason = ""
             self._tell(EventKind.RELEASED, job)
         return len(released)
@@ -342,7 +344,7 @@ class FakePool:
 def _hold(job: FakeJob, code: int, subcode: int, reason: str) -> None:
     like = job.like
     job.like = replace(
-        like, state=JobState.HELD, hold_code=code, hold_subcode=subcode, holds=like.holds + 1
+        like, state=JobState.HELD, hold_code=code, hold_subcode=subcode, holds=like.holds + 1, starts=job.starts
     )  # fmt: skip
     job.glidein, job.reason = None, reason
 

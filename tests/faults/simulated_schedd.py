@@ -118,6 +118,7 @@ class Schedd:
         slot.job, job.status = job, RUNNING
         job.starts.append(slot.site)
         job.ad |= {"MachineAttrGLIDEIN_Site0": slot.site, "JobCurrentStartDate": int(self.now())}
+        job.ad["NumShadowStarts"] = len(job.starts)
         self._tell(job, STARTED, IDLE)
 
     def hold(self, job: Job, code: int, subcode: int = 0) -> None:

@@ -137,8 +137,15 @@ def test_a_cause_that_is_worth_one_try_gets_one():
 
 def test_a_person_who_releases_what_was_given_up_gives_it_a_fresh_start():
     given_up = a_remedy(hold=4, tries=3, cure=Cure.NONE)
-    made = remedy(a_failed_group(holds=5, remedy=given_up))
-    assert (made.cure, made.tries) == (Cure.ELSEWHERE, 1)
+    made = remedy(a_failed_group(holds=5, starts=1, remedy=given_up))
+    assert (made.cure, made.tries, made.starts) == (Cure.ELSEWHERE, 1, 1)
+
+
+def test_an_owner_who_edits_the_number_of_holds_gets_no_fresh_start_without_a_run():
+    given_up = a_remedy(hold=4, tries=3, cure=Cure.NONE, starts=4)
+    for forged in (0, 5, 99):
+        made = remedy(a_failed_group(holds=forged, starts=4, remedy=given_up))
+        assert (made.cure, made.tries) == (Cure.NONE, 3)
 
 
 @pytest.mark.parametrize(
