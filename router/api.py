@@ -34,7 +34,7 @@ from router.model.record import SiteState
 from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
 from router.model.world import World
-from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
+from router.ports import Asked, Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
@@ -303,6 +303,19 @@ class Router:
     def retry(self, wanted: str) -> int:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
+
+    def send_elsewhere(self, wanted: str) -> int:
+        """Ask the router to send waiting and failed jobs of a task, a cluster or one job (`12.0`) to other sites.
+
+        Returns how many. Raises NotFound for a task that nobody knows.
+        """
+        cluster, dot, proc = wanted.partition(".")
+        reason = f"wanted elsewhere by {self.user} with glideroute retry --elsewhere"
+        if cluster.isdecimal() and (proc.isdecimal() or not dot):
+            asked = Asked(cluster=int(cluster), proc=int(proc) if proc else None)
+        else:
+            asked = Asked(task=self.memory.task(wanted).id)
+        return self.pool.ask_elsewhere(asked, reason)
 
     def lost(self, wanted: str, present: Present | None = None) -> tuple[EndedJob, ...]:
         """A task's finished jobs whose outputs are not there any more; without `present` the catalogue is believed."""

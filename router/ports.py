@@ -48,6 +48,15 @@ class JobLine:
         return f"{self.cluster}.{self.proc}"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The jobs that a person names: those of a task, of a cluster, or one of them."""
+
+    task: str = ""
+    cluster: int = 0
+    proc: int | None = None
+
+
 class Sight(Protocol):
     """What a loop looks at in a pool."""
 
@@ -123,6 +132,10 @@ class Pool(Sight, Protocol):
         """Release the failed jobs of a task. Returns how many."""
         ...
 
+    def ask_elsewhere(self, jobs: Asked, reason: str) -> int:
+        """Hold waiting and failed jobs so that the router sends them to other sites. Returns how many."""
+        ...
+
 
 Run = tuple[int, int, int]
 """Neighbouring jobs of a cluster: its id, the first proc and the last; proc -1 is the ad that all its jobs inherit."""
@@ -169,8 +182,8 @@ class JobQueue(Protocol):
         """The idle jobs of `clusters`, as runs of neighbours with equal `attributes`."""
         ...
 
-    def act(self, action: str, constraint: str, reason: str) -> int:
-        """`Remove`, `Hold`, `Release` or `Vacate` jobs. Returns how many."""
+    def act(self, action: str, constraint: str, reason: str, code: int = 0) -> int:
+        """`Remove`, `Hold` (with `code` as its subcode), `Release` or `Vacate` jobs. Returns how many."""
         ...
 
     def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:

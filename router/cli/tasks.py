@@ -139,12 +139,16 @@ def kill(task: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", metavar="TASK|JOB")
+@click.option("--elsewhere", is_flag=True, help="Send waiting and failed jobs to sites other than those they have.")
 @click.option("--lost", "with_lost", is_flag=True, help="Also run finished jobs again whose outputs are gone.")
 @click.option("--dry-run", is_flag=True, help="With --lost: only say which these are.")
 @json_option
-def retry(task: str, with_lost: bool, dry_run: bool, as_json: bool) -> None:
-    """Let the failed (held) jobs of TASK run again."""
+def retry(task: str, elsewhere: bool, with_lost: bool, dry_run: bool, as_json: bool) -> None:
+    """Let the failed (held) jobs of TASK run again; with --elsewhere also those of a JOB such as 12 or 12.0."""
+    if elsewhere:
+        _send_elsewhere(task, with_lost or dry_run, as_json)
+        return
     with session() as router:
         lost = router.lost(task, is_there) if with_lost else ()
         count = 0 if dry_run else router.retry(task)
@@ -160,6 +164,15 @@ def retry(task: str, with_lost: bool, dry_run: bool, as_json: bool) -> None:
         click.echo(f"{len(names)} finished job(s) have lost their outputs{which}.")
     for batch, cluster in clusters.items():
         click.echo(f"Batch {batch} is in the queue as cluster {cluster}.")
+
+
+def _send_elsewhere(wanted: str, mixed: bool, as_json: bool) -> None:
+    if mixed:
+        raise click.UsageError("--elsewhere goes alone: it makes no lost jobs again, and has no rehearsal.")
+    with session() as router:
+        count = router.send_elsewhere(wanted)
+    words = f"{count} job(s) go elsewhere; `glideroute why {wanted}` says where."
+    print_json({"elsewhere": count}) if as_json else click.echo(words)
 
 
 def _coloured(state: str) -> Text:

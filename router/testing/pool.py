@@ -13,9 +13,9 @@ from typing import Literal
 from router.model.action import Diagnose, Mend, Place
 from router.model.cause import Cure
 from router.model.event import EventKind, JobEvent
-from router.model.job import EndedJob, Hold, JobGroup, JobState, Remedy, SlotGroup
+from router.model.job import ASKED_ELSEWHERE, BY_HAND, EndedJob, Hold, JobGroup, JobState, Remedy, SlotGroup
 from router.model.pilot import ValidationFailure
-from router.ports import Clock, JobLine
+from router.ports import Asked, Clock, JobLine
 from router.testing.clock import FakeClock
 from router.testing.description import SUBMITTED_ON_HOLD, described_ads, described_job
 from router.testing.schedd import FakeGlidein, FakeJob, FakeSchedd
@@ -24,9 +24,8 @@ ROUTER = "router"
 """The identity that may change others' jobs and the router's attributes."""
 OVERLAP_S = 60
 """History is told again this far back, as the real pool does."""
-HELD_BY_HAND = 1
 FAILED = 3
-"""HTCondor's HoldReasonCodes of a job that a person, or its own policy, held (condor_holdcodes.h)."""
+"""HTCondor's HoldReasonCode of a job that its own policy held (condor_holdcodes.h)."""
 
 Point = Literal[
     "jobs",
@@ -52,6 +51,8 @@ Point = Literal[
     "remove applied",
     "retry",
     "retry applied",
+    "ask_elsewhere",
+    "ask_elsewhere applied",
 ]
 """Where a call may break: before anything is changed; between the two edits of a placement; after all is applied."""
 
@@ -178,6 +179,17 @@ class FakePool:
             own = [job for job in self.schedd.queue if job.like.task == task]
             return self._release(job for job in own if job.like.hold_code != SUBMITTED_ON_HOLD)
 
+    def ask_elsewhere(self, jobs: Asked, reason: str) -> int:
+        """Hold waiting and failed jobs so that the router sends them to other sites. Returns how many."""
+        with self._breaking("ask_elsewhere"):
+            asked = [job for job in self.schedd.queue if _is_asked(job, jobs) and self._may_act(job)]
+            self._release(job for job in asked if job.like.hold_code != SUBMITTED_ON_HOLD)
+            held = [job for job in asked if job.like.state is JobState.IDLE and job.like.sites is not None]
+            for job in held:
+                _hold(job, BY_HAND, ASKED_ELSEWHERE, f"{reason} (by user {self.user})")
+                self._tell(EventKind.HELD, job, "", f"hold-{BY_HAND}")
+            return len(held)
+
     # What happens in a pool
 
     def add_glidein(self, glidein: FakeGlidein) -> FakeGlidein:
@@ -228,7 +240,7 @@ class FakePool:
         """Let the owner hold the jobs of a cluster. Returns how many."""
         held = [job for job in self._of(cluster) if job.like.state is not JobState.HELD and self._may_act(job)]
         for job in held:
-            _hold(job, HELD_BY_HAND, 0, f"{reason} (by user {self.user})")
+            _hold(job, BY_HAND, 0, f"{reason} (by user {self.user})")
         return len(held)
 
     # Behind it
@@ -337,6 +349,12 @@ class FakePool:
             running_jobs=len(busy),
             idle_glideins=len(glideins) - len({id(job.glidein) for job in busy}),
         )
+
+
+def _is_asked(job: FakeJob, jobs: Asked) -> bool:
+    if jobs.task:
+        return job.like.task == jobs.task
+    return job.like.cluster == jobs.cluster and jobs.proc in (None, job.proc)
 
 
 def _hold(job: FakeJob, code: int, subcode: int, reason: str) -> None:
