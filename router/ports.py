@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from router.model.action import Action, Diagnose, Mend, Place
+from router.model.action import Action, Diagnose, Mend, Place, Vacate
+from router.model.attempt import Attempt
 from router.model.audit import AuditEntry, AuditQuery, AuditState, Sealed
 from router.model.downtime import Downtime
 from router.model.event import Events, Tally
@@ -110,6 +111,14 @@ class Pool(Sight, Protocol):
 
     def mend_all(self, actions: Sequence[Mend]) -> tuple[int, ...]:
         """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
+        ...
+
+    def runs(self, before: float) -> tuple[Attempt, ...]:
+        """Runs that began before a time in seconds since the epoch; of very many the oldest jobs'."""
+        ...
+
+    def vacate_all(self, actions: Sequence[Vacate]) -> tuple[int, ...]:
+        """Stop runs that are as the decisions saw them; returns how many jobs of each carry it now."""
         ...
 
     def task_lines(self, task: str) -> tuple[JobLine, ...]:

@@ -107,6 +107,26 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class RunningPolicy:
+    """When jobs are stopped that run, so that they start anew elsewhere."""
+
+    stop: bool = True
+    """False: what runs is left alone (mode `leave`)."""
+    look_s: float = 900.0
+    """Runs that have lasted this long are looked at, and as often, in seconds; HTCondor tells of them as often."""
+    stuck_s: float = 7200.0
+    """A run that does nothing for this long is stuck, in seconds; PanDA's pilot has 2 h."""
+    active_share: float = 0.01
+    """A run that uses less of one core than this does nothing, 0..1; one that only waits in a loop uses a tenth."""
+    most_share: float = 0.05
+    """In one look no more than this share of a site's or a task's running jobs is stopped, 0..1, but one of each."""
+    least_gain_s: float = 1800.0
+    """Runs are not stopped to save less of a core's time than this, in seconds."""
+    margin: float = 1.5
+    """A glidein ends too early where the run would take so many times the time that is left to it."""
+
+
+@dataclass(frozen=True, slots=True)
 class DemandPolicy:
     """How glideins are asked for; the numbers are GlideinWMS's frontend's where it has them."""
 

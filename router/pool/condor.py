@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from router.model.action import Diagnose, Mend, Place
+from router.model.action import Diagnose, Mend, Place, Vacate
+from router.model.attempt import Attempt
 from router.model.job import ASKED_ELSEWHERE, EndedJob, JobGroup, SlotGroup
 from router.model.pilot import ValidationFailure
-from router.pool import ads, mending, placing
+from router.pool import ads, mending, placing, vacating
 from router.ports import Asked, JobLine, JobQueue
 from router.render.encode import quoted
 
@@ -101,6 +102,14 @@ class CondorPool:
     def mend_all(self, actions: Sequence[Mend]) -> tuple[int, ...]:
         """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
         return mending.mend_all(self._queue, actions)
+
+    def runs(self, before: float) -> tuple[Attempt, ...]:
+        """Runs that began before a time in seconds since the epoch; of very many the oldest jobs'."""
+        return vacating.runs(self._queue, before)
+
+    def vacate_all(self, actions: Sequence[Vacate]) -> tuple[int, ...]:
+        """Stop runs that are as the decisions saw them; returns how many jobs of each carry it now."""
+        return vacating.vacate_all(self._queue, actions)
 
     def task_lines(self, task: str) -> tuple[JobLine, ...]:
         """The jobs of a task that are in the queue, one by one."""

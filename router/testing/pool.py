@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
-from router.model.action import Diagnose, Mend, Place
+from router.model.action import Diagnose, Mend, Place, Vacate
+from router.model.attempt import Attempt
 from router.model.cause import Cure
 from router.model.event import EventKind, JobEvent
 from router.model.job import ASKED_ELSEWHERE, BY_HAND, EndedJob, Hold, JobGroup, JobState, Remedy, SlotGroup
@@ -38,6 +39,10 @@ Point = Literal[
     "place",
     "place explained",
     "place applied",
+    "runs",
+    "vacate",
+    "vacate edited",
+    "vacate applied",
     "release",
     "release applied",
     "diagnose",
@@ -141,6 +146,16 @@ class FakePool:
         """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
         return tuple(self._mend(action) for action in actions)
 
+    def runs(self, before: float) -> tuple[Attempt, ...]:
+        """Runs that began before a time in seconds since the epoch."""
+        self._reach("runs")
+        running = (job for job in self.schedd.queue if job.like.state is JobState.RUNNING)
+        return tuple(_run(job) for job in running if job.started < int(before))
+
+    def vacate_all(self, actions: Sequence[Vacate]) -> tuple[int, ...]:
+        """Stop runs that are as the decisions saw them; returns how many jobs of each carry it now."""
+        return tuple(self._vacate(action) for action in actions)
+
     def task_lines(self, task: str) -> tuple[JobLine, ...]:
         """The jobs of a task that are in the queue, one by one."""
         self._reach("task_lines")
@@ -232,8 +247,7 @@ class FakePool:
         """Let running jobs at a site lose their slots, `count` of them or all: they are idle again."""
         evicted = self._running_at(site)[:count]
         for job in evicted:
-            job.like, job.glidein = replace(job.like, state=JobState.IDLE, site=""), None
-            self._tell(EventKind.EVICTED, job, site)
+            self._evict(job)
         return len(evicted)
 
     def hold(self, cluster: int, reason: str) -> int:
@@ -290,6 +304,24 @@ class FakePool:
             self._release(jobs)
             carried = [job.like for job in self._of(action.cluster) if job.like.remedy == remedy]
             return sum(like.state is not JobState.HELD for like in carried)
+
+    def _vacate(self, action: Vacate) -> int:
+        with self._breaking("vacate"):
+            made, runs = action.decision.carried, set(action.jobs)
+            jobs = [job for job in self._of(action.cluster) if (job.proc, int(job.started)) in runs]
+            as_seen = [job for job in jobs if self.user == ROUTER and job.like.state is JobState.RUNNING]
+            taken = [job for job in as_seen if (job.like.sites, job.like.decision) == (action.old, action.last)]
+            for job in taken:
+                job.like = replace(job.like, decision=made, sites=None)
+            self._reach("vacate edited")
+            for job in taken:
+                self._evict(job)
+            return sum(job.like.decision == made and job.like.sites is None for job in jobs)
+
+    def _evict(self, job: FakeJob) -> None:
+        site = job.like.site
+        job.like, job.glidein = replace(job.like, state=JobState.IDLE, site=""), None
+        self._tell(EventKind.EVICTED, job, site)
 
     def _held_as(self, cluster: int, hold: Hold, remedy: Remedy | None) -> list[FakeJob]:
         """Held jobs that are as a decision saw them; none for whoever may not edit them."""
@@ -355,6 +387,26 @@ def _is_asked(job: FakeJob, jobs: Asked) -> bool:
     if jobs.task:
         return job.like.task == jobs.task
     return job.like.cluster == jobs.cluster and jobs.proc in (None, job.proc)
+
+
+def _run(job: FakeJob) -> Attempt:
+    like = job.like
+    return Attempt(
+        like.cluster,
+        job.proc,
+        int(job.started),
+        like.site,
+        told=int(job.told),
+        task=like.task,
+        batch=like.batch,
+        sites=like.sites,
+        decision=like.decision,
+        fixed=like.fixed,
+        walltime_s=like.requests.walltime_s,
+        cpu_s=job.cpu_s,
+        disk_mb=job.disk_mb,
+        ends=job.glidein.ends if job.glidein else 0,
+    )
 
 
 def _hold(job: FakeJob, code: int, subcode: int, reason: str) -> None:
