@@ -298,6 +298,9 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         patience_s=section.seconds("patience", int(default.patience_s)),
         min_gain_s=section.seconds("least_gain", int(default.min_gain_s)),
         min_gain=section.number("least_gain_share", default.min_gain),
+        tail_share=section.number("tail_share", default.tail_share),
+        tail_wait_s=section.seconds("tail_wait", int(default.tail_wait_s)),
+        tail_gain_s=section.seconds("tail_gain", int(default.tail_gain_s)),
         panda_rebroker_s=section.seconds("panda_rebroker", int(default.panda_rebroker_s)),
         overflow=section.lists("overflow", names.name),
     )

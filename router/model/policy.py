@@ -78,6 +78,12 @@ class BrokerPolicy:
     """A waiting job is moved only for a gain of at least this much, in seconds …"""
     min_gain: float = 0.6
     """… and of at least this share of the time it would otherwise take, 0..1."""
+    tail_share: float = 0.05
+    """When no more than this share of a task waits, 0..1, it is the tail, for which all the others wait."""
+    tail_wait_s: float = 600.0
+    """Jobs of a tail get further sites when they have had theirs for this long, in seconds …"""
+    tail_gain_s: float = 300.0
+    """… and would start so much sooner, in seconds."""
     panda_rebroker_s: float = 7200.0
     """Policy `panda`: jobs that wait so long without a start are brokered again, in seconds; PanDA's own is 12 h."""
     overflow: tuple[tuple[str, tuple[str, ...]], ...] = ()
