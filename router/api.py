@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from router.auditing import as_task, audited, named, nothing_more, of_known, of_site, of_task
+from router.auditing import as_task, audited, named, nothing_more, of_jobs, of_known, of_site, of_task
 from router.closures import Closures
 from router.decide.advise import advise
 from router.decide.bars import Bars
@@ -304,6 +304,7 @@ class Router:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
 
+    @audited("send elsewhere", of_jobs)
     def send_elsewhere(self, wanted: str) -> int:
         """Ask the router to send waiting and failed jobs of a task, a cluster or one job (`12.0`) to other sites.
 
