@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from router.adding import Adding
-from router.auditing import as_task, audited, named, nothing_more, of_known, of_site, of_task
+from router.auditing import as_task, audited, named, nothing_more, of_jobs, of_known, of_site, of_task
 from router.closures import Closures
 from router.decide.advise import advise
 from router.decide.appraise import appraise
@@ -38,7 +38,7 @@ from router.model.world import World
 from router.past import Past, program_digest
 from router.planning import Planning
 from router.planning import shape_of as planning_shape
-from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
+from router.ports import Asked, Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
@@ -319,6 +319,20 @@ class Router:
     @property
     def _adding(self) -> Adding:
         return Adding(self.pool, self.memory, self.user, self.directory)
+
+    @audited("send elsewhere", of_jobs)
+    def send_elsewhere(self, wanted: str) -> int:
+        """Ask the router to send waiting and failed jobs of a task, a cluster or one job (`12.0`) to other sites.
+
+        Returns how many. Raises NotFound for a task that nobody knows.
+        """
+        cluster, dot, proc = wanted.partition(".")
+        reason = f"wanted elsewhere by {self.user} with glideroute retry --elsewhere"
+        if cluster.isdecimal() and (proc.isdecimal() or not dot):
+            asked = Asked(cluster=int(cluster), proc=int(proc) if proc else None)
+        else:
+            asked = Asked(task=self.memory.task(wanted).id)
+        return self.pool.ask_elsewhere(asked, reason)
 
     def lost(self, wanted: str, present: Present | None = None) -> tuple[EndedJob, ...]:
         """A task's finished jobs whose outputs are not there any more; without `present` the catalogue is believed."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from router.model.action import Action, Diagnose, Mend, Place
+from router.model.action import Action, Diagnose, Mend, Place, Vacate
+from router.model.attempt import Attempt
 from router.model.audit import AuditEntry, AuditQuery, AuditState, Sealed
 from router.model.downtime import Downtime
 from router.model.event import Events, Tally
@@ -50,6 +51,15 @@ class JobLine:
     def id(self) -> str:
         """HTCondor's job id."""
         return f"{self.cluster}.{self.proc}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The jobs that a person names: those of a task, of a cluster, or one of them."""
+
+    task: str = ""
+    cluster: int = 0
+    proc: int | None = None
 
 
 class Sight(Protocol):
@@ -107,6 +117,14 @@ class Pool(Sight, Protocol):
         """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
         ...
 
+    def runs(self, before: float) -> tuple[Attempt, ...]:
+        """Runs that began before a time in seconds since the epoch; of very many the oldest jobs'."""
+        ...
+
+    def vacate_all(self, actions: Sequence[Vacate]) -> tuple[int, ...]:
+        """Stop runs that are as the decisions saw them; returns how many jobs of each carry it now."""
+        ...
+
     def task_lines(self, task: str) -> tuple[JobLine, ...]:
         """The jobs of a task that are in the queue, one by one."""
         ...
@@ -129,6 +147,10 @@ class Pool(Sight, Protocol):
 
     def retry(self, task: str, reason: str) -> int:
         """Release the failed jobs of a task. Returns how many."""
+        ...
+
+    def ask_elsewhere(self, jobs: Asked, reason: str) -> int:
+        """Hold waiting and failed jobs so that the router sends them to other sites. Returns how many."""
         ...
 
 
@@ -177,8 +199,8 @@ class JobQueue(Protocol):
         """The idle jobs of `clusters`, as runs of neighbours with equal `attributes`."""
         ...
 
-    def act(self, action: str, constraint: str, reason: str) -> int:
-        """`Remove`, `Hold`, `Release` or `Vacate` jobs. Returns how many."""
+    def act(self, action: str, constraint: str, reason: str, code: int = 0) -> int:
+        """`Remove`, `Hold` (with `code` as its subcode), `Release` or `Vacate` jobs. Returns how many."""
         ...
 
     def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:

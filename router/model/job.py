@@ -19,6 +19,13 @@ SUBMITTED_HELD = 15
 """HTCondor's HoldReasonCode of a job submitted on hold (condor_holdcodes.h)."""
 
 
+BY_HAND = 1
+"""HTCondor's HoldReasonCode of a job that a person held (condor_holdcodes.h)."""
+
+ASKED_ELSEWHERE = 3017
+"""The subcode that such a hold has when the person wants the job at other sites; the number is ours."""
+
+
 class JobState(StrEnum):
     """A job's state in the words of users; HTCondor's JobStatus behind it."""
 

@@ -212,7 +212,7 @@ class Schedd:
             ad[attribute] = value
         return True
 
-    def act(self, router: str, action: str, constraint: str, reason: str) -> int:
+    def act(self, router: str, action: str, constraint: str, reason: str, code: int = 0) -> int:
         """Release held jobs."""
         if action != "Release":
             raise Refusal(f"{action} {constraint}")

@@ -213,6 +213,13 @@ def test_killing_and_retrying_say_how_many(run, task, organisation):
     assert run("kill", task).out == "0 job(s) removed.\n"
 
 
+def test_sending_jobs_elsewhere_says_how_many_and_goes_alone(run, task, organisation):
+    organisation.step()
+    assert run("retry", f"{organisation.groups('b0')[0].cluster}.0", "--elsewhere", "--json").json == {"elsewhere": 1}
+    assert "6 job(s) go elsewhere" in run("retry", task, "--elsewhere").out
+    assert run("retry", task, "--elsewhere", "--lost").code == 2
+
+
 def test_lost_outputs_are_told_and_made_again(run, task, organisation, tmp_path):
     made = organisation.store.task(task)
     for site in ("SITE_A", "SITE_B"):
