@@ -10,7 +10,7 @@ from router.model import document, names
 from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
-from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy, StageOutPolicy
+from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy, RunningPolicy, StageOutPolicy
 from router.model.site import Access, Storage
 from router.model.usage import Pledge
 from router.trusted import refuse_exposed
@@ -97,6 +97,7 @@ class Settings:
     calls: Calls = Calls()
     broker: BrokerPolicy = BrokerPolicy()
     retry: RetryPolicy = RetryPolicy()
+    running: RunningPolicy = RunningPolicy()
     demand: DemandPolicy = DemandPolicy()
     accounting: Bookkeeping = Bookkeeping()
     transfers: StageOutPolicy = StageOutPolicy()
@@ -180,6 +181,7 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         retry=_retry(top.section("retry"), defaults.retry),
         accounting=_accounting(top.section("accounting"), defaults.accounting),
         transfers=_transfers(top.section("transfers"), defaults.transfers),
+        running=_running(top.section("running"), defaults.running),
     )
     top.finish()
     return settings
@@ -319,6 +321,9 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         patience_s=section.seconds("patience", int(default.patience_s)),
         min_gain_s=section.seconds("least_gain", int(default.min_gain_s)),
         min_gain=section.number("least_gain_share", default.min_gain),
+        tail_share=section.number("tail_share", default.tail_share),
+        tail_wait_s=section.seconds("tail_wait", int(default.tail_wait_s)),
+        tail_gain_s=section.seconds("tail_gain", int(default.tail_gain_s)),
         panda_rebroker_s=section.seconds("panda_rebroker", int(default.panda_rebroker_s)),
         overflow=section.lists("overflow", names.name),
     )
@@ -354,4 +359,18 @@ def _transfers(section: document.Section | None, default: StageOutPolicy) -> Sta
         probes=section.integer("probes", default.probes, at_least=1),
         probe_s=section.seconds("probe_every", int(default.probe_s)),
         timeout_s=section.seconds("timeout", int(default.timeout_s)),
+    )
+
+
+def _running(section: document.Section | None, default: RunningPolicy) -> RunningPolicy:
+    if section is None:
+        return default
+    return RunningPolicy(
+        stop=section.choice("mode", ("vacate", "leave"), "vacate" if default.stop else "leave") == "vacate",
+        look_s=section.seconds("look", int(default.look_s)),
+        stuck_s=section.seconds("stuck", int(default.stuck_s)),
+        active_share=section.number("active_share", default.active_share),
+        most_share=section.number("most_share", default.most_share),
+        least_gain_s=section.seconds("least_gain", int(default.least_gain_s)),
+        margin=section.number("margin", default.margin),
     )

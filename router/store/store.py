@@ -1,19 +1,36 @@
 """The store as the loops and the user's interface see it: one database behind all that they remember."""
 
+from router.store.additions import Additions
 from router.store.audit import Audit
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
 from router.store.leases import Leases
 from router.store.ledger import Ledger
+from router.store.lumi_sections import LumiSections
 from router.store.metadata import Metadata
+from router.store.programs import Programs
 from router.store.schema import Database
 from router.store.transfers import Transfers
 from router.store.usage import UsageBook
 from router.store.windows import Windows
 
 
-class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases, Audit, UsageBook, Transfers):
+class Store(
+    Catalogue,
+    LumiSections,
+    Metadata,
+    Ledger,
+    Additions,
+    Programs,
+    Downtimes,
+    Windows,
+    DecisionLog,
+    Leases,
+    Audit,
+    UsageBook,
+    Transfers,
+):
     """All that is remembered."""
 
     def __init__(self, url: str) -> None:
