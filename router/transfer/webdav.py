@@ -66,7 +66,8 @@ class WebDavEndpoint:
                     connection.send(block)
             with _told(lfn):
                 found = connection.getresponse()
-            _refuse(found, lfn)
+            with found:
+                _refuse(found, lfn)
         finally:
             connection.close()
 
@@ -123,7 +124,8 @@ class WebDavEndpoint:
             with _told(lfn):
                 connection.request(method, path, headers=self._headers(headers or {}))
                 found = connection.getresponse()
-            yield found
+            with found:  # the connection may be its own by now, and is not closed with ours
+                yield found
         finally:
             connection.close()
 
