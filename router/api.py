@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from router.adding import Adding
-from router.auditing import as_task, audited, named, nothing_more, of_jobs, of_known, of_site, of_task
+from router.auditing import Request, as_task, audited, named, nothing_more, of_job, of_jobs, of_known, of_site, of_task
 from router.closures import Closures
 from router.decide.advise import advise
 from router.decide.appraise import appraise
@@ -306,12 +306,16 @@ class Router:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
 
-    @audited("proceed", of_task)
+    def next_stage(self, wanted: str) -> Proceeded:
+        """What is next in the automatic splitting of a task of the user's, and whether it is due."""
+        return Staging(self._adding).look(wanted)
+
+    @audited("proceed", of_task, lambda found: Request(words=f"{found.stage}: {found.words}"))
     def proceed(self, wanted: str) -> Proceeded:
         """Carry the automatic splitting of a task of the user's on, if it is time. Safe to repeat."""
         return Staging(self._adding).proceed(wanted)
 
-    @audited("split again", of_task)
+    @audited("split again", of_job)
     def split_again(self, wanted: str, job: str, into: int) -> dict[str, int]:
         """Replace a failed job of the user's by about `into` smaller ones; returns the cluster of each new batch."""
         return Resplit(self._adding).split(wanted, job, into)

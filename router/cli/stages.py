@@ -30,7 +30,9 @@ def carry_on(router: Router, task: str, every: float, quiet: bool = False) -> Pr
     told = ""
     while True:
         try:
-            found = router.proceed(task)
+            found = router.next_stage(task)
+            if found.due:
+                found = router.proceed(task)
             if not found.open:
                 return found
             if found.words != told and not quiet:

@@ -73,7 +73,9 @@ def events_read(router, organisation, task):
 def test_probes_come_first_and_a_task_is_not_done_with_them(router, organisation, task):
     assert router.status(task.id).jobs == 3
     assert router.proceed(task.id).words == "0 of 3 probes have ended"
+    assert not router.next_stage(task.id).due
     run(router, organisation, task)
+    assert router.next_stage(task.id).due
     status = router.status(task.id)
     assert (dict(status.counts), status.stage, status.done) == ({"finished": 3}, "probes", False)
 
@@ -137,7 +139,9 @@ def test_a_step_that_was_cut_short_is_taken_up(router, organisation, task, point
     organisation.pool.break_at(point, Killed())
     with pytest.raises(Killed):
         router.proceed(task.id)
+    assert router.next_stage(task.id).due
     router.proceed(task.id)
+    assert not router.next_stage(task.id).due
     run(router, organisation, task)
     router.proceed(task.id)
     run(router, organisation, task)
