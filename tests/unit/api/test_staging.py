@@ -8,6 +8,7 @@ import pytest
 from fake_organisation import SPLIT_PAYLOAD, a_router, an_output_of
 
 from router.errors import PermissionRefused, TemporaryError, UserError
+from router.render.jdl import Injection
 from router.testing.build import a_file, a_report
 
 PAYLOAD = SPLIT_PAYLOAD.replace("{by: events, target: 60}", "{by: auto, target: 100 s}")
@@ -187,3 +188,20 @@ def test_new_files_of_the_dataset_are_not_read_by_a_task_that_is_under_way(route
     run(router, organisation, task)
     router.proceed(task.id)
     assert {read[0] for job in inputs(task).values() for read in job} == {f"/demo/f{n}.root" for n in (1, 2, 3)}
+
+
+def test_a_job_of_the_users_carries_the_task_on_unless_the_user_does(router, folder, organisation):
+    asked, inject = [], router.pool.submit
+
+    def submit(text, items):
+        if text != "steward":
+            return inject(text, items)
+        asked.append(list(items))
+        return 99
+
+    router.pool.submit = submit
+    router.steward = lambda task: Injection("steward", "steward", ())
+    plan = router.plan(PAYLOAD, "my.yaml", folder)
+    assert dict(router.submit(plan, folder).clusters)["steward"] == 99
+    assert "steward" not in dict(router.submit(plan, folder, alone=True).clusters)
+    assert asked == [[]]
