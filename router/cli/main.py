@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": "router.cli.doctor:doctor",
     "router": "router.cli.daemons:router",
     "factory": "router.cli.daemons:factory",
+    "stageout": "router.cli.daemons:stageout",
 }
 
 EXIT_CODES = """\b
@@ -86,6 +87,7 @@ HELP = {
     "doctor": "Say what is wrong with this installation, and how to mend it.",
     "router": "Run the router.",
     "factory": "Run the factory that starts glideins.",
+    "stageout": "Bring outputs to their destinations, and say how far they are.",
 }
 
 

@@ -11,6 +11,7 @@ from router.store.lumi_sections import LumiSections
 from router.store.metadata import Metadata
 from router.store.programs import Programs
 from router.store.schema import Database
+from router.store.transfers import Transfers
 from router.store.usage import UsageBook
 from router.store.windows import Windows
 
@@ -28,6 +29,7 @@ class Store(
     Leases,
     Audit,
     UsageBook,
+    Transfers,
 ):
     """All that is remembered."""
 
