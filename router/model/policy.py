@@ -78,8 +78,8 @@ class BrokerPolicy:
     """A waiting job is moved only for a gain of at least this much, in seconds …"""
     min_gain: float = 0.6
     """… and of at least this share of the time it would otherwise take, 0..1."""
-    tail_share: float = 0.05
-    """When no more than this share of a task waits, 0..1, it is the tail, for which all the others wait."""
+    tail_share: float = 0.0
+    """When no more than this share of a task waits, 0..1, it is the tail, for which all the others wait; 0: never."""
     tail_wait_s: float = 600.0
     """Jobs of a tail get further sites when they have had theirs for this long, in seconds …"""
     tail_gain_s: float = 300.0
