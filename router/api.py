@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from router.catalogue import UserCatalogue
 from router.closures import Closures
 from router.decide.advise import advise
 from router.decide.bars import Bars
@@ -80,13 +81,13 @@ class Router:
     def _input(self, payload: Payload) -> tuple[Dataset | None, int]:
         """What a payload reads, and how many files it was chosen from; 0: from all there are."""
         if payload.search is None:
-            dataset = self.memory.dataset(payload.dataset) if payload.dataset else None
+            dataset = self.catalogue.dataset(payload.dataset) if payload.dataset else None
             return dataset, len(dataset.files) if dataset else 0
         place = payload.search.place
-        if not (chosen := self.memory.find(payload.search)):
+        if not (chosen := self.catalogue.find(payload.search)):
             raise UserError(f"No file of {place} is as the input asks. `glideroute meta find` tries queries.")
-        offered = len(self.memory.find(Search(place))) if payload.dataset else 0
-        return Dataset(str(place), self.memory.files(chosen)), offered
+        offered = len(self.catalogue.find(Search(place))) if payload.dataset else 0
+        return Dataset(str(place), self.catalogue.files(chosen)), offered
 
     def submit(self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None) -> Submitted:
         """Inject a plan's batches as the user; `folder` holds the payload's files.
@@ -280,7 +281,7 @@ class Router:
         """A task's outputs: the merged ones where there are any, else every job's; and whether they are merged."""
         task = self.memory.task(wanted)
         base = task.outputs
-        every = self.memory.files(self.memory.listing(base))
+        every = self.catalogue.files(self.catalogue.below(base))
         merged = tuple(each for each in every if _is_merged(each.file.lfn))
         return task, merged or every, bool(merged)
 
@@ -326,20 +327,25 @@ class Router:
 
     # The catalogue
 
+    @property
+    def catalogue(self) -> UserCatalogue:
+        """The catalogue, within the user's rights."""
+        return self.memory.as_user(self.user, self.clock)
+
     def find(self, query: str, limit: int | None = None) -> Sequence[str]:
         """The names of the files that `query` asks for, sorted; the first `limit` of them. Raises UserError."""
         from router.model.query_grammar import parse
 
         try:
-            return self.memory.find(parse(query), limit)
+            return self.catalogue.find(parse(query), limit)
         except ValueError as error:
             raise UserError(f"The query {query[:200]!r} is not understood: {error}.") from None
 
     def add_dataset(self, name: str, found: Sequence[Located]) -> Dataset:
         """Register files with their copies and put them into a dataset of the user's."""
-        self.memory.register(found, self.user, self.clock.now())
-        self.memory.add_dataset(name, [located.file.lfn for located in found], self.user, self.clock.now())
-        return self.memory.dataset(name)
+        self.catalogue.register(found)
+        self.catalogue.add_dataset(name, [located.file.lfn for located in found])
+        return self.catalogue.dataset(name)
 
 
 def _with_vacates(line: JobLine) -> str:

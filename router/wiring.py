@@ -60,7 +60,7 @@ def user_name(settings: Settings) -> str:
 def store(settings: Settings) -> Store:
     """The database; made when it is missing."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    return Store(settings.database_url)
+    return Store(settings.database_url, settings.members)
 
 
 def queue(settings: Settings, identity: str, until: Callable[[], float] = lambda: math.inf) -> Queue:

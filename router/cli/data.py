@@ -19,7 +19,7 @@ from router.model.files import File, Located, Replica
 def ls(directory: str, as_json: bool) -> None:
     """List the files of the catalogue below DIRECTORY."""
     with session() as router:
-        found = router.memory.files(router.memory.listing(directory))
+        found = router.catalogue.files(router.catalogue.below(directory))
     if as_json:
         print_json(found)
         return
@@ -35,7 +35,7 @@ def ls(directory: str, as_json: bool) -> None:
 def replicas(lfn: str, as_json: bool) -> None:
     """Show where the copies of LFN are."""
     with session() as router:
-        found = router.memory.files([lfn])
+        found = router.catalogue.files([lfn])
     if not found:
         raise NotFound(f"There is no file {lfn}. `glideroute ls` lists the files.")
     if as_json:
@@ -57,12 +57,12 @@ def dataset() -> None:
 def list_(as_json: bool) -> None:
     """List the datasets."""
     with session() as router:
-        found = router.memory.datasets()
+        found = router.catalogue.datasets()
     if as_json:
-        print_json([{"name": name, "files": count, "size": total} for name, count, total in found])
+        print_json([{"name": name, "files": count, "size": total} for name, count, total, _ in found])
         return
     rows = table("dataset", "#files", "#size")
-    for name, count, total in found:
+    for name, count, total, _ in found:
         rows.add_row(name, str(count), size(total))
     console().print(rows)
 
@@ -73,7 +73,7 @@ def list_(as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """Show the files of dataset NAME and the sites that hold them."""
     with session() as router:
-        found = router.memory.dataset(name)
+        found = router.catalogue.dataset(name)
     if as_json:
         print_json(found)
         return

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, and_, case, func, insert, literal, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.errors import NotFound
 from router.model import payload as payloads
@@ -28,6 +27,7 @@ from router.store.schema import (
     site_seen,
     site_states,
     tasks,
+    upsert,
 )
 
 SEEN_EVERY_S = 60.0

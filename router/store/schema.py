@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Engine,
@@ -23,58 +24,81 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
-    insert,
-    select,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from router.errors import RouterError, TemporaryError
+from router.store.migrate import bring_up
 
-VERSION = 1
 UNREAD, READ, UNUSABLE, LOST = 0, 1, 2, 3
 """What is known of an ended job's report; LOST: its outputs are gone, and another job makes them again."""
 BUSY_MS = 10_000
 
 metadata = MetaData()
 
+upsert = postgresql.insert
+"""An insert that may take the place of a row; SQLite has taken the words from PostgreSQL, and understands it."""
+
+NAME = String(1024).with_variant(String(1024, collation="C"), "postgresql")
+"""A text that is compared by code points, whatever the database's language."""
+WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+"""A whole number of up to 64 bits."""
+
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 files = Table(
     "files",
     metadata,
-    Column("lfn", String(1024), primary_key=True),
-    Column("size", Integer, nullable=False),
+    Column("lfn", NAME, primary_key=True),
+    Column("size", WHOLE, nullable=False),
     Column("adler32", String(8), nullable=False),
-    Column("events", Integer, nullable=False, default=0),
+    Column("events", WHOLE, nullable=False, default=0),
     Column("owner", String(64), nullable=False),
     Column("created", Float, nullable=False),
+    Column("guid", String(36), nullable=False),
+    Column("directory", NAME, nullable=False),
+    Column("team", String(64), nullable=False, default=""),
+    Column("mode", Integer, nullable=False, default=0o644),
+    Index("files_by_guid", "guid", unique=True),
+    Index("files_by_directory", "directory", "lfn"),
+    Index("files_by_owner", "owner", "size"),
 )
+"""`team` is the group of the file's rights, `guid` stays when it is renamed."""
+
+FOLLOW = "CASCADE"
+"""A renamed file takes with it what is said of it."""
 
 replicas = Table(
     "replicas",
     metadata,
-    Column("lfn", ForeignKey("files.lfn"), primary_key=True),
+    Column("lfn", ForeignKey("files.lfn", onupdate=FOLLOW), primary_key=True),
     Column("se", String(64), primary_key=True),
     Column("site", String(64), nullable=False),
     Column("pfn", String(2048), nullable=False),
+    Column("state", String(16), nullable=False, default="available"),
 )
 
 datasets = Table(
     "datasets",
     metadata,
-    Column("name", String(1024), primary_key=True),
+    Column("name", NAME, primary_key=True),
     Column("owner", String(64), nullable=False),
     Column("created", Float, nullable=False),
+    Column("directory", NAME, nullable=False),
+    Column("team", String(64), nullable=False, default=""),
+    Column("mode", Integer, nullable=False, default=0o644),
+    Column("closed", Float, nullable=True),
+    Index("datasets_by_directory", "directory", "name"),
 )
 
 dataset_files = Table(
     "dataset_files",
     metadata,
-    Column("dataset", ForeignKey("datasets.name"), primary_key=True),
-    Column("lfn", ForeignKey("files.lfn"), primary_key=True),
+    Column("dataset", ForeignKey("datasets.name", onupdate=FOLLOW), primary_key=True),
+    Column("lfn", ForeignKey("files.lfn", onupdate=FOLLOW), primary_key=True),
+    Index("dataset_files_by_file", "lfn", "dataset"),
 )
-
-dataset_files_by_file = Index("dataset_files_by_file", dataset_files.c.lfn, dataset_files.c.dataset)
 
 keys = Table(
     "metadata_keys",
@@ -86,7 +110,7 @@ keys = Table(
 
 def _values(name: str, *of: Column[Any]) -> Table:
     """Values of keys: one of the two columns is set; a flag is the number 0 or 1."""
-    number, text = Column("number", Float, nullable=True), Column("text", String(1024), nullable=True)
+    number, text = Column("number", Float, nullable=True), Column("text", NAME, nullable=True)
     key = Column("key", String(64), primary_key=True)
     made = Table(name, metadata, *of, key, number, text, sqlite_with_rowid=False)
     Index(f"{name}_by_number", key, number, *of)  # whole, so that it finds all that have a key
@@ -95,10 +119,10 @@ def _values(name: str, *of: Column[Any]) -> Table:
     return made
 
 
-file_values = _values("file_values", Column("lfn", ForeignKey("files.lfn"), primary_key=True))
+file_values = _values("file_values", Column("lfn", ForeignKey("files.lfn", onupdate=FOLLOW), primary_key=True))
 """What is said of single files."""
 
-scope_values = _values("scope_values", Column("scope", String(1024), primary_key=True))
+scope_values = _values("scope_values", Column("scope", NAME, primary_key=True))
 """What is said of datasets and directories, and holds for their files."""
 scope_values_by_key = Index("scope_values_by_key", scope_values.c.key, scope_values.c.scope)
 
@@ -160,7 +184,8 @@ batch_inputs = Table(
     metadata,
     Column("task", String(96), primary_key=True),
     Column("batch", String(64), primary_key=True),
-    Column("lfn", String(1024), primary_key=True),
+    Column("lfn", NAME, primary_key=True),
+    Index("batch_inputs_by_file", "lfn"),
 )
 
 decisions = Table(
@@ -254,16 +279,7 @@ class Database:
         self.fence: Callable[[Connection], None] = lambda _: None
         """Asked first in every transaction that writes; raises where nothing may be written."""
         with self.write() as connection:
-            metadata.create_all(connection)
-            dataset_files_by_file.create(connection, checkfirst=True)  # a database may be older than this index
-            found = connection.execute(select(schema_version.c.version)).scalar()
-            if found is None:
-                connection.execute(insert(schema_version).values(version=VERSION))
-            elif found != VERSION:
-                raise RouterError(
-                    f"The database {_told_url(self.engine)} has schema version {found}, "
-                    f"this glideroute needs {VERSION}. Use the glideroute that made it, or start a new database."
-                )
+            bring_up(connection, metadata, _told_url(self.engine))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -1,11 +1,14 @@
 """The store as the loops and the user's interface see it: one database behind all that they remember."""
 
+from router.model.rights import NO_GROUPS, Members
+from router.ports import Clock
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
 from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.metadata import Metadata
+from router.store.namespace import Namespace
 from router.store.schema import Database
 from router.store.windows import Windows
 
@@ -13,10 +16,14 @@ from router.store.windows import Windows
 class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases):
     """All that is remembered."""
 
-    def __init__(self, url: str) -> None:
-        """Open the database at an SQLAlchemy URL."""
+    def __init__(self, url: str, members: Members = NO_GROUPS) -> None:
+        """Open the database at an SQLAlchemy URL; `members` says who is in which group of the catalogue."""
         self.database = Database(url)
-        Catalogue.__init__(self, self.database)
+        Catalogue.__init__(self, self.database, members)
+
+    def as_user(self, user: str, clock: Clock) -> Namespace:
+        """The catalogue with one person's rights."""
+        return Namespace(self.database, self.members, user, clock.now)
 
     def close(self) -> None:
         """Give the connections back."""

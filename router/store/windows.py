@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.model.event import BUCKET_S, Streak, Tally, may_be_sites
 from router.model.site import Outcomes
-from router.store.schema import Database, event_log, site_outcomes, site_streaks
+from router.store.schema import Database, event_log, site_outcomes, site_streaks, upsert
 
 KEEP_S = 7 * 86400
 """Older buckets are forgotten."""
