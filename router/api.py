@@ -35,6 +35,7 @@ from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
 from router.model.world import World
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
+from router.queries import searched
 from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
@@ -334,12 +335,7 @@ class Router:
 
     def find(self, query: str, limit: int | None = None) -> Sequence[str]:
         """The names of the files that `query` asks for, sorted; the first `limit` of them. Raises UserError."""
-        from router.model.query_grammar import parse
-
-        try:
-            return self.catalogue.find(parse(query), limit)
-        except ValueError as error:
-            raise UserError(f"The query {query[:200]!r} is not understood: {error}.") from None
+        return self.catalogue.find(searched(query), limit)
 
     def add_dataset(self, name: str, found: Sequence[Located]) -> Dataset:
         """Register files with their copies and put them into a dataset of the user's."""

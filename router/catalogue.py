@@ -56,8 +56,12 @@ class UserCatalogue(Protocol):
         """Each key that holds for a file, dataset or directory: its value, and of what it is said."""
         ...
 
-    def register(self, found: Iterable[Located]) -> None:
-        """Add files with their copies; what is already there stays."""
+    def register(self, found: Iterable[Located], state: ReplicaState = ReplicaState.AVAILABLE) -> None:
+        """Add files with their copies, which are in this state; what is already there stays."""
+        ...
+
+    def place(self, name: str) -> str:
+        """The name that a file registered as `name` would have: the links above it are followed."""
         ...
 
     def make_directory(self, name: str, parents: bool = False) -> None:

@@ -45,6 +45,7 @@ from router.render.negotiator import SHARES_FILE, read_back
 from router.render.pool_config import Daemon
 from router.resources import folder
 from router.settings import Loop, Settings, default_user, not_root
+from router.store.schema import Schema
 from router.store.store import Store
 from router.store.worlds import Worlds
 
@@ -61,6 +62,12 @@ def store(settings: Settings) -> Store:
     """The database; made when it is missing."""
     settings.home.mkdir(parents=True, exist_ok=True)
     return Store(settings.database_url, settings.members)
+
+
+def schema(settings: Settings) -> Schema:
+    """The database's schema, whatever revision it is at."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return Schema(settings.database_url)
 
 
 def queue(settings: Settings, identity: str, until: Callable[[], float] = lambda: math.inf) -> Queue:

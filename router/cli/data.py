@@ -1,4 +1,4 @@
-"""Commands on the catalogue: files, copies, datasets."""
+"""Commands on datasets."""
 
 import json
 from pathlib import Path
@@ -8,48 +8,14 @@ import click
 
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, size, table
-from router.errors import NotFound, UserError
+from router.errors import UserError
 from router.model import names
 from router.model.files import File, Located, Replica
 
 
-@click.command()
-@click.argument("directory", default="/")
-@json_option
-def ls(directory: str, as_json: bool) -> None:
-    """List the files of the catalogue below DIRECTORY."""
-    with session() as router:
-        found = router.catalogue.files(router.catalogue.below(directory))
-    if as_json:
-        print_json(found)
-        return
-    rows = table("#size", "#events", "#copies", "file")
-    for each in found:
-        rows.add_row(size(each.file.size), str(each.file.events or ""), str(len(each.replicas)), each.file.lfn)
-    console().print(rows)
-
-
-@click.command()
-@click.argument("lfn")
-@json_option
-def replicas(lfn: str, as_json: bool) -> None:
-    """Show where the copies of LFN are."""
-    with session() as router:
-        found = router.catalogue.files([lfn])
-    if not found:
-        raise NotFound(f"There is no file {lfn}. `glideroute ls` lists the files.")
-    if as_json:
-        print_json(found[0])
-        return
-    rows = table("site", "storage element", "physical name")
-    for replica in found[0].replicas:
-        rows.add_row(replica.site, replica.se, replica.pfn)
-    console().print(rows)
-
-
 @click.group()
 def dataset() -> None:
-    """Make, list and show datasets."""
+    """Make, list, show and close datasets."""
 
 
 @dataset.command("list")
@@ -59,11 +25,11 @@ def list_(as_json: bool) -> None:
     with session() as router:
         found = router.catalogue.datasets()
     if as_json:
-        print_json([{"name": name, "files": count, "size": total} for name, count, total, _ in found])
+        print_json([{"name": n, "files": count, "size": total, "closed": closed} for n, count, total, closed in found])
         return
-    rows = table("dataset", "#files", "#size")
-    for name, count, total, _ in found:
-        rows.add_row(name, str(count), size(total))
+    rows = table("dataset", "#files", "#size", "")
+    for name, count, total, closed in found:
+        rows.add_row(name, str(count), size(total), "closed" if closed else "")
     console().print(rows)
 
 
@@ -81,6 +47,26 @@ def show(name: str, as_json: bool) -> None:
     for each in found.files:
         rows.add_row(each.file.lfn, size(each.file.size), str(each.file.events or ""), ", ".join(sorted(each.sites)))
     console().print(rows)
+
+
+@dataset.command()
+@click.argument("name")
+def close(name: str) -> None:
+    """Close dataset NAME for good: its files never change, and none of them can be removed."""
+    with session() as router:
+        router.catalogue.close_dataset(name)
+    click.echo(f"{name} is closed.")
+
+
+@dataset.command()
+@click.argument("name")
+@click.argument("lfns", nargs=-1, required=True, metavar="LFN…")
+def put(name: str, lfns: tuple[str, ...]) -> None:
+    """Put registered files into dataset NAME, which is made if there is none."""
+    with session() as router:
+        router.catalogue.add_dataset(name, lfns)
+        made = router.catalogue.dataset(name)
+    click.echo(f"{made.name} has {len(made.files)} file(s), {size(made.size)}")
 
 
 @dataset.command()

@@ -17,7 +17,7 @@ from router.store.metadata import Metadata
 from router.store.namespace_schema import directories, links
 from router.store.schema import batch_inputs, datasets, files, replicas, scope_values
 from router.store.search import range_of
-from router.store.walk import ROOT, Walk, missing, note, readable, refuse_taken, rights_of
+from router.store.walk import ROOT, Walk, missing, note, refuse_taken, rights_of
 
 MOST_MOVED = 100_000
 """Names that one call renames: all of it happens in one transaction, and others wait for its end."""
@@ -32,10 +32,18 @@ class Changing(Looking):
         with self._db.write() as connection:
             yield Walk(connection, self._members, self.user)
 
-    def register(self, found: Iterable[Located]) -> None:
-        """Add files with their copies; what is already there stays."""
+    def register(self, found: Iterable[Located], state: ReplicaState = ReplicaState.AVAILABLE) -> None:
+        """Add files with their copies, which are in this state; what is already there stays."""
         with self._changing() as walk:
-            registering.register(walk, found, self._now())
+            registering.register(walk, found, self._now(), state)
+
+    def place(self, name: str) -> str:
+        """The name that a file registered as `name` would have: the links above it are followed."""
+        with self._walk() as walk:
+            real = checked(name)
+            if not real:
+                raise UserError("/ is a directory. Name the file in it.")
+            return walk.place(real)
 
     def make_directory(self, name: str, parents: bool = False) -> None:
         """Make a directory, and with `parents` those above it that are missing; then it may be there already."""
@@ -182,15 +190,6 @@ class Changing(Looking):
 
     # Copies
 
-    def add_copies(self, found: Sequence[Located]) -> None:
-        """Add copies to files that are registered. Raises NotFound, PermissionRefused."""
-        with self._changing() as walk:
-            known = _files(walk, [each.file.lfn for each in found])
-            for each in found:
-                if each.file.lfn not in known:
-                    raise missing(each.file.lfn)
-            registering.register(walk, found, self._now())
-
     def set_state(self, name: str, se: str, state: ReplicaState) -> None:
         """Say how a copy is; only available ones are read. Raises NotFound, PermissionRefused."""
         with self._changing() as walk:
@@ -236,10 +235,6 @@ def _name_of(text: str | None) -> str | None:
         return names.name(text) if text else text
     except ValueError as error:
         raise UserError(f"The owner or group {error}.") from None
-
-
-def _files(walk: Walk, named: Sequence[str]) -> set[str]:
-    return set(readable(walk, named))
 
 
 def _copy(walk: Walk, name: str, se: str) -> tuple[str, ColumnElement[bool]]:

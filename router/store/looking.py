@@ -68,7 +68,7 @@ class Looking:
                 real = self._dataset(walk, search.place.name)
                 search = Search(Place(real, Reach.DATASET), search.where)
             elif search.place.name:
-                search = Search(Place(walk.real(search.place.name), search.place.reach), search.where)
+                search = Search(Place(walk.real(checked(search.place.name)), search.place.reach), search.where)
             return list(islice(_seen(walk, hits(walk.connection, search)), limit))
 
     def files(self, named: Sequence[str]) -> tuple[Located, ...]:

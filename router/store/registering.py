@@ -17,7 +17,7 @@ from router.store.schema import dataset_files, datasets, files, replicas, scope_
 from router.store.walk import Walk, note, parts, readable, rights_of
 
 
-def register(walk: Walk, found: Iterable[Located], now: float) -> None:
+def register(walk: Walk, found: Iterable[Located], now: float, state: ReplicaState = ReplicaState.AVAILABLE) -> None:
     """Add files with their copies; what is already there stays.
 
     Raises UserError, PermissionRefused or QuotaExceeded.
@@ -28,7 +28,7 @@ def register(walk: Walk, found: Iterable[Located], now: float) -> None:
     fresh = {lfn: each for lfn, each in wanted.items() if lfn not in known}
     if fresh:
         _add_files(walk, [each.file for each in fresh.values()], now)
-    _add_copies(walk, wanted, fresh.keys())
+    _add_copies(walk, wanted, fresh.keys(), state)
 
 
 def _allowed(name: str, doing: str) -> str:
@@ -131,7 +131,7 @@ def owned(connection: Connection, owner: str) -> tuple[int, int]:
     return int(count), int(size)
 
 
-def _add_copies(walk: Walk, wanted: Mapping[str, Located], fresh: Iterable[str]) -> None:
+def _add_copies(walk: Walk, wanted: Mapping[str, Located], fresh: Iterable[str], state: ReplicaState) -> None:
     copies = {(lfn, r.se): r for lfn, each in wanted.items() for r in each.replicas}
     old = sorted(wanted.keys() - set(fresh))
     for part in parts(old):
@@ -141,8 +141,9 @@ def _add_copies(walk: Walk, wanted: Mapping[str, Located], fresh: Iterable[str])
     more = sorted({lfn for lfn, _ in copies} - set(fresh))
     for name, rights in rights_of(walk.connection, files, more).items():
         walk.require(Need.WRITE, name, rights)
-    state = ReplicaState.AVAILABLE.value
-    rows = [{"lfn": lfn, "se": r.se, "site": r.site, "pfn": r.pfn, "state": state} for (lfn, _), r in copies.items()]
+    rows = [
+        {"lfn": lfn, "se": r.se, "site": r.site, "pfn": r.pfn, "state": state.value} for (lfn, _), r in copies.items()
+    ]
     if rows:
         walk.connection.execute(insert(replicas), rows)
 

@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from router.errors import RouterError, TemporaryError
-from router.store.migrate import bring_up
+from router.store import migrate
 
 UNREAD, READ, UNUSABLE, LOST = 0, 1, 2, 3
 """What is known of an ended job's report; LOST: its outputs are gone, and another job makes them again."""
@@ -274,12 +274,15 @@ class Database:
     """A connection pool that speaks in RouterErrors."""
 
     def __init__(self, url: str) -> None:
-        """Open the database at an SQLAlchemy `url`; the tables are made when they are missing."""
+        """Open the database at an SQLAlchemy `url`; new and older ones are brought to the schema that is needed."""
         self.engine = _engine(url)
         self.fence: Callable[[Connection], None] = lambda _: None
         """Asked first in every transaction that writes; raises where nothing may be written."""
+        self._prepare()
+
+    def _prepare(self) -> None:
         with self.write() as connection:
-            bring_up(connection, metadata, _told_url(self.engine))
+            migrate.bring_up(connection, metadata, _told_url(self.engine))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -300,6 +303,32 @@ class Database:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+class Schema(Database):
+    """The database's schema, which may be of another revision than this glideroute needs."""
+
+    def _prepare(self) -> None:
+        """Leave it as it is."""
+
+    def told(self) -> dict[str, str]:
+        """Which database it is, its revision, and the one that is needed."""
+        with self.read() as connection:
+            found = migrate.revision(connection) or "none"
+        return {"database": _told_url(self.engine), "revision": found, "head": migrate.HEAD}
+
+    def upgrade(self) -> str:
+        """Take it to the newest revision, which is returned. Raises RouterError for one that is not known."""
+        with self.write() as connection:
+            migrate.bring_up(connection, metadata, _told_url(self.engine))
+        return migrate.HEAD
+
+    def downgrade(self, wanted: str) -> str:
+        """Take it back to a revision. Raises RouterError for one that is not known."""
+        with self.write() as connection:
+            migrate.refuse_unknown(migrate.revision(connection), _told_url(self.engine))
+            migrate.downgrade(connection, wanted)
+        return wanted
 
 
 def sqlite_url(path: Path) -> str:
