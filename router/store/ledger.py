@@ -93,6 +93,7 @@ class Ledger:
 
     def task(self, wanted: str) -> Task:
         """The task of an id, of the beginning of one id only, or the newest of a name. Raises NotFound."""
+        wanted = wanted.replace("\0", "\ufffd")  # PostgreSQL has no text with a zero byte; no task is called so
         with self._db.read() as connection:
             exact = connection.execute(select(tasks).where(tasks.c.id == wanted)).first()
             named = connection.execute(

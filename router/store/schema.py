@@ -1,7 +1,8 @@
 """Tables, and the connection to the database that holds them.
 
-SQLite in WAL mode for one access point; writers take the write lock at once (BEGIN IMMEDIATE), because a read
-transaction that turns into a write fails immediately when another writer is ahead, whatever the busy timeout.
+SQLite in WAL mode for one access point, PostgreSQL (`server.py`) for several. In SQLite writers take the write lock at
+once (BEGIN IMMEDIATE), because a read transaction that turns into a write fails immediately when another writer is
+ahead, whatever the busy timeout.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,12 +25,13 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    make_url,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from router.errors import RouterError, TemporaryError
-from router.store import migrate
+from router.store import migrate, server
 
 UNREAD, READ, UNUSABLE, LOST = 0, 1, 2, 3
 """What is known of an ended job's report; LOST: its outputs are gone, and another job makes them again."""
@@ -278,7 +280,11 @@ class Database:
         self.engine = _engine(url)
         self.fence: Callable[[Connection], None] = lambda _: None
         """Asked first in every transaction that writes; raises where nothing may be written."""
-        self._prepare()
+        try:
+            self._prepare()
+        except RouterError:
+            self.close()
+            raise
 
     def _prepare(self) -> None:
         with self.write() as connection:
@@ -287,8 +293,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view."""
-        with _told(self.engine), self.engine.connect() as connection:
-            yield connection
+        with _told(self.engine), self.engine.connect() as plain:
+            yield plain if self._sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def write(self, fenced: bool = True) -> Iterator[Connection]:
@@ -296,9 +302,15 @@ class Database:
         with _told(self.engine), self.engine.connect() as plain:
             connection = plain.execution_options(immediate=True)
             with connection.begin():
+                if not self._sqlite:
+                    server.lock(connection)
                 if fenced:
                     self.fence(connection)
                 yield connection
+
+    @property
+    def _sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
 
     def close(self) -> None:
         """Give the connections back."""
@@ -338,8 +350,9 @@ def sqlite_url(path: Path) -> str:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url)
-    except (SQLAlchemyError, ImportError) as error:  # the address may hold a password: it is not told
+        address = make_url(url)
+        engine = create_engine(address, **(server.OPTIONS if address.get_backend_name() == "postgresql" else {}))
+    except (SQLAlchemyError, ImportError, ValueError) as error:  # the address may hold a password: it is not told
         raise RouterError(
             f"The database address in the settings is not understood, or its driver is not installed: {error}"
         ) from None
@@ -379,8 +392,7 @@ def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise TemporaryError(
-            f"The database {where} does not answer: {error.orig}. Is its disk full, or the path not writable?"
-        ) from error
+        asked = "Is its disk full, or the path not writable?" if engine.dialect.name == "sqlite" else server.ASKED
+        raise TemporaryError(f"The database {where} does not answer: {error.orig}. {asked}") from error
     except DatabaseError as error:
         raise RouterError(f"The database {where} refused: {error.orig}") from error

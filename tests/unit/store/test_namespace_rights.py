@@ -73,6 +73,7 @@ def planted(store: Store, told: dict[str, Any]) -> Model:
             else:
                 told_ = {"size": 1000, "adler32": "0" * 8, "events": 0, "guid": name}
                 connection.execute(files.insert().values(**row, **rights, **told_))
+                connection.execute(replicas.insert().values(lfn=name, se="SE", site="SITE_A", pfn="file:///x"))
     return model
 
 
