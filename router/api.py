@@ -35,7 +35,7 @@ from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
 from router.model.world import World
 from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
-from router.queries import searched
+from router.queries import refuse_full, searched
 from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
@@ -69,6 +69,7 @@ class Router:
     def plan(self, text: str, source: str) -> Plan:
         """What submitting the payload document `text` would do. Raises UserError, or NothingFits with the reasons."""
         payload = payloads.parse(text, source)
+        refuse_full(self.catalogue, self.user)
         dataset, offered = self._input(payload)
         cut = batches(payload, dataset)
         world = self.world()

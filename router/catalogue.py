@@ -110,6 +110,10 @@ class UserCatalogue(Protocol):
         """Make a dataset if there is none, and put registered files into it."""
         ...
 
+    def remove_dataset(self, name: str) -> None:
+        """Remove a dataset, a closed one too; its files stay."""
+        ...
+
     def close_dataset(self, name: str) -> None:
         """Close a dataset for good: its files never change."""
         ...

@@ -17,6 +17,16 @@ def searched(query: str) -> Search:
         raise UserError(f"The query {query[:200]!r} is not understood: {error}.") from None
 
 
+def refuse_full(catalogue: UserCatalogue, user: str) -> None:
+    """Raise UserError for somebody whose quota leaves no room for outputs."""
+    for each in catalogue.quotas():
+        if each.owner == user and each.full:
+            raise UserError(
+                f"Your files are {each.used_files:,} with {each.used_bytes:,} bytes, and your quota is full. Remove "
+                "some with `glideroute rm`, or ask an administrator of the catalogue for more."
+            )
+
+
 def below(
     catalogue: UserCatalogue, directory: str, query: str, pattern: str | None, limit: int | None
 ) -> Sequence[str]:

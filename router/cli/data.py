@@ -60,6 +60,15 @@ def close(name: str) -> None:
 
 @dataset.command()
 @click.argument("name")
+def remove(name: str) -> None:
+    """Remove dataset NAME; its files stay."""
+    with session() as router:
+        router.catalogue.remove_dataset(name)
+    click.echo(f"{name} is no dataset any more.")
+
+
+@dataset.command()
+@click.argument("name")
 @click.argument("lfns", nargs=-1, required=True, metavar="LFN…")
 def put(name: str, lfns: tuple[str, ...]) -> None:
     """Put registered files into dataset NAME, which is made if there is none."""

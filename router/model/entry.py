@@ -76,6 +76,11 @@ class Quota:
     used_bytes: int
     used_files: int
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing more fits."""
+        return bool((self.bytes and self.used_bytes >= self.bytes) or (self.files and self.used_files >= self.files))
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

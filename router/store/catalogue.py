@@ -36,10 +36,10 @@ class Catalogue:
 
         Raises UserError where a name is not allowed, or a file is registered with another size or checksum, and
         PermissionRefused where its owner may not write. A file of which no copy is left may be made again by its
-        owner, and then be another.
+        owner, and then be another. Nothing is lost for a quota: whoever is over it submits nothing more.
         """
         with self._db.write() as connection:
-            registering.register(Walk(connection, self.members, owner), found, now)
+            registering.register(Walk(connection, self.members, owner), found, now, limited=False)
 
     def add_dataset(self, name: str, lfns: Sequence[str], owner: str, now: float) -> None:
         """Make the dataset if there is none, and put registered files into it. Files already in it stay."""

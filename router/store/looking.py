@@ -142,10 +142,15 @@ def entry(walk: Walk, real: str) -> Entry:
     if rights is not None:
         made = walk.connection.execute(select(directories.c.created).where(directories.c.lfn == real)).scalar()
         return Entry(real or "/", Kind.DIRECTORY, rights, made or 0.0)
-    found = next(_held(walk.connection, directory_of(real), real), None)
+    found = next(held(walk.connection, real), None)
     if found is None:
         raise missing(real)
     return found
+
+
+def held(connection: Connection, name: str) -> Iterator[Entry]:
+    """Everything that has one name; more than one thing only where a dataset and a directory share it."""
+    return _held(connection, directory_of(name), name)
 
 
 def _held(connection: Connection, directory: str, only: str | None = None) -> Iterator[Entry]:

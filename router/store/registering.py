@@ -17,17 +17,26 @@ from router.store.schema import dataset_files, datasets, files, replicas, scope_
 from router.store.walk import Walk, note, parts, readable, rights_of
 
 
-def register(walk: Walk, found: Iterable[Located], now: float, state: ReplicaState = ReplicaState.AVAILABLE) -> None:
+def register(
+    walk: Walk,
+    found: Iterable[Located],
+    now: float,
+    state: ReplicaState = ReplicaState.AVAILABLE,
+    limited: bool = True,
+) -> None:
     """Add files with their copies; what is already there stays.
 
-    Raises UserError, PermissionRefused or QuotaExceeded.
+    Raises UserError and PermissionRefused; for a quota only where the files are `limited` by it.
     """
     wanted = _placed(walk, {_allowed(each.file.lfn, "register a file"): each for each in found})
     known = _known(walk.connection, wanted)
     _refuse_changed(walk, known, wanted)
     fresh = {lfn: each for lfn, each in wanted.items() if lfn not in known}
     if fresh:
-        _add_files(walk, [each.file for each in fresh.values()], now)
+        added = [each.file for each in fresh.values()]
+        if limited:
+            refuse_over_quota(walk.connection, walk.person.name, len(added), sum(file.size for file in added))
+        _add_files(walk, added, now)
     _add_copies(walk, wanted, fresh.keys(), state)
 
 
@@ -81,7 +90,6 @@ def _add_files(walk: Walk, fresh: Sequence[File], now: float) -> None:
     owner, places = walk.person.name, Counter(directory_of(file.lfn) for file in fresh)
     rights = {name: walk.make(name, now) for name in sorted(places)}
     _refuse_other_kinds(walk.connection, [file.lfn for file in fresh])
-    refuse_over_quota(walk.connection, owner, len(fresh), sum(file.size for file in fresh))
     rows = [
         {
             "lfn": file.lfn,
@@ -104,7 +112,7 @@ def _add_files(walk: Walk, fresh: Sequence[File], now: float) -> None:
 
 
 def _refuse_other_kinds(connection: Connection, lfns: Sequence[str]) -> None:
-    for kind, column in (("directory", directories.c.lfn), ("link", links.c.lfn)):
+    for kind, column in (("directory", directories.c.lfn), ("link", links.c.lfn), ("dataset", datasets.c.name)):
         for part in parts(lfns):
             if taken := connection.execute(select(column).where(column.in_(part)).limit(1)).scalar():
                 raise UserError(f"{taken} is a {kind} already. Register the file under another name.")
@@ -160,6 +168,7 @@ def add_dataset(walk: Walk, given: str, lfns: Sequence[str], now: float) -> None
     connection, owner = walk.connection, walk.person.name
     row = connection.execute(select(datasets).where(datasets.c.name == name)).first()
     if row is None:
+        _refuse_other_names(connection, name)
         rights = Rights(owner, walk.make(directory_of(name), now).group, FILE_MODE)
         told = {"name": name, "directory": directory_of(name), "owner": owner, "team": rights.group}
         connection.execute(insert(datasets).values(**told, mode=rights.mode, created=now))
@@ -173,6 +182,12 @@ def add_dataset(walk: Walk, given: str, lfns: Sequence[str], now: float) -> None
         refuse_foreign(walk, name)
     if rows or row is None:
         note(walk, now, "dataset add", name, len(rows))
+
+
+def _refuse_other_names(connection: Connection, name: str) -> None:
+    for kind, column in (("file", files.c.lfn), ("link", links.c.lfn)):
+        if connection.execute(select(column).where(column == name)).scalar():
+            raise UserError(f"{name} is a {kind} already. Give the dataset another name.")
 
 
 def refuse_dataset(walk: Walk, name: str, rights: Rights, closed: float | None) -> None:

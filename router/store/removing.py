@@ -10,7 +10,7 @@ from router.errors import NotFound, PermissionRefused, UserError
 from router.model.entry import Change, Entry, Kind, Quota, Removed
 from router.model.rights import Need, Rights, directory_of
 from router.store.changing import Changing
-from router.store.looking import checked, entry
+from router.store.looking import checked, entry, held
 from router.store.metadata import restore_values
 from router.store.namespace_schema import changes, directories, links, quotas, removed_files, removed_replicas
 from router.store.registering import owned, refuse_over_quota
@@ -40,6 +40,16 @@ class Removing(Changing):
                 self._refuse_taking(walk, found, real)
                 gone += self._remove_one(walk, found, real, recursive, dry_run)
         return sorted(gone)
+
+    def remove_dataset(self, name: str) -> None:
+        """Remove a dataset, a closed one too; its files stay. Raises NotFound, PermissionRefused."""
+        with self._changing() as walk:
+            real = walk.place(checked(name))
+            found = next((each for each in held(walk.connection, real) if each.kind is Kind.DATASET), None)
+            if found is None:
+                raise NotFound(f"There is no dataset {name}. `glideroute dataset list` lists them.")
+            self._refuse_taking(walk, found, real)
+            self._remove_one(walk, found, real, recursive=False, dry_run=False)
 
     def _remove_one(self, walk: Walk, found: Entry, real: str, recursive: bool, dry_run: bool) -> list[str]:
         whole = found.kind is Kind.DIRECTORY
@@ -72,12 +82,12 @@ class Removing(Changing):
 
     def _refuse_tree(self, walk: Walk, found: Sequence[tuple[Kind, str]]) -> None:
         walk.load({directory_of(name) for _, name in found})
-        held: dict[str, Rights] = {}
+        rights_at: dict[str, Rights] = {}
         for kind, table in ((Kind.FILE, files), (Kind.DATASET, datasets), (Kind.DIRECTORY, directories)):
-            held |= rights_of(walk.connection, table, [name for each, name in found if each is kind])
+            rights_at |= rights_of(walk.connection, table, [name for each, name in found if each is kind])
         for _, name in found:
             parent = walk.directory(directory_of(name))
-            rights = held.get(name, Rights(self.user, "", 0))
+            rights = rights_at.get(name, Rights(self.user, "", 0))
             if parent is not None and not walk.person.may(Need.READ, parent):
                 walk.refuse(Need.READ, directory_of(name), parent)
             if parent is not None and not walk.person.may_take(rights, parent):

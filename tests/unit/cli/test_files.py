@@ -106,6 +106,8 @@ def test_a_dataset_is_got_whole(run, storage, source, tmp_path):
     assert "closed" in run("dataset", "list").out
     assert "(closed)" in run("ls", "/demo/mine").out
     assert run("rm", "/demo/mine/a").code == 2
+    assert run("dataset", "remove", "/demo/mine/all").code == 0
+    assert run("rm", "/demo/mine/a").code == 0
 
 
 def test_what_cannot_be_put_is_told_and_nothing_is_registered_as_readable(run, storage, source, monkeypatch):

@@ -9,6 +9,7 @@ from router.model.entry import Kind, ReplicaState
 from router.model.files import Located
 from router.model.query_grammar import parse
 from router.model.rights import Members
+from router.queries import refuse_full
 from router.store.namespace import Namespace
 from router.store.store import Store
 from router.testing.build import a_file
@@ -227,6 +228,36 @@ def test_nobody_owns_more_than_their_quota(store, root):
     bob.register([a_file("/user/bob/b", "SITE_A")])
     with pytest.raises(UserError, match="quota"):
         bob.restore("/user/bob/a")
+
+
+def test_what_jobs_have_made_is_registered_over_the_quota_and_the_next_submission_refused(store, root):
+    bob = store.as_user("bob", FakeClock())
+    root.set_quota("bob", 0, 1)
+    refuse_full(bob, "bob")
+    store.register([a_file(f"/user/bob/t/{n}", "SITE_A") for n in "ab"], "bob", 1.0)
+    with pytest.raises(UserError, match=r"2 with 2,000 bytes, and your quota is full"):
+        refuse_full(bob, "bob")
+    refuse_full(root, "root")
+
+
+def test_a_dataset_that_shares_its_name_with_a_directory_is_removed_alone(alice, bob):
+    alice.register([a_file("/data/set/a", "SITE_A")])
+    alice.add_dataset("/data/set", ["/data/set/a"])
+    with pytest.raises(PermissionRefused):
+        bob.remove_dataset("/data/set")
+    with pytest.raises(NotFound):
+        alice.remove_dataset("/data/none")
+    alice.remove_dataset("/data/set")
+    assert [(each.name, each.kind) for each in alice.entries("/data")] == [("/data/set", Kind.DIRECTORY)]
+
+
+def test_a_file_and_a_dataset_never_share_a_name(alice):
+    alice.register([a_file("/data/x", "SITE_A")])
+    with pytest.raises(UserError, match="is a file already"):
+        alice.add_dataset("/data/x", [])
+    alice.add_dataset("/data/y", [])
+    with pytest.raises(UserError, match="is a dataset already"):
+        alice.register([a_file("/data/y", "SITE_A")])
 
 
 def test_owners_and_groups_are_given_by_who_may(store, root):
