@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from router.auditing import as_task, audited, named, nothing_more, of_known, of_site, of_task
 from router.catalogue import UserCatalogue
 from router.closures import Closures
 from router.decide.advise import advise
@@ -62,6 +63,10 @@ class Router:
     task_home: Path
     directory: Callable[[Path], TaskFiles]
     clock: Clock
+    account: str = ""
+    """The account of the operating system that asks, for the audit."""
+    identity: Callable[[], str] = lambda: ""
+    """As whom the schedd authenticates the user, for the audit too."""
     _nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(3))
 
     # Submitting
@@ -91,6 +96,7 @@ class Router:
         offered = len(self.catalogue.find(Search(place))) if payload.dataset else 0
         return Dataset(str(place), self.catalogue.files(chosen)), offered
 
+    @audited("submit", named("payload", lambda plan: str(plan.payload.name)), as_task)
     def submit(self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None) -> Submitted:
         """Inject a plan's batches as the user; `folder` holds the payload's files.
 
@@ -165,6 +171,7 @@ class Router:
                 raise
             return found
 
+    @audited("submit file", named("payload"), as_task, at_pool=False)
     def open_file_task(self, name: str, folder: Path) -> Task:
         """Remember a task whose jobs come from a submit file in `folder`."""
         text = f"name: {name}\nexecutable: {name}\n"
@@ -172,6 +179,7 @@ class Router:
         self.memory.open_task(task, text, task.id, (Batch("b0", ()),), 0)
         return task
 
+    @audited("submitted file", of_known, nothing_more)
     def close_file_task(self, task: Task, cluster: int, jobs: int) -> None:
         """Remember the cluster that a submit file became, and its number of jobs."""
         self.memory.set_cluster(task.id, "b0", cluster, jobs)
@@ -289,10 +297,12 @@ class Router:
 
     # Changing
 
+    @audited("kill", of_task)
     def kill(self, wanted: str) -> int:
         """Remove a task's jobs. Returns how many there were."""
         return self.pool.remove(self.memory.task(wanted).id, f"removed by {self.user} with glideroute kill")
 
+    @audited("retry", of_task)
     def retry(self, wanted: str) -> int:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
@@ -301,6 +311,7 @@ class Router:
         """A task's finished jobs whose outputs are not there any more; without `present` the catalogue is believed."""
         return self._recovery.lost(self.memory.task(wanted), present)
 
+    @audited("make again", of_task)
     def make_again(self, wanted: str, jobs: Sequence[EndedJob]) -> dict[str, int]:
         """Inject jobs of a task that ended once more, as the user; returns the cluster of each new batch.
 
@@ -312,6 +323,7 @@ class Router:
     def _recovery(self) -> Recovery:
         return Recovery(self.pool, self.memory, self.user, self.directory)
 
+    @audited("announce", of_site, nothing_more, at_pool=False)
     def announce(self, site: str, begins: float, ends: float, status: SiteStatus, reason: str) -> Downtime:
         """Announce that a site will be closed between two times, in seconds since the epoch.
 
@@ -319,6 +331,7 @@ class Router:
         """
         return self._closures.announce(site, begins, ends, status, reason)
 
+    @audited("set site", of_site, nothing_more, at_pool=False)
     def set_site(self, site: str, status: SiteStatus, reason: str) -> SiteState:
         """Drain, close or open a site; opening it cancels its downtimes. Raises NotFound for one that nobody knows."""
         return self._closures.set(site, status, reason)
@@ -338,6 +351,7 @@ class Router:
         """The names of the files that `query` asks for, sorted; the first `limit` of them. Raises UserError."""
         return self.catalogue.find(searched(query), limit)
 
+    @audited("add dataset", named("dataset"), nothing_more, at_pool=False)
     def add_dataset(self, name: str, found: Sequence[Located]) -> Dataset:
         """Register files with their copies and put them into a dataset of the user's."""
         self.catalogue.register(found)

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from router.decide.health import OPINIONS
 from router.errors import RouterError
+from router.loops.books import Books
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import Health
@@ -45,6 +46,7 @@ class LoopCollector(Collector):
                 yield from _decisions(self._loop)
                 yield from _inputs(self._loop)
                 yield from _judged(self._loop)
+                yield from _used(self._loop.books)
             case Pilots():
                 yield from _glideins(self._loop)
         if self._loop.world:
@@ -112,6 +114,23 @@ def _inputs(loop: Route) -> Iterator[Metric]:
     for source, count in sorted(loop.careful.errors.items()):
         failed.add_metric([source], count)
     yield from (read, stale, failed)
+
+
+def _used(books: Books | None) -> Iterator[Metric]:
+    """What sites gave today."""
+    name = "glideroute_accounting_last_success_timestamp_seconds"
+    yield GaugeMetricFamily(name, "When usage was last imported; 0: never", books.done if books else 0.0)
+    text = "Time of cores held by runs that ended today (UTC), good and wasted"
+    used = GaugeMetricFamily("glideroute_site_used_core_seconds", text, labels=["site", "outcome"])
+    totals: dict[tuple[str, str], int] = {}
+    today = sorted((books.today or {}).items() if books else ())
+    for number, (site, usage) in enumerate(today):
+        label = (site or "none") if number < MAX_SITES else "other"
+        for outcome, seconds in (("good", usage.wall_s - usage.wasted_s), ("wasted", usage.wasted_s)):
+            totals[label, outcome] = totals.get((label, outcome), 0) + seconds
+    for labels, seconds in totals.items():
+        used.add_metric(labels, seconds)
+    yield used
 
 
 def _glideins(loop: Pilots) -> Iterator[Metric]:

@@ -7,14 +7,17 @@ from typing import Any, Protocol
 
 from router.catalogue import UserCatalogue
 from router.model.action import Action, Diagnose, Mend, Place
+from router.model.audit import AuditEntry, AuditQuery, AuditState, Sealed
 from router.model.downtime import Downtime
-from router.model.event import Events, Streak, Tally
+from router.model.event import Events, Tally
 from router.model.files import Located
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import Entry, EntryState, ValidationFailure
 from router.model.record import BatchRecord, DecisionRecord, Lease, OpenDecision, SiteState
 from router.model.site import Outcomes, Pace
+from router.model.streak import Streak
 from router.model.task import Batch, Inputs, Task
+from router.model.usage import Run as UsedRun
 from router.model.world import TaskProgress
 
 
@@ -288,6 +291,26 @@ class Leases(Protocol):
 
 class UserMemory(Memory, Protocol):
     """What the user's interface remembers and looks up besides."""
+
+    def note_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Append to the audit."""
+        ...
+
+    def audit(self, wanted: AuditQuery) -> Sequence[Sealed]:
+        """The entries of the audit that a query asks for, oldest first."""
+        ...
+
+    def audit_state(self) -> AuditState:
+        """Whether all entries of the audit hang together."""
+        ...
+
+    def runs_of(self, task: str = "", cluster: int = 0, proc: int = -1, most: int = 1000) -> Sequence[UsedRun]:
+        """The newest runs of a task, a cluster or a job, oldest first, as they were imported."""
+        ...
+
+    def has_audit_digest(self, digest: str) -> bool:
+        """Whether an entry has this digest, or the last one that was removed for its age."""
+        ...
 
     def as_user(self, user: str, clock: "Clock") -> UserCatalogue:
         """The catalogue with one person's rights."""

@@ -13,6 +13,7 @@ from router.model.pilot import Entry, Software
 from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy
 from router.model.rights import NO_GROUPS, Members
 from router.model.site import Access, Storage
+from router.model.usage import Pledge
 from router.trusted import refuse_exposed
 
 FILE = "glideroute.yaml"
@@ -43,6 +44,18 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class Bookkeeping:
+    """How long is remembered who asked for what and what jobs used."""
+
+    import_s: float = 600.0
+    """Seconds between two imports of usage from the schedd's histories, which it reads from its disk."""
+    keep_runs_s: float = 90 * 86400.0
+    """How long single runs are kept, in seconds; their sums are kept for ever."""
+    keep_audit_s: float = 400 * 86400.0
+    """How long entries of the audit are kept, in seconds: a year, and time to look."""
+
+
+@dataclass(frozen=True, slots=True)
 class SiteSettings:
     """A site as its administrators declare it."""
 
@@ -52,6 +65,8 @@ class SiteSettings:
     access: Access = Access()
     limits: Storage = Storage(present=False)
     """What the storage is good for."""
+    pledge: Pledge = Pledge()
+    """What the site has promised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,7 @@ class Settings:
     broker: BrokerPolicy = BrokerPolicy()
     retry: RetryPolicy = RetryPolicy()
     demand: DemandPolicy = DemandPolicy()
+    accounting: Bookkeeping = Bookkeeping()
 
     @property
     def pool_home(self) -> Path:
@@ -153,6 +169,7 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         calls=_calls(top.section("calls"), defaults.calls),
         broker=_broker(top.section("broker"), defaults.broker),
         retry=_retry(top.section("retry"), defaults.retry),
+        accounting=_accounting(top.section("accounting"), defaults.accounting),
     )
     top.finish()
     return settings
@@ -181,7 +198,17 @@ def _site(name: str, section: document.Section) -> SiteSettings:
     entries = tuple(_entry(each, name, inner) for each, inner in section.named("entries", names.name))
     groups = section.section("groups")
     access = Access(groups.texts("allow", names.group), groups.texts("block", names.group)) if groups else Access()
-    return SiteSettings(name, element, entries, access, limits)
+    pledge = section.section("pledge")
+    return SiteSettings(name, element, entries, access, limits, _pledge(pledge) if pledge else Pledge())
+
+
+def _pledge(section: document.Section) -> Pledge:
+    """A promise of cores, or of HEPScore23, which needs the score of a core."""
+    score, hs23 = section.number("hs23_per_core", 0.0), section.number("hs23", 0.0)
+    cores = section.number("cores", hs23 / score if score else 0.0)
+    if section.has("hs23") and (section.has("cores") or not score):
+        section.fault("hs23", "needs hs23_per_core, and cannot be given beside cores")
+    return Pledge(cores, score)
 
 
 def _entry(name: str, site: str, section: document.Section) -> Entry:
@@ -222,6 +249,16 @@ def _loop(section: document.Section | None, default: Loop) -> Loop:
         lease_s=section.seconds("lease", int(default.lease_s)),
         metrics_port=section.integer("metrics_port", default.metrics_port, at_most=65535),
         metrics_host=section.text("metrics_host", default.metrics_host, names.plain),
+    )
+
+
+def _accounting(section: document.Section | None, default: Bookkeeping) -> Bookkeeping:
+    if section is None:
+        return default
+    return Bookkeeping(
+        import_s=section.seconds("interval", int(default.import_s)),
+        keep_runs_s=section.seconds("keep_runs", int(default.keep_runs_s)),
+        keep_audit_s=section.seconds("keep_audit", int(default.keep_audit_s)),
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import pwd
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from router.api import Router
+from router.auditing import Requester
 from router.decide.checkup import RIGHTS, SETTINGS
 from router.decide.policies import check
 from router.decide.share_wait import Outlook, outlook
@@ -21,6 +23,7 @@ from router.embedded.rehearsal import scratch_pool
 from router.embedded.state import load as load_state
 from router.embedded.whatif import Central, DryRun
 from router.errors import PoolUnreachable, RouterError, UserError
+from router.loops.books import Books
 from router.loops.lease import Leadership, Station
 from router.loops.observe import Declared
 from router.loops.pilots import Pilots
@@ -40,6 +43,7 @@ from router.pool.eventlog import EventLog
 from router.pool.negotiator import Negotiator
 from router.pool.queue import Queue
 from router.pool.recorded import load_of
+from router.pool.usage import Histories
 from router.render.glidein import PoolContact
 from router.render.negotiator import SHARES_FILE, read_back
 from router.render.pool_config import Daemon
@@ -56,6 +60,24 @@ TOKEN_FOLDERS = ("/etc/condor/tokens.d", "/etc/glideroute/tokens.d", "~/.condor/
 def user_name(settings: Settings) -> str:
     """Who submits: as set, or the login name."""
     return not_root(settings.user or default_user())
+
+
+def account_name() -> str:
+    """The account of the operating system that this process runs under, whatever the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may know none
+        return f"uid {os.getuid()}"
+
+
+@contextmanager
+def requester(settings: Settings) -> Iterator[Requester]:
+    """Who asks, for the audit, where there is no user's session."""
+    memory = store(settings)
+    try:
+        yield Requester(memory, user_name(settings), account_name(), SystemClock())
+    finally:
+        memory.close()
 
 
 def store(settings: Settings) -> Store:
@@ -89,9 +111,10 @@ def leadership(settings: Settings, daemon: str, loop: Loop, memory: Store) -> Le
 
 def condor_environment(settings: Settings, identity: str) -> dict[str, str]:
     """What makes HTCondor's tools and bindings act as `identity`."""
+    last = {"GLIDEROUTE_LAST_SCHEDD": str(settings.home / "run" / "schedd.json")}
     if embedded := embedded_pool(settings):
-        return embedded.env(identity)
-    return {name: value for name, value in os.environ.items() if name.startswith(("CONDOR_", "_CONDOR_"))}
+        return {**last, **embedded.env(identity)}
+    return {**last, **{name: each for name, each in os.environ.items() if name.startswith(("CONDOR_", "_CONDOR_"))}}
 
 
 def tool_environment(settings: Settings) -> dict[str, str]:
@@ -221,7 +244,21 @@ def route(settings: Settings) -> Route:
         retry=settings.retry,
         keep=worlds.save,
         leader=leader,
+        books=books(settings, memory, "router"),
     )
+
+
+def books(settings: Settings, memory: Store, identity: str) -> Books:
+    """What imports usage, over a connection of its own: a history that hangs must not delay a pass's next look."""
+    channel = Channel(condor_environment(settings, identity), identity)
+    kept = settings.accounting
+    source = Histories(channel, settings.calls.read_s)
+    return Books(source, memory, SystemClock(), kept.import_s, kept.keep_runs_s, kept.keep_audit_s)
+
+
+def import_usage(settings: Settings, memory: Store) -> int:
+    """Import usage now, as the user; returns how many runs are new or better known."""
+    return books(settings, memory, user_name(settings)).update()
 
 
 def event_log(settings: Settings) -> EventLog | None:
@@ -261,7 +298,7 @@ def factory(settings: Settings) -> Factory:
         ),
         schedd=f"schedd@{state.domain}",
         storage=storage,
-        token=lambda: embedded.token("glidein").read_text(),
+        token=lambda site: embedded.glidein_token(site).read_text(),
         started=int(time.time()),
     )
 
@@ -287,6 +324,8 @@ def user_session(settings: Settings) -> Iterator[Router]:
             task_home=settings.task_home,
             directory=TaskDirectory,
             clock=SystemClock(),
+            account=account_name(),
+            identity=jobs.identity,
         )
     finally:
         jobs.close()

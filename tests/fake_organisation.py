@@ -60,7 +60,7 @@ class Organisation:
 
     def route(self) -> Route:
         sources = (self.pool, self.store, self.reports, self.sites)
-        return Route(*sources, BrokerPolicy(), self.clock, events=self.events)
+        return Route(*sources, BrokerPolicy(), self.clock, events=self.events, monotonic=self.clock.now)
 
     def step(self) -> list[Action]:
         return self.route().step()

@@ -4,6 +4,7 @@ from typing import Any
 
 from prometheus_client.core import Metric
 
+from router.loops.books import Books
 from router.loops.pilots import Pilots
 from router.loops.route import Counts, Route
 from router.loops.runner import Health
@@ -11,6 +12,7 @@ from router.metrics import LoopCollector
 from router.model.pilot import Entry, EntryState, GlideinState
 from router.model.policy import BrokerPolicy, DemandPolicy
 from router.model.site import Site
+from router.model.usage import Usage
 from router.model.world import World
 
 SEEN = World(
@@ -49,7 +51,8 @@ def _row(metric: Metric, daemons: list[str]) -> str:
 def _route() -> Route:
     """A router that has seen and done something; nothing of it is called."""
     nobody: Any = None
-    made = Route(nobody, nobody, nobody, (), BrokerPolicy(), nobody, world=SEEN, counts=DONE)
+    books = Books(nobody, nobody, nobody, 0.0, 0.0, 0.0, today={"SITE": Usage()})
+    made = Route(nobody, nobody, nobody, (), BrokerPolicy(), nobody, world=SEEN, counts=DONE, books=books)
     made.careful.errors["input"] = 1
     return made
 

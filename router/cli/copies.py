@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from router.auditing import asked
+from router.catalogue import UserCatalogue
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, size, table
 from router.errors import NotFound, RouterError, UserError
@@ -25,7 +27,7 @@ def put_(source: Path, lfn: str, site: str | None, events: int, as_json: bool) -
 
     It can be repeated after it was cut short. While it is being copied, its copy is not given to anybody.
     """
-    with session() as router:
+    with session() as router, asked(router, "put", f"{source} as {lfn}"):
         element = _element(router.storage, site)
         name = lfn + source.name if lfn.endswith("/") else lfn
         file = measured(source, router.catalogue.place(name), events)
@@ -89,11 +91,9 @@ def _got(located: Located, target: Path, force: bool) -> Path:
 def replicas(lfn: str, mark: str | None, forget: str | None, as_json: bool) -> None:
     """Show where the copies of LFN are; jobs read those that are available."""
     with session() as router:
-        if mark:
-            se, _, state = mark.partition("=")
-            router.catalogue.set_state(lfn, se, _state(state))
-        if forget:
-            router.catalogue.forget_copy(lfn, forget)
+        if mark or forget:
+            with asked(router, "replicas", f"{lfn}: {mark or ''} {forget or ''}"):
+                _change(router.catalogue, lfn, mark, forget)
         found = router.catalogue.copies(lfn)
     if as_json:
         told = [{"se": c.replica.se, "site": c.replica.site, "pfn": c.replica.pfn, "state": c.state} for c in found]
@@ -103,6 +103,14 @@ def replicas(lfn: str, mark: str | None, forget: str | None, as_json: bool) -> N
     for each in found:
         rows.add_row(each.replica.site, each.replica.se, each.state, each.replica.pfn)
     console().print(rows)
+
+
+def _change(catalogue: UserCatalogue, lfn: str, mark: str | None, forget: str | None) -> None:
+    if mark:
+        se, _, state = mark.partition("=")
+        catalogue.set_state(lfn, se, _state(state))
+    if forget:
+        catalogue.forget_copy(lfn, forget)
 
 
 def _state(text: str) -> ReplicaState:

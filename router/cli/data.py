@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from router.auditing import asked
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, size, table
 from router.errors import UserError
@@ -53,7 +54,7 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("name")
 def close(name: str) -> None:
     """Close dataset NAME for good: its files never change, and none of them can be removed."""
-    with session() as router:
+    with session() as router, asked(router, "dataset close", name):
         router.catalogue.close_dataset(name)
     click.echo(f"{name} is closed.")
 
@@ -62,7 +63,7 @@ def close(name: str) -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Remove dataset NAME; its files stay."""
-    with session() as router:
+    with session() as router, asked(router, "dataset remove", name):
         router.catalogue.remove_dataset(name)
     click.echo(f"{name} is no dataset any more.")
 
@@ -72,7 +73,7 @@ def remove(name: str) -> None:
 @click.argument("lfns", nargs=-1, required=True, metavar="LFN…")
 def put(name: str, lfns: tuple[str, ...]) -> None:
     """Put registered files into dataset NAME, which is made if there is none."""
-    with session() as router:
+    with session() as router, asked(router, "dataset put", f"{name}: {len(lfns)} file(s)"):
         router.catalogue.add_dataset(name, lfns)
         made = router.catalogue.dataset(name)
     click.echo(f"{made.name} has {len(made.files)} file(s), {size(made.size)}")

@@ -2,6 +2,7 @@
 
 import click
 
+from router.auditing import asked
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, size, table, when
 from router.errors import UserError
@@ -111,7 +112,7 @@ def stat(name: str, as_json: bool) -> None:
 @click.option("-p", "--parents", is_flag=True, help="Make those above too; no fault if it is there.")
 def mkdir(names: tuple[str, ...], parents: bool) -> None:
     """Make directories."""
-    with session() as router:
+    with session() as router, asked(router, "mkdir", " ".join(names)):
         for name in names:
             router.catalogue.make_directory(name, parents)
 
@@ -126,7 +127,7 @@ def rm(names: tuple[str, ...], recursive: bool, dry_run: bool, as_json: bool) ->
 
     A removed file can be brought back with `glideroute restore`. Its copies stay where they are.
     """
-    with session() as router:
+    with session() as router, asked(router, "rm", " ".join(names) + (" (dry run)" if dry_run else "")):
         gone = router.catalogue.remove(names, recursive, dry_run)
     if as_json:
         print_json(gone)
@@ -140,7 +141,7 @@ def rm(names: tuple[str, ...], recursive: bool, dry_run: bool, as_json: bool) ->
 @click.argument("name")
 def restore(name: str) -> None:
     """Bring back the removed file NAME, or that of a GUID, with its copies and what was said of it."""
-    with session() as router:
+    with session() as router, asked(router, "restore", name):
         click.echo(f"{router.catalogue.restore(name)} is back.")
 
 
@@ -149,7 +150,7 @@ def restore(name: str) -> None:
 @click.argument("new")
 def mv(old: str, new: str) -> None:
     """Rename OLD to NEW, or into the directory NEW; physical names stay."""
-    with session() as router:
+    with session() as router, asked(router, "mv", f"{old} to {new}"):
         click.echo(router.catalogue.move(old, new))
 
 
@@ -158,7 +159,7 @@ def mv(old: str, new: str) -> None:
 @click.argument("name")
 def ln(target: str, name: str) -> None:
     """Make the link NAME that leads to TARGET."""
-    with session() as router:
+    with session() as router, asked(router, "ln", f"{name} to {target}"):
         router.catalogue.link(target, name)
 
 
@@ -172,7 +173,7 @@ def chmod(mode: str, names: tuple[str, ...], recursive: bool) -> None:
         wanted = mode_of(mode)
     except ValueError as error:
         raise UserError(f"{error}.") from None
-    with session() as router:
+    with session() as router, asked(router, "chmod", f"{mode} {' '.join(names)}"):
         count = router.catalogue.set_mode(names, wanted, recursive)
     click.echo(f"{count} name(s) changed.")
 
@@ -184,7 +185,7 @@ def chmod(mode: str, names: tuple[str, ...], recursive: bool) -> None:
 def chown(owner: str, names: tuple[str, ...], recursive: bool) -> None:
     """Give names another owner, as an administrator, or another group: `:higgs`."""
     user, colon, group = owner.partition(":")
-    with session() as router:
+    with session() as router, asked(router, "chown", f"{owner} {' '.join(names)}"):
         count = router.catalogue.set_owner(names, user or None, group if colon else None, recursive)
     click.echo(f"{count} name(s) changed.")
 
@@ -200,7 +201,8 @@ def quota(user: str, limit: int | None, count: int | None, as_json: bool) -> Non
         if limit is not None or count is not None:
             if not user:
                 raise UserError("Say whose quota it is: glideroute quota USER --bytes N")
-            router.catalogue.set_quota(user, limit or 0, count or 0)
+            with asked(router, "quota", f"{user}: {limit or 0} bytes, {count or 0} files"):
+                router.catalogue.set_quota(user, limit or 0, count or 0)
         found = [each for each in router.catalogue.quotas() if user in ("", each.owner)]
     if as_json:
         print_json(found)

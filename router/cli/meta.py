@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import click
 
+from router.auditing import asked
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, table
 from router.errors import NotFound, UserError
@@ -30,7 +31,9 @@ def set_(name: str, values: tuple[str, ...]) -> None:
     """
     with session() as router:
         kinds = router.catalogue.kinds()
-        router.catalogue.describe({name: dict(_pair(each, kinds.get) for each in values)})
+        said = dict(_pair(each, kinds.get) for each in values)
+        with asked(router, "meta set", f"{name}: {', '.join(said)}"):
+            router.catalogue.describe({name: said})
     click.echo(f"{name}: {len(values)} key(s) set")
 
 
@@ -39,7 +42,7 @@ def set_(name: str, values: tuple[str, ...]) -> None:
 @click.argument("keys", nargs=-1, required=True, metavar="KEY…")
 def unset(name: str, keys: tuple[str, ...]) -> None:
     """Take keys of NAME back; what is said of directories above it then holds."""
-    with session() as router:
+    with session() as router, asked(router, "meta unset", f"{name}: {', '.join(keys)}"):
         gone = router.catalogue.forget(name, keys)
     if not gone:
         raise NotFound(f"{name} has none of these keys of its own. `glideroute meta get {name}` shows whence they are.")

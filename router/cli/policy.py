@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from router import wiring
+from router.auditing import asked
 from router.cli import policy_show
 from router.cli.session import settings
 from router.cli.show import console, json_option, print_json
@@ -97,8 +98,10 @@ def apply(file: Path, config_dir: Path | None, dry_run: bool, wait: float, as_js
         print_json(files) if as_json else click.echo(whole)
         return
     wiring.dry_run(settings(), files[rendering.SHARES_FILE])  # what ends a negotiator ends this one first
-    with wiring.negotiator(settings()) as running:
-        done = shares.apply(wanted, files, running, place, wait)
+    with wiring.requester(settings()) as who, asked(who, "policy apply", f"policy {file.name}") as request:
+        with wiring.negotiator(settings()) as running:
+            done = shares.apply(wanted, files, running, place, wait)
+        request.words = "; ".join(done.words)
     if as_json:
         print_json({"changes": done.words})
         return

@@ -79,7 +79,7 @@ def draw_course(found: Course, cores: float, place: Path) -> None:
         axes.axhline(cores, color="k", linewidth=0.8)
         axes.set(xlabel="time [h]", ylabel="cores", ylim=(0, 2.1 * cores))
 
-    _draw(fill, place)
+    draw_axes(fill, place)
 
 
 def draw_states(found: Sequence[ShareState], place: Path) -> None:
@@ -94,7 +94,7 @@ def draw_states(found: Sequence[ShareState], place: Path) -> None:
         axes.invert_yaxis()
         axes.set_xlabel("cores")
 
-    _draw(fill, place)
+    draw_axes(fill, place)
 
 
 def minutes(seconds: float) -> str:
@@ -112,7 +112,8 @@ def _group(name: str) -> str:
     return "(no group)" if name == ROOT else name
 
 
-def _draw(fill: Callable[[Any], None], place: Path) -> None:
+def draw_axes(fill: Callable[[Any], None], place: Path) -> None:
+    """Draw into a file of the kind that its name says. Raises RouterError where that cannot be."""
     try:
         import matplotlib as mpl
 

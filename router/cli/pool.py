@@ -32,7 +32,7 @@ def pool_group(schedd_config: Path, daemons: Callable[[Path], Sequence[Daemon]])
         home = home.absolute()
         context.obj = EmbeddedPool(home / "pool", schedd_config, daemons(home), progress=_say)
 
-    for command in (install, up, down, status, env):
+    for command in (install, up, down, status, env, rotate):
         pool.add_command(command)
     return pool
 
@@ -90,6 +90,28 @@ def env(pool: EmbeddedPool, user: str, as_json: bool) -> None:
         return
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@click.command()
+@click.option("--finish", is_flag=True, help="Take the keys before away: what they signed is refused from now on.")
+@json_option
+@click.pass_obj
+def rotate(pool: EmbeddedPool, finish: bool, as_json: bool) -> None:
+    """Sign all tokens with a new key; nothing is restarted.
+
+    Tokens of the key before stay valid until --finish, so that glideins and users who have one go on.
+    """
+    if finish:
+        pool.retire_keys()
+        people: tuple[str, ...] = ()
+        words = "Only tokens of the last rotation are taken now; connections that are open end within a day."
+    else:
+        people = pool.rotate()
+        words = (
+            f"New tokens of {', '.join(people)}. Tokens of before stay valid; when no glidein has one any more: "
+            "glideroute pool rotate --finish"
+        )
+    click.echo(json.dumps({"renewed": people, "finished": finish}) if as_json else words)
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -49,6 +50,11 @@ def table(*columns: str, title: str | None = None) -> Table:
     for column in columns:
         made.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left", overflow="fold")
     return made
+
+
+def foreign(words: str) -> Text:
+    """Words that others chose, as they may be shown: no markup, and nothing that a terminal or its reader is led by."""
+    return Text("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in words))
 
 
 def when(seconds: float) -> str:

@@ -15,6 +15,7 @@ from rich.text import Text
 from router import wiring
 from router.cli.session import session, settings
 from router.cli.show import COLOURS, console, json_option, plain, print_json, size, table, when
+from router.decide.share_wait import Outlook
 from router.errors import RouterError, TemporaryError
 from router.model.action import Advice
 from router.model.answer import BatchWhy, Failure, TaskStatus
@@ -81,16 +82,17 @@ def why(wanted: str, as_json: bool) -> None:
     """Say why the jobs of a task, or of an HTCondor id such as 12 or 12.0, are where they are."""
     with session() as router:
         found = router.why(wanted)
+    expected = wiring.outlooks(settings(), _waiting(found))
     if as_json:
-        print_json(found)
+        print_json([{**plain(each), "fair_share": _of_fair_share(each, expected)} for each in found])
         return
     several = Counter(each.cluster for each in found)
     for each, after in zip_longest(found, found[1:]):
         console().print(_why(each, several[each.cluster] > 1))
         if after is None or after.cluster != each.cluster:
             console().print(_history(each), "")
-    for expected in wiring.outlooks(settings(), _waiting(found)):
-        console().print(Text(f"Fair share, {expected.submitter}: {expected}"))
+    for told in expected:
+        console().print(Text(f"Fair share, {told.submitter}: {told}"))
 
 
 @click.command()
@@ -245,6 +247,12 @@ def _waiting(found: Sequence[BatchWhy]) -> set[str]:
     """The submitters, as the negotiator names them, whose idle jobs are explained."""
     idle = [group for each in found for group in each.groups if group.state is JobState.IDLE]
     return {f"{group.group}.{group.owner}".lstrip(".") for group in idle}
+
+
+def _of_fair_share(why: BatchWhy, expected: Sequence[Outlook]) -> list[object]:
+    """What the submitters of a batch's idle jobs can expect, with the words that people read."""
+    own = _waiting((why,))
+    return [{**plain(each), "words": str(each)} for each in expected if each.submitter in own]
 
 
 def _advice(advice: Advice) -> str:

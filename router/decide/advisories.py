@@ -20,6 +20,8 @@ class Advisory:
         return f"https://htcondor.org/security/vulnerabilities/{self.name}"
 
 
+# Versions as EGI's advisories SVG-2025-05, SVG-2025-25 and SVG-2026-32 and HTCondor's release notes have them; the
+# first says 24.6.0, but 24.6.1 is the first of its series that is distributed.
 ADVISORIES = (
     Advisory(
         "HTCONDOR-2025-0001",
@@ -27,9 +29,14 @@ ADVISORIES = (
         ((23, 0, 22), (23, 10, 22), (24, 0, 6), (24, 6, 1)),
     ),
     Advisory(
+        "HTCONDOR-2025-0002",
+        "a crafted job runs as any other user but root, once the access point was upgraded to such a version",
+        ((24, 12, 14), (25, 0, 3), (25, 3, 1)),
+    ),
+    Advisory(
         "HTCONDOR-2026-0001",
         "whoever may write and authenticate by FS becomes condor, edits any job and makes tokens",
-        ((24, 0, 22), (25, 0, 12), (25, 11, 1)),
+        ((24, 0, 22), (24, 12, 22), (25, 0, 12), (25, 11, 1)),
     ),
     Advisory("HTCONDOR-2026-0002", "the advisory has the details", ((25, 13, 3),)),
 )

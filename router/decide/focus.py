@@ -38,7 +38,7 @@ class Focus:
         held = health(world.sites, world.jobs, policy, world.now)
         tags = {name: (each.tag, name in held.spared) for name, each in held.ailing.items()}
         conditions = tuple((_condition(site, policy), tags.get(site.name)) for site in world.sites)
-        if world.now >= self.at + EVERY_S or conditions != self._conditions:
+        if not self.at <= world.now < self.at + EVERY_S or conditions != self._conditions:
             self.at, self._conditions = world.now, conditions
             self._decided = {_SHAPE(group) for group in world.jobs if _is_placed(group)}
             self._fixed = {}

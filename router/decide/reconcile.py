@@ -82,10 +82,17 @@ def _alike(groups: Iterable[JobGroup], mixed: Container[int]) -> list[JobGroup]:
     for group in groups:
         key = (group.cluster, group.sites, group.kind if group.cluster in mixed else None)
         if other := found.get(key):
-            last = max((each.decision for each in (other, group) if each.decision), key=_order, default=None)
-            group = replace(group, count=group.count + other.count, decision=last)
+            group = replace(group, count=group.count + other.count, decision=_last(other, group))
         found[key] = group
     return list(found.values())
+
+
+def _last(*groups: JobGroup) -> Decision | None:
+    """The last decision of groups that count as one; one that was cut short, where there is: all are told anew."""
+    made = [group.decision for group in groups if group.decision]
+    begun = [group.decision for group in groups if group.decision and under_way(group)]
+    last = max(made, key=_order, default=None)
+    return replace(max(begun, key=_order), epoch=last.epoch) if begun and last else last
 
 
 def _order(decision: Decision) -> tuple[int, int]:

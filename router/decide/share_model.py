@@ -153,7 +153,8 @@ class Model:
         for who in takers:
             part = min(left[who.name], pie_left, max(0.0, most - used))
             if floors:
-                part = min(part, who.floor - who.used)
+                # Who is below the floor is offered all of it anew, not what is missing (measured, HTCondor 25.14).
+                part = min(part, who.floor)
             took = self._start(who, part)
             used += took
             pie_left -= took

@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from router.embedded import containment, prefix, processes
+from router.embedded import containment, prefix, processes, rotation
 from router.embedded.programs import call, complaint
 from router.embedded.startup import LOGS, LogMarks, missing_daemons, wait_until_ready
 from router.embedded.state import State, load, save
-from router.embedded.tokens import Tokens, write_private
+from router.embedded.tokens import GLIDEIN, Tokens, write_private
 from router.errors import PoolUnreachable, RouterError, TemporaryError
 from router.render.pool_config import (
     Daemon,
@@ -114,6 +114,22 @@ class EmbeddedPool:
         """Return the file with the token of this user of the pool. Raise UserError for an impossible name."""
         with _explained(self.home):
             return self._tokens(self._state()).folder(user) / "token"
+
+    def rotate(self) -> tuple[str, ...]:
+        """Sign all tokens with a new key, and return whose they are; those of before stay valid. Nothing restarts."""
+        with _explained(self.home), self._locked():
+            state = self._state()
+            running = state.holder is not None and processes.alive(state.holder)
+            return rotation.rotate(self._tokens(state), state.installation.programs, self.env("admin"), running)
+
+    def retire_keys(self) -> None:
+        """Take away all keys before the last rotation, and so their tokens. Raise UserError where there was none."""
+        with _explained(self.home), self._locked():
+            self._tokens(self._state()).retire()
+
+    def glidein_token(self, site: str) -> Path:
+        """Return the file with the token of a site's glideins, good for no other site."""
+        return self.token(f"{GLIDEIN}{site}")
 
     def env(self, user: str) -> dict[str, str]:
         """Return what to set in a process's environment for it to use the pool as this user."""

@@ -22,13 +22,18 @@ SLOTS = 40
 CYCLE_S = 2.0
 LENGTHS_S = (5, 6, 7, 8, 9)
 """Jobs of one length would end together, again and again."""
-SETTINGS = f"""
+JOB = ("executable = /bin/sleep", "should_transfer_files = NO", "request_memory = 1", "request_disk = 1", "hold = true")
+
+
+def slot_settings(slots: int) -> str:
+    """HTCondor's settings for a pool of so many slots of one core, with a negotiation cycle every CYCLE_S seconds."""
+    return f"""
 DAEMON_LIST = $(DAEMON_LIST) STARTD
-NUM_CPUS = {SLOTS}
-MEMORY = {SLOTS * 100}
-NUM_SLOTS = {SLOTS}
-NUM_SLOTS_TYPE_1 = {SLOTS}
-SLOT_TYPE_1 = cpus=1,memory=1%,disk=1%
+NUM_CPUS = {slots}
+MEMORY = {slots * 100}
+NUM_SLOTS = {slots}
+NUM_SLOTS_TYPE_1 = {slots}
+SLOT_TYPE_1 = cpus=1,memory=100,disk={40 / slots:.2f}%
 SLOT_TYPE_1_PARTITIONABLE = False
 UPDATE_INTERVAL = 10
 # A claim that outlives its job would serve its user again without the negotiator.
@@ -36,7 +41,6 @@ CLAIM_WORKLIFE = 0
 MAX_CONCURRENT_UPLOADS_PER_USER = 0
 NEGOTIATOR_INTERVAL = {CYCLE_S:g}
 """
-JOB = ("executable = /bin/sleep", "should_transfer_files = NO", "request_memory = 1", "request_disk = 1", "hold = true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def scratch_pool(schedd_config: Path, shares: str, progress: Callable[[str], Non
         for folder in (bare, home / "work", pool.home / "config.d"):
             folder.mkdir(parents=True)
         (bare / "embedded").symlink_to(schedd_config / "embedded")
-        (pool.home / "config.d/10-slots.config").write_text(SETTINGS)
+        (pool.home / "config.d/10-slots.config").write_text(slot_settings(SLOTS))
         (pool.home / "config.d/60-shares.config").write_text(shares)
         pool.up()
         yield Rehearsal(pool, home / "work")

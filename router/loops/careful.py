@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from router.errors import TemporaryError
+from router.errors import PoolUnreachable, TemporaryError
 from router.loops.watch import Watch
 from router.model.job import JobGroup, SlotGroup
 from router.model.pilot import ValidationFailure
@@ -22,6 +22,10 @@ FAILURES_EVERY_S = 60.0
 FEW_GLIDEINS = 10
 """Fewer than these may go at once."""
 FEW_JOBS = 20
+SLOW_S = 1.0
+AGAIN_S = 30.0
+"""A collector that took longer than SLOW_S and then gave no answer is asked again after so long: it is likely to hang,
+and passes that wait for it would outlast their lease."""
 KEPT_S = 1800.0
 """How long the glideins seen last stand for those that cannot be seen, in seconds."""
 
@@ -51,6 +55,8 @@ class Careful:
     """Sources that are not believed in this pass, and why."""
     errors: dict[str, int] = field(default_factory=dict)
     """Answers that did not come, by source."""
+    _silent: tuple[float, str] = (0.0, "")
+    """Until when the collector is not asked, seconds since the epoch, and what it failed with."""
     _jobs: _Kept[tuple[JobGroup, ...]] | None = None
     _slots: _Kept[tuple[SlotGroup, ...]] | None = None
     _failures: _Kept[tuple[ValidationFailure, ...]] | None = None
@@ -71,9 +77,9 @@ class Careful:
         """The glideins' slots; those seen last where too many are gone, or none can be seen."""
         self.stale.pop(COLLECTOR, None)
         try:
-            found = self._counting(COLLECTOR, self.pool.slots)
+            found = self._collected(self.pool.slots)
         except TemporaryError as error:
-            return self._instead(self._slots, error)
+            return self._instead(self._slots, (), error)
         before, now = (
             sum(slot.glideins for slot in each) for each in (self._slots.value if self._slots else (), found)
         )
@@ -86,14 +92,23 @@ class Careful:
     def failures(self) -> tuple[ValidationFailure, ...]:
         """What glideins that refused their node say; what they said last where the collector is not believed."""
         now = self.clock.now()
-        if self._failures and (COLLECTOR in self.stale or now < self._failures.at + FAILURES_EVERY_S):
+        if COLLECTOR in self.stale:
+            return self._failures.value if self._failures else ()
+        if self._failures and self._failures.at <= now < self._failures.at + FAILURES_EVERY_S:
             return self._failures.value
         try:
-            found = self._counting(COLLECTOR, self.pool.failures)
+            found = self._collected(self.pool.failures)
         except TemporaryError as error:
-            return self._instead(self._failures, error)
+            return self._instead(self._failures, (), error)
         self._failures = _Kept(found, now)
         return found
+
+    def clock_was_set(self, by_s: float) -> None:
+        """Keep the ages of what was seen when the clock is set."""
+        for kept in (self._jobs, self._slots, self._failures):
+            if kept:
+                kept.at += by_s
+        self._silent = (0.0, "")
 
     def _counting(self, source: str, ask: Callable[[], T]) -> T:
         try:
@@ -102,12 +117,24 @@ class Careful:
             self.errors[source] = self.errors.get(source, 0) + 1
             raise
 
-    def _instead(self, kept: _Kept[T] | None, error: TemporaryError) -> T:
-        """What was believed last. Raises `error` where that is too old."""
-        if kept is None or self.clock.now() > kept.at + KEPT_S:
+    def _collected(self, ask: Callable[[], T]) -> T:
+        """What the collector answers. Raises TemporaryError also where it was silent just now."""
+        asked, (until, why) = self.clock.now(), self._silent
+        if until - AGAIN_S <= asked < until:  # a clock that was ahead for a while silences nobody
+            raise PoolUnreachable(why)
+        try:
+            return self._counting(COLLECTOR, ask)
+        except TemporaryError as error:
+            if (now := self.clock.now()) > asked + SLOW_S:
+                self._silent = (now + AGAIN_S, str(error))
+            raise
+
+    def _instead(self, kept: _Kept[T] | None, nothing: T, error: TemporaryError) -> T:
+        """What was believed last; after a start, `nothing`. Raises `error` where what was believed is too old."""
+        if kept and self.clock.now() > kept.at + KEPT_S:
             raise error
         self.stale[COLLECTOR] = f"does not answer: {error}"
-        return kept.value
+        return kept.value if kept else nothing
 
     def _doubted(self, kept: _Kept[T]) -> bool:
         """Whether an absurd answer is not yet to be believed."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from router.decide.causes import tagged
+from router.decide.causes import cause_of_group, tagged
 from router.model.cause import Fault
 from router.model.downtime import closes_in_s, in_force
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup, Source
@@ -96,7 +96,8 @@ def _outcomes(memory: Memory, jobs: Iterable[JobGroup], since: float, now: float
         return memory.windows(since)
     found = dict(memory.outcomes(since))
     for group in jobs:
-        if group.site and group.state is JobState.HELD and group.hold_code == FAILED:
+        failed = group.site and group.state is JobState.HELD and group.hold_code == FAILED
+        if failed and cause_of_group(group).fault is not Fault.USER:
             ended = found.get(group.site, Outcomes())
             found[group.site] = replace(ended, failed=ended.failed + group.count)
     for site, count in _mended(jobs, since).items():

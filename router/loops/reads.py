@@ -25,7 +25,7 @@ class Reads:
     def __call__(self, jobs: Sequence[JobGroup], memory: Memory) -> Iterable[tuple[Source, Inputs]]:
         """What `jobs` read."""
         now = self.clock.now()
-        if now >= self._looked + EVERY_S:
+        if not self._looked <= now < self._looked + EVERY_S:
             self._known, self._looked = {}, now
         if new := [group for group in jobs if self._is_wanted(group)]:
             self._known |= dict.fromkeys((group.source for group in new), None)

@@ -16,6 +16,7 @@ from router.decide.prudence import prudent
 from router.decide.retry import treat
 from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
+from router.loops.books import Books
 from router.loops.careful import Careful
 from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, observe, tape_of
@@ -25,12 +26,13 @@ from router.loops.watch import Watch
 from router.model import report as reports
 from router.model.action import Action, Diagnose, Mend, Place, Release, Wait
 from router.model.cause import Cure
-from router.model.event import Events, ended_jobs, streaks, tally
+from router.model.event import Events, ended_jobs, tally
 from router.model.job import EndedJob
 from router.model.policy import BrokerPolicy, RetryPolicy
 from router.model.record import DecisionRecord
+from router.model.streak import streaks
 from router.model.task import Task
-from router.model.world import CATALOGUE, EVENT_LOG, World
+from router.model.world import CATALOGUE, COLLECTOR, EVENT_LOG, World
 from router.ports import Clock, EventSource, Memory, Pool, Reports
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ REPORT_WAIT_S = 600
 """A report comes back with the job's output; file systems that are shared by network show it a little later."""
 
 
+CLOCK_STEP_S = 2.0
+"""A clock that moves this much against the monotonic one between two passes was set, or the machine slept."""
 HISTORY_EVERY_S = 600.0
 """The history is read this often where an event log tells which jobs end, and in each pass where none does."""
 
@@ -93,6 +97,8 @@ class Route:
     keep: Callable[[World], None] = lambda _: None
     """Gets every world in which something is decided."""
     leader: Leader = field(default_factory=Alone)
+    books: Books | None = None
+    """Kept after each pass; None: nobody asks for usage."""
     pressure: Pressure = field(default_factory=Pressure)
     monotonic: Callable[[], float] = time.monotonic
     world: World | None = None
@@ -101,6 +107,8 @@ class Route:
     counts: Counts = field(default_factory=Counts)
 
     _history_read: float = 0.0
+    _ahead: float | None = None
+    """What the clock has more than the monotonic one, in seconds."""
 
     def __post_init__(self) -> None:
         """See the pool with care."""
@@ -117,6 +125,7 @@ class Route:
         """Do one pass; returns what was done. Safe to repeat: what is already so is observed, not decided again."""
         if not self.leader.lead():
             return []
+        self._check_clock()
         self._learn()
         self.world = self._observe()
         self.leader.saw(max((group.decision.term for group in self.world.jobs if group.decision), default=0))
@@ -133,7 +142,22 @@ class Route:
             actions = self.pressure.admitted(actions, self._duty_cycle())
         if actions:
             self.keep(focused)
-        return self.apply(actions)
+        done = self.apply(actions)
+        if self.books:
+            self.books.step()
+        return done
+
+    def _check_clock(self) -> None:
+        """Where the clock was set: no time that was noted before is compared with one that is read from now on."""
+        ahead, before = self.clock.now() - self.monotonic(), self._ahead
+        self._ahead = ahead
+        if before is None or abs(ahead - before) < CLOCK_STEP_S:
+            return
+        log.warning("the clock was set by %+.0f s: looking at the whole queue anew", ahead - before)
+        self.look_anew()
+        self.watch.mistrust()
+        self.careful.clock_was_set(ahead - before)
+        self._history_read = 0.0
 
     def _observe(self) -> World:
         """The world now, with what is not believed of it."""
@@ -186,7 +210,7 @@ class Route:
         """Remember what happened and which jobs ended since the last pass, and register what they left behind."""
         found = self._read_events()
         now = self.clock.now()
-        if found is None or not found.whole or now >= self._history_read + HISTORY_EVERY_S:
+        if found is None or not found.whole or not self._history_read <= now < self._history_read + HISTORY_EVERY_S:
             since = self.memory.last_ended()
             self.memory.record_ended(self.pool.ended(min(since, self._history_read) if self._history_read else since))
             self._history_read = now
@@ -249,6 +273,8 @@ class Route:
 
     def _duty_cycle(self) -> float | None:
         """How busy the schedd is; None where the collector, which tells it, does not answer."""
+        if COLLECTOR in self.careful.stale:
+            return None
         try:
             return self.pool.duty_cycle()
         except TemporaryError:

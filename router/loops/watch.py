@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from router.decide.follow import Followed, Look
+from router.decide.follow import SLACK_S, Followed, Look
 from router.model.action import Place
 from router.model.event import Events
 from router.model.job import JobGroup
@@ -28,6 +28,8 @@ class Watch:
     """How often the whole queue, some clusters, and no job at all were asked for."""
     _followed: Followed = field(default_factory=Followed)
     _due: float = 0.0
+    _mistrusted: float = 0.0
+    """Until when events and looks are not compared, seconds since the epoch."""
 
     def happened(self, found: Events | None) -> None:
         """Take what an event log told since the last time; None, or a gap in it: look anew."""
@@ -39,6 +41,11 @@ class Watch:
     def forget(self) -> None:
         """Look at the whole queue the next time."""
         self._due = 0.0
+
+    def mistrust(self) -> None:
+        """Look anew for as long as events may carry times of a clock that was set meanwhile."""
+        self.forget()
+        self._mistrusted = self.clock.now() + SLACK_S
 
     def placed(self, actions: Sequence[Place], counts: Sequence[int]) -> None:
         """Take over what the router has written itself."""
@@ -52,10 +59,10 @@ class Watch:
         """All vanilla jobs in the queue, grouped. Raises TemporaryError where the schedd must be asked and is away."""
         doubtful = sorted(self._followed.doubtful)
         begin = self.clock.now()
-        if begin >= self._due or len(doubtful) > MOST_ASKED:
+        if not self._due - LOOK_EVERY_S <= begin < self._due or len(doubtful) > MOST_ASKED:
             found = self.pool.jobs()
             self._followed.looked(found, Look(begin, self.clock.now()))
-            self._due = begin + LOOK_EVERY_S
+            self._due = begin + LOOK_EVERY_S if begin > self._mistrusted else 0.0
             self.looks["whole"] += 1
         elif doubtful:
             found = self.pool.jobs_in(doubtful)

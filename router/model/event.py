@@ -12,8 +12,13 @@ BUCKET_S = 300
 HELD_BY_PEOPLE = frozenset({1, SUBMITTED_HELD, 16})
 """HoldReasonCodes of holds that are nobody's failure: by request, at submission, while input is spooled."""
 
-SITES_OWN = frozenset({FAILED, 6, 7, 8, 12, 13, 14})
+SITES_OWN = frozenset({FAILED, 6, 7, 12, 13, 14})
 """HoldReasonCodes that may be the site's fault: the job's own policy, its start, its files (condor_holdcodes.h)."""
+
+USERS_EXITS = frozenset({72, 73, 77, 78})
+"""Exit codes of our wrapper that are mostly the user's fault (decide/causes.py); a broken node gives them as well."""
+SIGNAL_BASE, NODES_SIGNALS = 128, frozenset({4, 7, 15, 24})
+"""Above 128 the wrapper tells the signal that ended the program: all but these are the program's own making."""
 
 
 class EventKind(StrEnum):
@@ -54,7 +59,7 @@ class JobEvent:
     reason: str = ""
     """Why it was removed."""
     cause: str = ""
-    """Class of the failure: `hold-CODE` (for a job's own policy `hold-3.SUBCODE`), `exit-CODE`, `signal-NUMBER`."""
+    """Class of the failure: `hold-CODE` (`hold-3.EXIT` in our wrapper), `exit-CODE`, `signal-NUMBER`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,40 +96,6 @@ class Tally:
     """`waited`: from submission to start, in all; `finished` and causes: how long they ran, in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Streak:
-    """The last failures at one site that nothing that ended well came between."""
-
-    site: str
-    broken: bool
-    """A job ended well before them, so that what was before does not count any more."""
-    failures: int
-    tasks: tuple[str, ...]
-    """Some of theirs, at most two; jobs of no task count by their owner's name."""
-    at: float
-    """When the last of them was, seconds since the epoch."""
-
-    def after(self, before: "Streak") -> "Streak":
-        """This one as what follows `before`."""
-        if self.broken:
-            return self
-        tasks = tuple(dict.fromkeys((*before.tasks, *self.tasks)))[:2]
-        return Streak(self.site, before.broken, before.failures + self.failures, tasks, max(before.at, self.at))
-
-
-def streaks(events: Iterable[JobEvent]) -> tuple[Streak, ...]:
-    """What `events`, in their order, add to the failures in a row at each site."""
-    found: dict[str, Streak] = {}
-    for event in events:
-        if event.site and event.kind is EventKind.FINISHED and not event.cause:
-            found[event.site] = Streak(event.site, True, 0, (), 0.0)
-        elif event.site and event.kind is EventKind.HELD and event.cause and may_be_sites(event.cause):
-            task = event.like.task or event.like.owner
-            one = Streak(event.site, False, 1, (task,), event.at)
-            found[event.site] = one.after(found[event.site]) if event.site in found else one
-    return tuple(found.values())
-
-
 def ended_jobs(events: Iterable[JobEvent]) -> tuple[EndedJob, ...]:
     """The jobs that left the queue, as the history will tell them."""
     return tuple(
@@ -152,6 +123,19 @@ def may_be_sites(cause: str) -> bool:
     """Whether failures of a class may be the fault of the site they happened at."""
     kind, _, code = cause.partition("-")
     return kind == "hold" and int(code.partition(".")[0]) in SITES_OWN
+
+
+def is_users(cause: str) -> bool:
+    """Whether failures of a class at any one site are rather the user's fault."""
+    if not may_be_sites(cause):
+        return False
+    code, _, ended = cause.removeprefix("hold-").partition(".")
+    if int(code) != FAILED:
+        return False
+    if not ended:
+        return True  # the job's own policy, which we do not know
+    signal = int(ended) - SIGNAL_BASE
+    return int(ended) in USERS_EXITS or (signal > 0 and signal not in NODES_SIGNALS)
 
 
 def tally(events: Iterable[JobEvent]) -> tuple[Tally, ...]:

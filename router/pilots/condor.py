@@ -40,8 +40,8 @@ class Factory:
     """Name of its schedd, published by the glideins."""
     storage: Mapping[str, Sequence[Mapping[str, object]]]
     """storage.json of each site."""
-    token: Callable[[], str]
-    """Gives the glideins' token."""
+    token: Callable[[str], str]
+    """Gives the token of a site's glideins."""
     started: int
     """When this factory started, seconds since the epoch: a node whose clock is behind it is refused."""
 
@@ -57,12 +57,12 @@ class CondorFactory:
         """Glideins of each entry: what the queue has, against what has joined the pool or refused its node."""
         jobs = self._queue.count("IsGlidein =?= true", ("IsGlidein", "GLIDEIN_Entry_Name", "JobStatus"))
         machines = self._queue.ads("Startd", 'GLIDEIN_Entry_Name isnt undefined && SlotType =!= "Dynamic"', _MACHINE)
-        return tuple(_state(entry, _of(entry, jobs), _of(entry, machines)) for entry in entries)
+        return tuple(_state(entry, _of(entry, jobs), _of(entry, machines, entry.site)) for entry in entries)
 
     def start(self, entry: Entry, count: int) -> tuple[str, ...]:
         """Submit `count` glideins of `entry`. Returns their ids."""
         storage = self._factory.storage.get(entry.site, ())
-        token = self._factory.token()
+        token = self._factory.token(entry.site)
         files = glidein_files(entry, self._factory.contact, storage, token, self._factory.started)
         logs = self._factory.folder / "logs"
         folder = self._factory.folder / f"{entry.name}-{manifest_digest(files)[:12]}"
@@ -114,8 +114,10 @@ def _renew(path: Path, content: bytes) -> None:
         fresh.replace(path)
 
 
-def _of(entry: Entry, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for row in rows if row.get("GLIDEIN_Entry_Name") == entry.name]
+def _of(entry: Entry, rows: list[dict[str, Any]], site: str = "") -> list[dict[str, Any]]:
+    """The rows of an entry, and of its site: a glidein of another site may name the entry as well."""
+    named = (row for row in rows if row.get("GLIDEIN_Entry_Name") == entry.name)
+    return [row for row in named if not site or row.get("GLIDEIN_Site") == site]
 
 
 def _state(entry: Entry, jobs: list[dict[str, Any]], machines: list[dict[str, Any]]) -> EntryState:

@@ -97,7 +97,11 @@ ENDED = (
     "RequestCpus",
 )
 
+GLIDEIN = re.compile(r"glidein-([^@]+)@.+")
+"""An identity that is good for one site only, as the collector writes it into what it took from there."""
+
 SLOT = (
+    "AuthenticatedIdentity",
     "GLIDEIN_Site",
     "GLIDEIN_Entry_Name",
     "GLIDEIN_ToRetire",
@@ -120,6 +124,7 @@ SLOT = (
 )
 
 FAILURE = (
+    "AuthenticatedIdentity",
     "GLIDEIN_Site",
     "GLIDEIN_Entry_Name",
     "GLIDEIN_LAST_SCRIPT",
@@ -171,6 +176,13 @@ def word(row: Row, name: str) -> str:
     """A text attribute that must be a name; empty when it is none."""
     value = row.get(name)
     return value if isinstance(value, str) and names.NAME.fullmatch(value) else ""
+
+
+def glidein_site(row: Row) -> str:
+    """The site of a glidein; empty when it is no name, or not that of the token it came with."""
+    site = word(row, "GLIDEIN_Site")
+    known = GLIDEIN.fullmatch(text(row, "AuthenticatedIdentity"))
+    return "" if known and known[1] != site else site
 
 
 def words(value: object) -> tuple[str, ...]:
@@ -380,7 +392,7 @@ def slot_groups(rows: list[dict[str, Any]]) -> tuple[SlotGroup, ...]:
     """Partitionable slots, each with its dynamic ones, added up by site, entry and kind of nodes."""
     found: dict[tuple[str, str, Platform, Gpus], list[Row]] = {}
     for row in rows:
-        if (site := word(row, "GLIDEIN_Site")) and row.get("SlotType") != "Dynamic":
+        if (site := glidein_site(row)) and row.get("SlotType") != "Dynamic":
             kind = site, word(row, "GLIDEIN_Entry_Name"), _platform(row), _gpus(row)
             found.setdefault(kind, []).append(row)
     return tuple(_slot_group(*kind, found[kind]) for kind in sorted(found, key=repr))
@@ -428,7 +440,7 @@ def validation_failure(row: Row) -> ValidationFailure:
     """A row of the attributes FAILURE."""
     return ValidationFailure(
         entry=word(row, "GLIDEIN_Entry_Name"),
-        site=word(row, "GLIDEIN_Site"),
+        site=glidein_site(row),
         script=text(row, "GLIDEIN_LAST_SCRIPT"),
         kind=text(row, "GLIDEIN_FAILURE_TYPE"),
         message=text(row, "GLIDEIN_FAILURE_REASON"),

@@ -202,7 +202,8 @@ def _cause(row: dict[str, Any], kind: EventKind) -> str:
     code, subcode = ads.number(row, "HoldReasonCode"), ads.number(row, "HoldReasonSubCode")
     match kind:
         case EventKind.HELD if code not in HELD_BY_PEOPLE:
-            return f"hold-{code}.{subcode}" if code == FAILED else f"hold-{code}"
+            wrapped = code == FAILED and ads.number(row, "RouterWrapper") > 0
+            return f"hold-{code}.{subcode}" if wrapped else f"hold-{code}"
         case EventKind.FINISHED if row.get("TerminatedNormally") is False:
             return f"signal-{ads.number(row, 'TerminatedBySignal')}"
         case EventKind.FINISHED if ads.number(row, "ReturnValue"):

@@ -10,6 +10,8 @@ import classad2
 import htcondor2
 from htcondor2.htcondor2_impl import _schedd_edit_job_ids
 
+from router.pool import location
+
 MAX_DEPTH = 4
 DECISIONS = ("RouterDecision", "DESIRED_Sites")
 REMEDIES = ("RouterRemedy", "RequestMemory", "MaxWallTimeMins", "AllowedExecuteDuration")
@@ -27,10 +29,7 @@ Run = tuple[int, int, int]
 @cache
 def _schedd() -> Any:
     """The schedd, looked up once: `forget` after a failure, since a restarted one has another address."""
-    name = htcondor2.param.get("GLIDEROUTE_SCHEDD", "")
-    if not name:
-        return htcondor2.Schedd()
-    return htcondor2.Schedd(htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name))
+    return location.schedd()
 
 
 def missing_token() -> str:
@@ -85,6 +84,12 @@ def query_jobs(constraint: str, attributes: list[str], limit: int) -> list[Row]:
 def history(constraint: str, attributes: list[str], since: str, limit: int) -> list[Row]:
     """Jobs that left the queue, newest first, back to where `since` is true."""
     ads = _schedd().history(constraint, attributes, match=limit, since=classad2.ExprTree(since) if since else None)
+    return [_row(ad, attributes) for ad in ads]
+
+
+def epochs(constraint: str, attributes: list[str], since: str, limit: int) -> list[Row]:
+    """Runs of jobs, newest first, back to where `since` is true."""
+    ads = _schedd().jobEpochHistory(constraint, attributes, match=limit, since=classad2.ExprTree(since))
     return [_row(ad, attributes) for ad in ads]
 
 
@@ -173,6 +178,13 @@ def granted(levels: list[str]) -> dict[str, bool]:
     return {level: _grants(own, level) for level in levels}
 
 
+def identity() -> str:
+    """As whom the schedd authenticates us, with the token's subject where that is another."""
+    known = htcondor2.ping(_own_ad(), "READ")
+    user, subject = str(known.get("MyRemoteUserName", "")), str(known.get("AuthTokenSubject", ""))
+    return f"{user} by the token of {subject}" if subject not in ("", user) else user
+
+
 def _own_ad() -> Any:
     """What the schedd tells the collector of itself."""
     where = f"MyAddress == {classad2.quote(_schedd()._addr)}"
@@ -197,6 +209,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         count_jobs,
         query_jobs,
         history,
+        epochs,
         parse_ads,
         collector_ads,
         edit_jobs,
@@ -205,6 +218,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         submit,
         examine_schedd,
         granted,
+        identity,
         address,
     )
 }

@@ -69,6 +69,10 @@ class Queue:
         """The schedd's address; raises PoolUnreachable where it cannot be found."""
         return str(self._read("address"))
 
+    def identity(self) -> str:
+        """As whom the schedd authenticates us."""
+        return str(self._read("identity"))
+
     def close(self) -> None:
         """End the child."""
         self._channel.close()

@@ -1,15 +1,17 @@
 """The decision log: what was decided, when, why, and what became of it. Written before the edit it explains."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from router.model.action import Action, Diagnose, Mend, Place, Refusal, Release, Verdict, Wait
+from router.model.audit import AuditEntry
 from router.model.cause import Cure
 from router.model.record import DecisionRecord, OpenDecision
+from router.store.audit import append
 from router.store.schema import Database, decisions
 
 OPEN = ("pending", "superseded", "unknown", "tagged")
@@ -56,10 +58,12 @@ class DecisionLog:
 
     def settle_all(self, outcomes: Iterable[tuple[int, str]]) -> None:
         """Write down what became of actions, by their numbers."""
-        if rows := [{"number": number, "became": outcome} for number, outcome in outcomes]:
+        told = list(outcomes)
+        if rows := [{"number": number, "became": outcome} for number, outcome in told]:
             query = update(decisions).where(decisions.c.id == bindparam("number"))
             with self._db.write() as connection:
                 connection.execute(query.values(outcome=bindparam("became")), rows)
+                append(connection, _settled(connection, [number for number, _ in told]))
 
     def open(self) -> list[OpenDecision]:
         """Decisions whose outcome nobody knows."""
@@ -86,6 +90,18 @@ class DecisionLog:
         """The last decision on each of `clusters`."""
         with self._db.read() as connection:
             return {cluster: _record(row) for cluster, row in _newest(connection, clusters).items()}
+
+
+def _settled(connection: Connection, numbers: Sequence[int]) -> Iterator[AuditEntry]:
+    """What the audit tells of decisions whose outcome has just been written down."""
+    for start in range(0, len(numbers), 500):
+        part = decisions.c.id.in_(numbers[start : start + 500])
+        told = (decisions.c[name] for name in ("at", "kind", "jobs", "cluster", "sites", "outcome", "words", "task"))
+        for row in connection.execute(select(*told).where(part).order_by(decisions.c.id)):
+            about = f"{row.jobs} job(s) of cluster {row.cluster}" + (f" for {row.sites}" if row.sites else "")
+            yield AuditEntry(
+                row.at, "router", row.kind, about, row.outcome, row.words, task=row.task, cluster=row.cluster
+            )
 
 
 def _newest(connection: Connection, clusters: Sequence[int]) -> dict[int, Row[Any]]:

@@ -2,6 +2,7 @@
 
 from router.model.rights import NO_GROUPS, Members
 from router.ports import Clock
+from router.store.audit import Audit
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
@@ -10,10 +11,11 @@ from router.store.ledger import Ledger
 from router.store.metadata import Metadata
 from router.store.namespace import Namespace
 from router.store.schema import Database
+from router.store.usage import UsageBook
 from router.store.windows import Windows
 
 
-class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases):
+class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases, Audit, UsageBook):
     """All that is remembered."""
 
     def __init__(self, url: str, members: Members = NO_GROUPS) -> None:

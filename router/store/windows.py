@@ -1,13 +1,19 @@
 """Outcomes of sites over windows of time, added up from the schedd's event log."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import astuple, replace
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, and_, delete, func, select
 
-from router.model.event import BUCKET_S, Streak, Tally, may_be_sites
+from router.model.cause import Fault
+from router.model.event import BUCKET_S, Tally, is_users, may_be_sites
+from router.model.job import JobState
 from router.model.site import Outcomes
-from router.store.schema import Database, event_log, site_outcomes, site_streaks, upsert
+from router.model.streak import Failing, Program, Streak, cases
+from router.store.schema import Database, ended, event_log, site_outcomes, site_streaks, upsert
 
 KEEP_S = 7 * 86400
 """Older buckets are forgotten."""
@@ -80,19 +86,45 @@ class Windows:
             for site, kind, count, seconds in connection.execute(query):
                 found.setdefault(site, {})[kind] = (count, seconds)
             known = _streaks(connection)
-        ended = {site: _outcomes(found.get(site, {})) for site in {*found, *known}}
+            against = cases(known.values(), _proven(connection, known.values()))
+        seen = {site: _outcomes(found.get(site, {})) for site in {*found, *known}}
         return {
-            site: replace(each, streak=row.failures, streak_tasks=len(row.tasks), streak_at=row.at)
-            if (row := known.get(site))
+            site: replace(each, streak=case.failures, streak_tasks=case.witnesses, streak_at=case.at)
+            if (case := against.get(site))
             else each
-            for site, each in ended.items()
+            for site, each in seen.items()
         }
 
 
 def _streaks(connection: Connection) -> dict[str, Streak]:
     """The failures in a row of the sites that have some."""
     rows = connection.execute(select(site_streaks).where(site_streaks.c.failures > 0))
-    return {row.site: Streak(row.site, False, row.failures, tuple(row.tasks.split("\n")), row.at) for row in rows}
+    return {row.site: Streak(row.site, False, row.failures, _of(row.tasks), row.at) for row in rows}
+
+
+def _of(text: str) -> tuple[Failing, ...]:
+    """The failing programs as they are stored; an older release knew none."""
+    with suppress(ValueError, TypeError):
+        return tuple(
+            Failing(Program(*program), Fault(fault), failures) for *program, fault, failures in json.loads(text)
+        )
+    return ()
+
+
+def _text(of: Iterable[Failing]) -> str:
+    return json.dumps([(*astuple(each.program), each.fault, each.failures) for each in of])
+
+
+def _proven(connection: Connection, known: Iterable[Streak]) -> frozenset[Program]:
+    """The failing programs of which a job ended well at some time."""
+    asked = {each.program for streak in known for each in streak.of if each.fault is not Fault.SITE}
+    return frozenset(program for program in asked if connection.execute(_ended_well(program)).first())
+
+
+def _ended_well(program: Program) -> Select[Any]:
+    jobs = ended.c.task == program.task if program.task else ended.c.cluster == program.cluster
+    well = and_(ended.c.state == JobState.FINISHED, ended.c.exit_code == 0)
+    return select(ended.c.cluster).where(jobs, ended.c.owner == program.owner, well).limit(1)
 
 
 def _add_streaks(connection: Connection, added: Sequence[Streak]) -> None:
@@ -100,7 +132,7 @@ def _add_streaks(connection: Connection, added: Sequence[Streak]) -> None:
     # A site that never failed needs no row.
     new = [each.after(known[each.site]) if each.site in known else each for each in added]
     rows = [
-        {"site": each.site, "failures": each.failures, "tasks": "\n".join(each.tasks), "at": each.at}
+        {"site": each.site, "failures": each.failures, "tasks": _text(each.of), "at": each.at}
         for each in new
         if each.failures or each.site in known
     ]
@@ -115,7 +147,7 @@ def _outcomes(kinds: Mapping[str, tuple[int, float]]) -> Outcomes:
     causes = {kind: count for kind, (count, _) in kinds.items() if "-" in kind}
     return Outcomes(
         succeeded=_count(kinds, "finished"),
-        failed=sum(count for cause, count in causes.items() if may_be_sites(cause)),
+        failed=sum(count for cause, count in causes.items() if may_be_sites(cause) and not is_users(cause)),
         starts=_count(kinds, "started"),
         evictions=_count(kinds, "evicted"),
         causes=_sorted(causes.items()),

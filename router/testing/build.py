@@ -16,6 +16,7 @@ from router.model.payload import Output, Payload, Requests
 from router.model.pilot import Entry, EntryState, GlideinState, ValidationFailure
 from router.model.site import Limits, Outcomes, Site
 from router.model.task import Batch, Chunk, Inputs, Piece, Shape, Task
+from router.model.usage import Run
 from router.model.world import World
 from router.testing.clock import NOON
 
@@ -32,6 +33,15 @@ def a_site(name: str = "SITE_A", **changes: Any) -> Site:
     limits = changes.pop("limits", replace(ROOMY, **_split_off(Limits, changes)))
     outcomes = changes.pop("outcomes", replace(Outcomes(), **_split_off(Outcomes, changes)))
     return replace(Site(name, limits=limits, outcomes=outcomes), **changes)
+
+
+def a_run(**changes: Any) -> Run:
+    """A run of alice's at SITE_A that held one core for an hour from NOON on and ended well; its job goes on."""
+    began = int(NOON)
+    default = Run(
+        1, 0, began - 100, 0, "alice", site="SITE_A", started=began, ended=began + 3600, cpu_ms=1_800_000, exit_code=0
+    )
+    return replace(default, **changes)
 
 
 def a_shape(**changes: Any) -> Shape:

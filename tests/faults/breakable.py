@@ -1,9 +1,11 @@
 """A real pool whose daemons can be stopped and killed, routers that can, and what must hold of both afterwards."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -11,11 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from job_history import violations
 from organisation import Organisation, until
 
 from router.embedded import processes, state
 from router.errors import TemporaryError
 from router.model.job import JobGroup, JobState
+from router.pool.eventlog import EventLog
 from router.wiring import store
 
 JOB = 'executable = /bin/true\nMy.RouterDataset = "/test/data"\nrequest_memory = 100\nbatch_name = faults\n'
@@ -53,18 +57,53 @@ class Breakable:
             os.kill(pid, signal.SIGCONT)
             self.stopped.discard(pid)
 
+    @contextmanager
+    def slowed(self, pid: int, stopped_s: float, runs_s: float) -> Iterator[None]:
+        """Let a process run only now and then for the length of the block."""
+        over = threading.Event()
+
+        def hold_up() -> None:
+            while not over.is_set():
+                with self.frozen(pid):
+                    over.wait(stopped_s)
+                over.wait(runs_s)
+
+        thread = threading.Thread(target=hold_up)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    @contextmanager
+    def settings(self, **router: str) -> Iterator[None]:
+        """Other settings of the routers that are started in the block."""
+        file = self.organisation.home / "glideroute.yaml"
+        before = file.read_text()
+        values = json.loads(before)
+        file.write_text(json.dumps({**values, "router": {**values["router"], **router}}))
+        try:
+            yield
+        finally:
+            file.write_text(before)
+
     def restarted(self, name: str) -> None:
         """Kill a daemon, and wait until condor_master has started it again."""
         old = self.daemon(name)
         os.kill(old, signal.SIGKILL)
+        self.another(name, old)
 
-        def another() -> bool:
+    def another(self, name: str, old: int) -> None:
+        """Wait until condor_master has started a daemon in the place of one that ends."""
+
+        def is_there() -> bool:
             try:
                 return self.daemon(name) != old
             except AssertionError:
                 return False
 
-        until(another, 60)
+        until(is_there, 60)
 
     # Routers
 
@@ -82,6 +121,30 @@ class Breakable:
     @property
     def address(self) -> Path:
         return self.organisation.home / "run" / "router.address"
+
+    @contextmanager
+    def factory(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A factory; its glideins end with the block."""
+        command = [sys.executable, "-m", "router.cli.main", "factory", "run"]
+        with (self.organisation.home / "factory.log").open("wb") as log:
+            running = subprocess.Popen(command, env=self.organisation.environment("factory"), stderr=log)
+        try:
+            yield running
+        finally:
+            running.kill()
+            running.wait()
+            self.organisation.live.queue("factory").act("Remove", "JobUniverse == 12", "the test is over")
+
+    def operator(self, *command: str) -> None:
+        """What an operator says of sites."""
+        answer = self.organisation.run("sites", *command, user="router")
+        assert answer.code == 0, answer.err
+
+    def startds(self) -> list[processes.Process]:
+        """The startds of all glideins."""
+        found = state.load(self.organisation.settings.pool_home)
+        assert found is not None and found.holder is not None
+        return [each for each in processes.descendants(found.holder) if program(each.pid) == "condor_startd"]
 
     def metric(self, name: str, address: str = "") -> float:
         """A metric of the last router that was started, which must answer within a second."""
@@ -124,6 +187,7 @@ class Breakable:
         assert sum(group.count for group in groups) == jobs * len(clusters)
         assert all(group.state is JobState.IDLE and group.sites == ("SITE_A",) for group in groups)
         assert {(group.decision.epoch, group.decision.moves) for group in groups if group.decision} == {(1, 0)}
+        assert self.wrong_in_log() == []
         remembered = store(self.organisation.settings)
         try:
             for cluster in clusters:
@@ -131,6 +195,13 @@ class Breakable:
             assert remembered.open() == []
         finally:
             remembered.close()
+
+    def wrong_in_log(self) -> list[str]:
+        """What the schedd's event log says that no job may have done."""
+        log = self.organisation.settings.pool_home / "log" / "EventLog"
+        found = EventLog(log).read("")
+        assert not found.skipped
+        return violations(found.events)
 
     def heals(self, clusters: Sequence[int], jobs: int = 2) -> float:
         """Seconds until the router that runs has placed all; fails past RECOVERY_S, or where an invariant is broken."""

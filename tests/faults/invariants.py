@@ -3,13 +3,16 @@
 The numbers are those of docs/reliability.md. A violation ends the simulation.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from simulated_schedd import COMPLETED, HELD, IDLE, LARGE, SMALL_MB, SUBMITTED_HELD, Job, Schedd
 
+from router.model.job import JobState
 from router.model.record import DecisionRecord
+from router.model.world import World
 
 WRITABLE = ("RouterDecision", "DESIRED_Sites")
 MENDS = ("RouterRemedy", "RequestMemory", "MaxWallTimeMins", "AllowedExecuteDuration", "DESIRED_Sites")
@@ -17,6 +20,7 @@ MENDS = ("RouterRemedy", "RequestMemory", "MaxWallTimeMins", "AllowedExecuteDura
 NOT_OURS = (1, 15, 16)
 """HoldReasonCodes of jobs that nobody asked the router to mend (condor_holdcodes.h)."""
 MOST_TRIES = 3
+NUMBERS = {JobState.IDLE: 1, JobState.RUNNING: 2, JobState.HELD: 5}
 
 
 class Violation(AssertionError):
@@ -131,27 +135,33 @@ def every_failure_is_answered(schedd: Schedd) -> None:
         hold("I9", bool(waits), f"{job.id} is held for {job.ad['HoldReasonCode']} and carries {remedy}")
 
 
-def every_idle_job_is_placed(schedd: Schedd, closed: Iterable[str], newest: dict[int, DecisionRecord]) -> None:
+def _waits(schedd: Schedd, job: Job, log: Sequence[DecisionRecord]) -> bool:
+    """Whether the log says, after the decision that the job carries, that jobs of its cluster wait, and why."""
+    made = schedd.value(job, "RouterDecision") or {"Epoch": 0, "Sites": ""}
+    own = (made["Epoch"], tuple(made["Sites"].split(",")))
+    rows = [each for each in log if each.cluster == job.cluster]
+    rows = [each for each in rows if each.kind == "wait" or (each.epoch, each.sites) == own]
+    return bool(rows) and rows[-1].kind == "wait"
+
+
+def every_idle_job_is_placed(schedd: Schedd, closed: Iterable[str], log: Sequence[DecisionRecord]) -> None:
     """I9: after the faults an idle job has its decision, whole and at open sites; or its wait is explained."""
     for job in schedd.jobs.values():
         if job.status != IDLE:
             continue
         sites, made = schedd.value(job, "DESIRED_Sites"), schedd.value(job, "RouterDecision")
-        last = newest.get(job.cluster)
         placed = sites is not None and made is not None and made["Sites"] == sites
         if placed and not set(sites.split(",")) & set(closed):
             continue
-        told = f"{job.id} has sites {sites} and decision {made}; the log ends in {last}"
-        hold("I9", last is not None and last.kind == "wait", told)
+        hold("I9", _waits(schedd, job, log), f"{job.id} has sites {sites} and decision {made}, and no wait is told")
 
 
-def every_idle_job_fits(schedd: Schedd, newest: dict[int, DecisionRecord]) -> None:
+def every_idle_job_fits(schedd: Schedd, log: Sequence[DecisionRecord]) -> None:
     """I14: what one job asks for sends it, and no other of its cluster, to the site that has it."""
     for job in schedd.jobs.values():
-        sites, last = schedd.value(job, "DESIRED_Sites"), newest.get(job.cluster)
-        waits = last is None or last.kind == "wait"
+        sites = schedd.value(job, "DESIRED_Sites")
         much = (schedd.value(job, "RequestMemory") or 0) > SMALL_MB
-        if job.status == IDLE and sites and much and not waits:
+        if job.status == IDLE and sites and much and not _waits(schedd, job, log):
             hold("I14", sites == LARGE, f"{job.id} asks for much, and may go to {sites}")
 
 
@@ -165,6 +175,17 @@ def the_log_agrees(schedd: Schedd, log: Sequence[DecisionRecord]) -> None:
         if made and made["Sites"] == schedd.value(job, "DESIRED_Sites") and job.status == IDLE:
             key = (job.cluster, made["Epoch"], made["Sites"])
             hold("I12", key in applied, f"{job.id} carries {key}, which no row of the log says was applied")
+
+
+def the_followed_queue_is_the_queue(schedd: Schedd, worlds: Iterable[World | None]) -> None:
+    """I15: after the faults a router that follows events sees the queue that the schedd shows."""
+    there = Counter((job.cluster, job.status, schedd.value(job, "DESIRED_Sites")) for job in schedd.jobs.values())
+    for world in worlds:
+        found: Counter[tuple[int, int, str | None]] = Counter()
+        for group in world.jobs if world else ():
+            sites = ",".join(group.sites) if group.sites is not None else None
+            found[group.cluster, NUMBERS[group.state], sites] += group.count
+        hold("I15", world is None or found == there, f"a router sees {found - there} too much, {there - found} not")
 
 
 def the_merge_job_waits_no_longer(schedd: Schedd, parts: Iterable[Job], merge: Job | None) -> None:

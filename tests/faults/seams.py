@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from router.errors import LeaseLost, OutcomeUnknown, PoolUnreachable
+from router.errors import LeaseLost, OutcomeUnknown, PoolUnreachable, TemporaryError
+from router.model.event import Events
+from router.ports import EventSource
 
 
 class Killed(BaseException):
@@ -82,3 +84,23 @@ class ShakyStore:
             return answer
 
         return call
+
+
+class ShakyLog:
+    """The event log as one router sees it: some of it comes late, and the router may be killed there."""
+
+    def __init__(self, simulation: Any, router: str, reader: EventSource) -> None:
+        self._simulation, self._router, self._reader = simulation, router, reader
+
+    def read(self, after: str) -> Events:
+        """The events after a position."""
+        simulation, router = self._simulation, self._router
+        simulation.kill(router, "the event log")
+        simulation.log.write()
+        if simulation.strikes("unreachable"):
+            simulation.note(f"{router} the event log: it cannot be read")
+            raise TemporaryError("simulated: no event log")
+        found = self._reader.read(after)
+        if not found.whole:
+            simulation.note(f"{router} reads lost={found.lost} skipped={found.skipped} behind={found.behind}")
+        return found

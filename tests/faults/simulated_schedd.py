@@ -6,6 +6,7 @@ starts a job at any of its sites. Whatever is edited is told to a witness.
 
 import re
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,11 @@ import classad2
 IDLE, RUNNING, REMOVED, COMPLETED, HELD = 1, 2, 3, 4, 5
 FAILED, BY_USER, SUBMITTED_HELD = 3, 1, 15
 """HoldReasonCodes (condor_holdcodes.h)."""
+SUBMITTED, STARTED, EVICTED, TERMINATED, ABORTED, HOLD, RELEASE = 0, 1, 4, 5, 9, 12, 13
+"""Events (condor_event.h)."""
 
 _CLUSTERS = re.compile(r"ClusterId >= (\d+) && ClusterId <= (\d+)")
+_LISTED = re.compile(r"member\(ClusterId, \{([\d, ]+)\}\)")
 _SINCE = re.compile(r"EnteredCurrentStatus < (-?\d+)")
 
 
@@ -42,6 +46,8 @@ class Job:
     """The site of each start: what the job's marker file would show."""
     evictions: int = 0
     releases: int = 0
+    began: float = 0.0
+    """When it started last, as the machine's clock had it; seconds since the epoch."""
 
     @property
     def id(self) -> tuple[int, int]:
@@ -72,6 +78,8 @@ class Schedd:
     jobs: dict[tuple[int, int], Job] = field(default_factory=dict)
     history: list[Job] = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
+    log: Any = None
+    """Is told of every event: `tell(schedd, job, kind, before)`."""
 
     # What users and glideins do
 
@@ -83,6 +91,7 @@ class Schedd:
         made = [Job(cluster, proc, {"RouterJob": f"{proc:04d}"}) for proc in range(count)]
         for job in made:
             self.jobs[job.id] = job
+            self._tell(job, SUBMITTED, 0)
             if hold:
                 self.hold(job, SUBMITTED_HELD)
         return made
@@ -109,13 +118,15 @@ class Schedd:
         slot.job, job.status = job, RUNNING
         job.starts.append(slot.site)
         job.ad |= {"MachineAttrGLIDEIN_Site0": slot.site, "JobCurrentStartDate": int(self.now())}
+        self._tell(job, STARTED, IDLE)
 
     def hold(self, job: Job, code: int, subcode: int = 0) -> None:
         """Hold a job, for having failed or because somebody wants it."""
         self._vacate(job)
-        job.status = HELD
+        before, job.status = job.status, HELD
         holds = job.ad.get("NumHolds", 0) + 1
         job.ad |= {"HoldReasonCode": code, "HoldReasonSubCode": subcode, "NumHolds": holds}
+        self._tell(job, HOLD, before)
 
     def release(self, job: Job) -> None:
         """Let a held job wait again."""
@@ -123,22 +134,29 @@ class Schedd:
         job.releases += 1
         for name in ("HoldReasonCode", "HoldReasonSubCode"):
             job.ad.pop(name, None)
+        self._tell(job, RELEASE, HELD)
 
     def evict(self, job: Job) -> None:
         """The glidein of a running job is gone: it waits again."""
         self._vacate(job)
         job.status = IDLE
         job.evictions += 1
+        self._tell(job, EVICTED, RUNNING)
 
     def end(self, job: Job, status: int) -> None:
         """A job leaves the queue."""
         self._vacate(job)
-        job.status = status
+        before, job.status = job.status, status
         job.ad |= {"EnteredCurrentStatus": int(self.now()), "ExitCode": 0 if status == COMPLETED else None}
         if status == COMPLETED:
             job.ad |= {"CompletionDate": int(self.now()), "RemoteWallClockTime": 60}
         del self.jobs[job.id]
         self.history.append(job)
+        self._tell(job, TERMINATED if status == COMPLETED else ABORTED, before)
+
+    def _tell(self, job: Job, kind: int, before: int) -> None:
+        if self.log:
+            self.log.tell(self, job, kind, before)
 
     def _vacate(self, job: Job) -> None:
         for slot in self.slots:
@@ -149,12 +167,20 @@ class Schedd:
 
     def count_jobs(self, router: str, constraint: str, attributes: list[str]) -> list[dict[str, Any]]:
         """Jobs by equal values."""
-        found = _CLUSTERS.fullmatch(constraint)
-        first, last = (int(found[1]), int(found[2])) if found else (0, len(self.clusters))
-        chosen = [job for job in self.jobs.values() if first <= job.cluster <= last]
+        clusters = self._clusters_of(constraint)
+        chosen = [job for job in self.jobs.values() if job.cluster in clusters]
         self.witness.looked(router, chosen)
         rows = [tuple((name, self._shown(job, name)) for name in attributes) for job in chosen]
         return [{**dict(row), "JobCount": count} for row, count in Counter(rows).items()]
+
+    def _clusters_of(self, constraint: str) -> Container[int]:
+        if constraint == "JobUniverse == 5":
+            return self.clusters
+        if found := _LISTED.search(constraint):
+            return {int(each) for each in found[1].split(",")}
+        found = _CLUSTERS.fullmatch(constraint)
+        assert found, constraint
+        return range(int(found[1]), int(found[2]) + 1)
 
     def idle_jobs(
         self, router: str, clusters: list[int], attributes: list[str]

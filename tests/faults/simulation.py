@@ -7,13 +7,16 @@ everything must heal.
 """
 
 import random
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import invariants
 from invariants import Witness
-from seams import Channel, Killed, ShakyStore
+from seams import Channel, Killed, ShakyLog, ShakyStore
+from simulated_log import SimulatedLog
 from simulated_schedd import (
     COMPLETED,
     FAILED,
@@ -33,15 +36,17 @@ from router.errors import TemporaryError
 from router.loops.lease import Leadership
 from router.loops.observe import Declared
 from router.loops.route import Route, words_of
+from router.loops.watch import LOOK_EVERY_S
 from router.model.action import Action
 from router.model.pilot import Entry
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
 from router.model.site import SiteStatus
 from router.pool.condor import CondorPool
+from router.pool.eventlog import MOST_BYTES, EventLog
 from router.pool.queue import Queue
-from router.store.schema import metadata
 from router.store.store import Store
+from router.testing import emptied
 from router.testing.build import a_batch, a_payload, a_report, a_task, an_entry
 from router.testing.clock import FakeClock
 from router.testing.reports import FakeReports
@@ -52,6 +57,10 @@ LEASE_S = 120.0
 PASSES = 7
 CODES = (71, 72, 74, 78, 143)
 """What jobs fail of at a black hole: data, the program, the site, memory, a signal."""
+FOLLOWED = 3
+"""In one seed of so many the routers follow the schedd's event log."""
+FEW_BYTES = 4000
+"""Of the log, read at once by some routers; a few events."""
 QUIET_AFTER = 5
 """Passes: what one decides changes what the next sees, for jobs that were not placed yet."""
 PAYLOAD = "name: zmumu\nexecutable: analyse.py\noutputs: [{name: hist.root, merge: auto}]\n"
@@ -112,6 +121,12 @@ class Simulation:
         self.merge: Job | None = None
         self.black_hole = self.chance.choice((*SITES, "", ""))
         self.walls = {f"router{number}": WallClock(self.clock) for number in range(3)}
+        self.log: SimulatedLog | None = None
+        if self.seed % FOLLOWED == 0:  # then all are on the schedd's machine
+            self.walls = dict.fromkeys(self.walls, self.walls["router0"])
+            self.folder = tempfile.TemporaryDirectory(prefix="gr-simulated-")
+            self.log = SimulatedLog(Path(self.folder.name), self.walls["router0"].now, self.chance)
+            self.schedd.log = self.log
         self.lives: dict[str, int] = {}
         self.inside: list[str] = []
         count = self.chance.choice((1, 1, 1, 2, 2, 3))
@@ -125,6 +140,15 @@ class Simulation:
 
     def run(self) -> None:
         """The storm, then the calm. Raises Violation."""
+        try:
+            self.storm()
+            self.calm()
+        finally:
+            if self.log:
+                self.folder.cleanup()
+
+    def storm(self) -> None:
+        """Whatever can happen."""
         if self.chance.random() < 0.4:
             self.submit_task()
         for _ in range(3):
@@ -136,7 +160,6 @@ class Simulation:
             for name in self.running:
                 self.step(name)
             self.clock.pass_time(INTERVAL_S)
-        self.calm()
 
     def calm(self) -> None:
         """No more faults: all heals, and then there is nothing left to do."""
@@ -144,18 +167,24 @@ class Simulation:
         self.note("the storm is over, and all clocks are right")
         for wall in self.walls.values():
             wall.wrong_s = 0.0
+        if self.log:
+            self.log.flush()
+            self.clock.pass_time(LOOK_EVERY_S)  # what no event told is seen by now
         if not any(route.leader.lead() for route in self.running.values()):
             self.clock.pass_time(LEASE_S / 2)  # whoever held the lease is dead, or has lost it
         for _ in range(QUIET_AFTER):
             again = self.heal()
         invariants.hold("I4", not again, f"passes over what was just decided decide again: {again}")
         log = [record for cluster in self.schedd.clusters for record in self.store.of_cluster(cluster)]
-        newest = self.store.newest(sorted(self.schedd.clusters))
+        if self.log:
+            invariants.the_followed_queue_is_the_queue(
+                self.schedd, [route.world for route in self.running.values() if route.leader.leads]
+            )
         invariants.no_job_is_lost(self.schedd)
         invariants.no_job_runs_twice(self.schedd)
         invariants.every_failure_is_answered(self.schedd)
-        invariants.every_idle_job_is_placed(self.schedd, self.witness.closed, newest)
-        invariants.every_idle_job_fits(self.schedd, newest)
+        invariants.every_idle_job_is_placed(self.schedd, self.witness.closed, log)
+        invariants.every_idle_job_fits(self.schedd, log)
         invariants.the_log_agrees(self.schedd, log)
         invariants.the_merge_job_waits_no_longer(self.schedd, self.parts, self.merge)
 
@@ -192,7 +221,13 @@ class Simulation:
         pool = CondorPool(Queue(Channel(self, name), until=leader.until))  # type: ignore[arg-type]
         sites = [Declared(site, (self._entry(site),)) for site in SITES]
         policy, now = BrokerPolicy(), self.clock.now
-        return Route(pool, memory, self.reports, sites, policy, self.walls[name], leader=leader, monotonic=now)
+        events = None
+        if self.log:
+            reader = EventLog(self.log.path, self.chance.choice((MOST_BYTES, FEW_BYTES)))
+            events = ShakyLog(self, name, reader)
+        return Route(
+            pool, memory, self.reports, sites, policy, self.walls[name], events, leader=leader, monotonic=now
+        )  # fmt: skip
 
     def _entry(self, site: str) -> Entry:
         return an_entry(site.lower(), site=site, max_glideins=4, memory_mb=memory_mb(site))
@@ -391,7 +426,4 @@ class Simulation:
 def empty(store: Store) -> None:
     """Forget everything."""
     store.database.fence = lambda _: None
-    with store.database.write() as connection:
-        for table in reversed(metadata.sorted_tables):
-            if table.name != "schema_version":
-                connection.execute(table.delete())
+    emptied.empty(store)

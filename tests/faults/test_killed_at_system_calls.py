@@ -33,12 +33,16 @@ def numbers() -> list[int]:
 
 def killed_at(pool: Breakable, number: int) -> bool:
     """Do a pass that is killed at its `number`-th call; False where it ended before."""
-    inject = f"inject={CALLS}:signal=KILL:when={number}"
-    command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={CALLS}", "-e", inject]
+    return not pass_with(pool, CALLS, f"signal=KILL:when={number}")
+
+
+def pass_with(pool: Breakable, calls: str, fault: str) -> bool:
+    """Do a pass with a fault at some system calls; whether it ended well."""
+    command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={calls}:{fault}"]
     command += [sys.executable, "-m", "router.cli.main", "router", "run", "--once"]
     environment = pool.organisation.environment("router")
     done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
-    return done.returncode != 0
+    return done.returncode == 0
 
 
 @pytest.mark.skipif(why_not() != "", reason=why_not() or "can be traced")

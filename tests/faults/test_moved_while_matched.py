@@ -4,8 +4,6 @@ Each job writes down where it is, and the sites that its own ad names there: wha
 started. The edits between do not wait for the negotiator, and it does not wait for them.
 """
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,14 +31,8 @@ SITES = ("SITE_A", "SITE_B")
 
 @pytest.fixture
 def factory(pool: Breakable) -> Iterator[None]:
-    command = [sys.executable, "-m", "router.cli.main", "factory", "run"]
-    log = (pool.organisation.home / "factory.log").open("wb")
-    with log:
-        running = subprocess.Popen(command, env=pool.organisation.environment("factory"), stderr=log)
-    yield
-    running.terminate()
-    running.wait()
-    pool.organisation.live.queue("factory").act("Remove", "JobUniverse == 12", "the test is over")
+    with pool.factory():
+        yield
 
 
 @pytest.fixture

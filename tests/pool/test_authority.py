@@ -174,7 +174,7 @@ def test_the_router_submits_nothing_as_itself_or_as_a_user(live_pool: LivePool, 
     assert "The router submits no jobs" in done.stderr or "not permitted" in done.stderr
 
 
-@pytest.mark.parametrize("user", ["glidein", "factory", "bob"])
+@pytest.mark.parametrize("user", ["glidein-SITE_A", "factory", "bob"])
 def test_nobody_else_takes_a_users_job_away(live_pool: LivePool, alice: Shell, job: str, user: str) -> None:
     assert Shell(live_pool, user).run("condor_rm", job).returncode != 0
     assert alice.seen(job, "JobStatus") == ["1"]

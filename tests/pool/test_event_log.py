@@ -32,6 +32,7 @@ request_memory = 100
 request_disk = 10 MB
 My.MaxWallTimeMins = 10
 My.RouterTask = "events-1"
+My.RouterWrapper = 1
 """
 CODES = ("0", "0", "0", "4", "71")
 

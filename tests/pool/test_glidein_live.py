@@ -53,7 +53,7 @@ class Grid:
         folder = self.home / site
         (folder / "logs").mkdir(parents=True)
         (folder / "logs").chmod(0o777)
-        files = glidein_files(whole, self.contact(), [], token or self.pool.token("glidein").read_text())
+        files = glidein_files(whole, self.contact(), [], token or self.pool.glidein_token(site).read_text())
         for name, file in files.items():
             (folder / name).write_bytes(file.content)
             (folder / name).chmod(file.mode)

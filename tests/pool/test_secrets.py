@@ -14,7 +14,7 @@ from router.embedded.state import load
 pytestmark = pytest.mark.pool
 
 CANARY = "canary-of-the-shell-8c1f"
-PEOPLE = ("alice", "router", "factory", "glidein", "condor", "admin")
+PEOPLE = ("alice", "router", "factory", "glidein-SITE_A", "condor", "admin")
 HOLDERS = {"token", "glidein", "POOL"}
 """Names of the files that are there to hold a secret."""
 

@@ -214,7 +214,7 @@ def site(live_pool: pool_backend.LivePool, tmp_path: Path) -> Iterator[str]:
     contact = PoolContact(*at, str(Path(program).resolve().parents[1]), hidden=hidden)
     required = (("ROUTER_REQUIRE_ISOLATION", "true"), ("GLIDEIN_Update_Interval", "2"))
     entry = Entry(name.lower(), name, memory_mb=500, disk_mb=200, attributes=required)
-    files = glidein_files(entry, contact, [], live_pool.pool.token("glidein").read_text())
+    files = glidein_files(entry, contact, [], live_pool.pool.glidein_token(name).read_text())
     here = live_pool.home / name
     (here / "logs").mkdir(parents=True)
     for file, content in files.items():

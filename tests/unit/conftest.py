@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from fake_organisation import Organisation
 
-from router.store.schema import metadata
 from router.store.store import Store
+from router.testing.emptied import empty
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +21,7 @@ def shared_store() -> Iterator[Store]:
 def store(shared_store: Store) -> Iterator[Store]:
     """An empty store."""
     yield shared_store
-    with shared_store.database.write() as connection:
-        for table in reversed(metadata.sorted_tables):
-            if table.name != "schema_version":
-                connection.execute(table.delete())
+    empty(shared_store)
 
 
 @pytest.fixture

@@ -11,12 +11,14 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.parser import text_string_to_metric_families
 
 from router.errors import PoolUnreachable, RouterError
+from router.loops.books import Books
 from router.loops.pilots import Pilots
 from router.loops.runner import Health
 from router.metrics import MAX_SITES, LoopCollector, serve
 from router.model.pilot import GlideinState
 from router.model.policy import DemandPolicy
 from router.model.site import SiteStatus
+from router.model.usage import Usage
 from router.settings import Loop, Settings
 from router.testing.backend import FakeBackend
 from router.testing.build import a_failure, a_group, a_site, a_world
@@ -185,3 +187,16 @@ def test_sources_that_are_not_believed_are_told(organisation, route):
     assert value(families, "glideroute_input_stale", input="schedd") == 0
     assert value(families, "glideroute_input_errors_total", input="collector") == 1
     assert value(families, "glideroute_input_last_success_timestamp_seconds", input="schedd") == route.world.now
+
+
+def test_what_sites_gave_today_is_told_good_and_wasted(route):
+    nobody = None
+    route.books = Books(nobody, nobody, nobody, 1.0, 1.0, 1.0, done=5.0)
+    route.books.today = {"SITE_A": Usage(runs=2, wall_s=100, wasted_s=30), "": Usage(wall_s=7)}
+    found = scraped(route)
+    assert value(found, "glideroute_accounting_last_success_timestamp_seconds") == 5.0
+    assert value(found, "glideroute_site_used_core_seconds", site="SITE_A", outcome="good") == 70
+    assert value(found, "glideroute_site_used_core_seconds", site="SITE_A", outcome="wasted") == 30
+    assert value(found, "glideroute_site_used_core_seconds", site="none", outcome="good") == 7
+    route.books.today = {f"S{number}": Usage(wall_s=1) for number in range(MAX_SITES + 9)}
+    assert value(scraped(route), "glideroute_site_used_core_seconds", site="other", outcome="good") == 9

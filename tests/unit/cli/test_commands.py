@@ -12,6 +12,7 @@ from fake_organisation import an_output_of
 
 from router import wiring
 from router.cli.main import COMMANDS, HELP, glideroute
+from router.decide.share_wait import Outlook
 from router.errors import OutcomeUnknown, PermissionRefused, PoolUnreachable
 from router.model.files import Located
 from router.model.policy import BrokerPolicy
@@ -170,6 +171,18 @@ def test_why_tells_each_sites_verdict(run, task):
     shown = run("why", "1.0").out
     assert "can run it" in shown
     assert "is draining: a fire" in shown
+
+
+def test_why_tells_a_program_what_fair_share_makes_jobs_wait(run, task, monkeypatch):
+    expected = Outlook("alice", 3.0, 60.0, 1800.0, beyond=False, by_quota=0.0, by_others=0.9)
+    monkeypatch.setattr(wiring, "outlooks", lambda _, submitters: (expected,) if "alice" in submitters else ())
+    found = run("why", task, "--json").json
+    idle = [any(group["state"] == "idle" for group in each["groups"]) for each in found]
+    assert any(idle)
+    assert [bool(each["fair_share"]) for each in found] == idle
+    [told] = found[0]["fair_share"]
+    assert (told["submitter"], told["last_s"], told["words"]) == ("alice", 1800.0, str(expected))
+    assert str(expected) in run("why", task).out
 
 
 def test_why_says_what_tells_jobs_of_one_cluster_apart(run, task, organisation):

@@ -4,6 +4,8 @@ import pytest
 
 from router.decide.causes import BY_TAG, EXIT_CODES, HOLD_CODES, VACATE_CODES, cause_of, tagged
 from router.model.cause import Cure, Fault
+from router.model.event import SITES_OWN, is_users
+from router.model.job import FAILED
 from router.worker.run_job import CAUSES
 
 HTCONDOR = {*range(50)} - {2, 3, *range(37, 43)}
@@ -56,3 +58,12 @@ def test_a_tag_that_another_version_wrote_is_an_unknown_cause():
 
 def test_the_wrapper_has_no_code_without_a_cause():
     assert all(cause_of(3, code, True).tag != "unknown-code" for code, _ in CAUSES.values() if code != 128)
+
+
+def test_what_sites_are_held_to_account_for_agrees_with_the_catalogue():
+    assert {code for code in range(256) if is_users(f"hold-3.{code}")} == {
+        code for code in range(256) if cause_of(FAILED, code, True).fault is Fault.USER
+    }
+    assert is_users("hold-3")
+    assert all(cause_of(code, 0, True).fault is not Fault.USER for code in SITES_OWN - {FAILED})
+    assert not any(is_users(f"hold-{code}") for code in HTCONDOR)

@@ -67,6 +67,13 @@ def test_jobs_of_a_cluster_with_the_same_sites_are_decided_as_one_whatever_a_cut
         assert (place.count, place.decision) == (6, under_way)
 
 
+def test_a_job_whose_move_was_cut_short_is_told_anew_beside_one_of_its_cluster_that_was_placed_later():
+    kept = a_group(count=1, sites=("SITE_A",), decision=a_decision("SITE_A", epoch=4))
+    begun = a_group(count=1, sites=("SITE_A",), decision=a_decision("SITE_B", epoch=3, came_from=("SITE_A",), moves=1))
+    place = only(a_world(a_site("SITE_A"), a_site("SITE_B"), jobs=(kept, begun)))
+    assert (place.count, place.decision.sites, place.decision.epoch) == (2, ("SITE_A",), 5)
+
+
 def test_jobs_leave_a_site_that_drains_and_the_move_is_counted_and_explained():
     group = a_group(sites=("SITE_A",), decision=a_decision("SITE_A", epoch=3, moves=1))
     world = a_world(

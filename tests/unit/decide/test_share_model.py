@@ -126,3 +126,14 @@ def _below(node: share_quota.Node) -> list[share_quota.Node]:
 def test_the_order_in_which_jobs_come_changes_nothing(order: list[str]) -> None:
     people = (Person("b", factor=3000), Person("c", factor=5000))
     assert used(SharePolicy(people=people), *order) == {"a": 66, "b": 21, "c": 13}
+
+
+def test_who_is_below_the_floor_is_offered_all_of_it_again() -> None:
+    policy = SharePolicy(people=(Person("b", factor=10**6, floor=20),))
+    model = Model(policy, 100)
+    model.occupy("b", 19, 1000)
+    model.occupy("a", 40, 1000)
+    for name in ("a", "b"):
+        model.submit(Submission(name, 0, 100, 1000))
+    model.step(0)
+    assert model.submitters["b"].used == 39

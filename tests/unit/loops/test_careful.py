@@ -3,7 +3,7 @@
 import pytest
 
 from router.errors import PoolUnreachable
-from router.loops.careful import BELIEVED_AFTER, FAILURES_EVERY_S, FEW_GLIDEINS, FEW_JOBS, KEPT_S
+from router.loops.careful import AGAIN_S, BELIEVED_AFTER, FAILURES_EVERY_S, FEW_GLIDEINS, FEW_JOBS, KEPT_S, SLOW_S
 from router.model.world import COLLECTOR, EVENT_LOG, SCHEDD
 from router.testing.build import a_batch
 from router.testing.events import FakeEventLog
@@ -131,3 +131,31 @@ def test_a_world_says_when_each_source_was_read(organisation, busy):
     busy.step()
     read = dict(busy.world.read)
     assert (read[COLLECTOR], read[SCHEDD], read[EVENT_LOG]) == (start, start + 60, start + 60)
+
+
+def test_a_router_that_starts_while_the_collector_is_away_places_new_jobs_by_what_sites_declare(organisation):
+    organisation.submit()
+    organisation.pool.break_at("slots", PoolUnreachable("collector down"))
+    route = organisation.route()
+    (place,) = route.step()
+    assert (place.decision.sites, cores(route)) == (("SITE_A", "SITE_B"), 0)
+    assert dict(route.world.stale) == {COLLECTOR: "does not answer: collector down"}
+    assert organisation.store.vanished() == set()
+
+
+def test_a_collector_that_hangs_is_not_waited_for_in_each_pass(organisation, busy, monkeypatch):
+    asked = []
+
+    def hang():
+        asked.append(organisation.clock.now())
+        organisation.clock.pass_time(SLOW_S + 1)
+        raise PoolUnreachable("hangs")
+
+    monkeypatch.setattr(organisation.pool, "slots", hang)
+    busy.step()
+    busy.step()
+    assert (len(asked), dict(busy.world.stale)) == (1, {COLLECTOR: "does not answer: hangs"})
+    monkeypatch.undo()
+    organisation.clock.pass_time(AGAIN_S)
+    busy.step()
+    assert busy.world.stale == ()

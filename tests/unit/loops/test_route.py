@@ -212,7 +212,7 @@ def test_a_decision_that_met_no_job_is_superseded(organisation):
     assert route.counts.decisions == {("place", "superseded"): 1}
 
 
-@pytest.mark.parametrize("source", ["jobs", "slots", "failures", "ended"])
+@pytest.mark.parametrize("source", ["jobs", "ended"])
 def test_a_source_that_cannot_be_read_stops_the_pass_before_anything_is_changed(organisation, source):
     organisation.submit()
     organisation.pool.break_at(source, PoolUnreachable("down"))

@@ -144,3 +144,22 @@ def test_jobs_that_wait_for_their_dataset_are_placed_by_it_as_soon_as_it_is_know
     organisation.store.add_dataset("/demo/all", ["/demo/a"], "alice", 1.0)
     passed(organisation, route)
     assert read_by(route) == {2: inputs_at("SITE_B")}
+
+
+@pytest.mark.parametrize("by_s", [-172_800.0, -3600.0, 3600.0])
+def test_a_clock_that_is_set_hides_nothing_that_happens(organisation, route, caplog, by_s):
+    organisation.pool.negotiate()
+    passed(organisation, route)
+    organisation.clock.at += by_s
+    route.monotonic = lambda: organisation.clock.now() - by_s
+    organisation.submit(a_batch(jobs=3), name="later-1")
+    organisation.pool.finish("SITE_A", 1)
+    (place,) = route.step()
+    assert (place.task, states(route)) == ("later-1", {"idle": 9, "running": 3})
+    assert f"the clock was set by {by_s:+.0f} s" in caplog.text
+    organisation.pool.finish("SITE_A", 1)
+    passed(organisation, route)
+    looks = route.watch.looks["whole"]
+    organisation.pool.finish("SITE_A", 1)
+    passed(organisation, route)
+    assert (states(route), route.watch.looks["whole"]) == ({"idle": 9, "running": 1}, looks), "it is followed again"

@@ -107,7 +107,12 @@ def test_an_event_tells_the_job_as_it_is_after_it_and_where_it_ran(schedd):
         (a_row(TERMINATED, TerminatedNormally=True, ReturnValue=0), EventKind.FINISHED, ""),
         (a_row(TERMINATED, TerminatedNormally=True, ReturnValue=4), EventKind.FINISHED, "exit-4"),
         (a_row(TERMINATED, TerminatedNormally=False, TerminatedBySignal=9), EventKind.FINISHED, "signal-9"),
-        (a_row(HELD, HoldReasonCode=3, HoldReasonSubCode=71, LastJobStatus=2), EventKind.HELD, "hold-3.71"),
+        (
+            a_row(HELD, HoldReasonCode=3, HoldReasonSubCode=71, LastJobStatus=2, RouterWrapper=1),
+            EventKind.HELD,
+            "hold-3.71",
+        ),
+        (a_row(HELD, HoldReasonCode=3, HoldReasonSubCode=71, LastJobStatus=2), EventKind.HELD, "hold-3"),
         (a_row(HELD, HoldReasonCode=13, HoldReasonSubCode=256, LastJobStatus=2), EventKind.HELD, "hold-13"),
         (a_row(HELD, HoldReasonCode=1, LastJobStatus=2), EventKind.HELD, ""),
         (a_row(EVICTED), EventKind.EVICTED, ""),

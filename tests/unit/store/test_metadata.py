@@ -12,9 +12,9 @@ from router.errors import NotFound, PermissionRefused, UserError
 from router.model.query import All, Condition, Not, Operator, Place, Query, Reach, Search, Some, Value
 from router.model.query_grammar import parse
 from router.model.rights import Members
-from router.store.schema import metadata
 from router.store.store import Store
 from router.testing.build import a_file
+from router.testing.emptied import empty
 
 FILES = ("/a/x/f1", "/a/x/f2", "/a/y/f3", "/a/f4", "/a-b/f5", "/A/f6")
 DATASETS = {"/a/x": ("/a/f4", "/a/x/f1"), "/set": ("/a-b/f5", "/a/f4")}
@@ -234,10 +234,7 @@ def inside(place: Place, lfn: str) -> bool:
 @given(said=CATALOGUES, query=QUERIES, place=PLACES)
 def test_a_query_finds_what_it_means(store, monkeypatch, few, said, query, place):
     monkeypatch.setattr("router.store.search.FEW", few)
-    with store.database.write() as connection:
-        for table in reversed(metadata.sorted_tables):
-            if table.name != "schema_version":
-                connection.execute(table.delete())
+    empty(store)
     monkeypatch.setattr(store, "members", Members(frozenset({"alice"})))
     fill(store)
     told = {**said, FILES[0]: {"n": 0, "t": "", "b": False, **said.get(FILES[0], {})}}  # each key is known

@@ -1,0 +1,176 @@
+"""Random faults on a real pool where jobs come, run and end: no job is lost, runs twice, or where it may not.
+
+GLIDEROUTE_SOAK_SECONDS says how long (an hour: 3600), GLIDEROUTE_SOAK_SEED which faults; the seed is printed.
+"""
+
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from breakable import Breakable, children
+from organisation import until
+
+from router.errors import RouterError
+from router.pool.eventlog import EventLog
+
+SECONDS = float(os.environ.get("GLIDEROUTE_SOAK_SECONDS", "60"))
+SEED = int(os.environ.get("GLIDEROUTE_SOAK_SEED", str(random.SystemRandom().randrange(10**6))))
+pytestmark = [pytest.mark.pool, pytest.mark.slow, pytest.mark.timeout(SECONDS + 600)]
+
+PAUSE_S = (1.0, 10.0)
+"""Between two faults."""
+JOB = """\
+executable = /bin/sleep
+arguments = $(Seconds)
+should_transfer_files = YES
+transfer_executable = false
+request_memory = 100
+request_disk = 1M
+My.RouterDataset = "/test/data"
+"""
+
+
+@dataclass
+class Storm:
+    """What happens to the pool, and what is known of it."""
+
+    pool: Breakable
+    chance: random.Random
+    submitted: dict[int, int] = field(default_factory=dict)
+    """Jobs by cluster."""
+    told: list[str] = field(default_factory=list)
+
+    def submit(self) -> None:
+        """A user submits some short jobs; what fails to be submitted is not."""
+        jobs = self.chance.randint(1, 4)
+        seconds = [{"Seconds": str(self.chance.randint(0, 5))} for _ in range(jobs)]
+        try:
+            self.submitted[self.pool.organisation.live.queue("alice").submit(JOB, seconds)] = jobs
+        except RouterError as error:
+            self.told.append(f"not submitted: {error}")
+
+    def fault(self) -> None:
+        """One fault, and its end."""
+        chosen = self.chance.choice(self.faults())
+        self.told.append(f"{time.strftime('%T')} {chosen.__name__}")
+        chosen()
+
+    def faults(self) -> list[Callable[[], None]]:
+        """All that may go wrong."""
+        return [
+            self.schedd_dies, self.schedd_hangs, self.collector_hangs, self.negotiator_hangs, self.nothing_gets_through,
+            self.router_dies, self.router_stops, self.child_dies, self.database_is_locked, self.disk_is_full,
+            self.glidein_dies, self.site_is_drained,
+        ]  # fmt: skip
+
+    def schedd_dies(self) -> None:
+        self.pool.restarted("schedd")
+
+    def schedd_hangs(self) -> None:
+        self._hangs("schedd")
+
+    def collector_hangs(self) -> None:
+        self._hangs("collector")
+
+    def negotiator_hangs(self) -> None:
+        self._hangs("negotiator")
+
+    def nothing_gets_through(self) -> None:
+        self._hangs("shared_port")
+
+    def router_dies(self) -> None:
+        self.router.kill()
+        self.router.wait()
+        self.pool.router()
+
+    def router_stops(self) -> None:
+        with self.pool.frozen(self.router.pid):
+            self._wait()
+
+    def child_dies(self) -> None:
+        for child in children(self.router.pid):
+            os.kill(child, self.chance.choice((signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP)))
+
+    def database_is_locked(self) -> None:
+        database = sqlite3.connect(self.pool.organisation.home / "glideroute.db", isolation_level=None, timeout=30)
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            self._wait()
+            database.execute("ROLLBACK")
+        finally:
+            database.close()
+
+    def disk_is_full(self) -> None:
+        resource.prlimit(self.router.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        self._wait()
+        resource.prlimit(self.router.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    def glidein_dies(self) -> None:
+        if startds := self.pool.startds():
+            os.kill(self.chance.choice(startds).pid, self.chance.choice((signal.SIGKILL, signal.SIGQUIT)))
+
+    def site_is_drained(self) -> None:
+        self.pool.operator("drain", "SITE_B")
+        self._wait()
+        self.pool.operator("resume", "SITE_B")
+
+    @property
+    def router(self) -> subprocess.Popen[bytes]:
+        """The one that runs."""
+        return self.pool.routers[-1]
+
+    def _hangs(self, daemon: str) -> None:
+        with self.pool.frozen(self.pool.daemon(daemon)):
+            self._wait()
+
+    def _wait(self) -> None:
+        time.sleep(self.chance.uniform(1.0, 8.0))
+
+
+def memory_mb(pid: int) -> float:
+    """What a process has in memory."""
+    found = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(found.split()[1]) / 1024
+
+
+def test_random_faults_lose_and_repeat_nothing(pool: Breakable) -> None:
+    storm = Storm(pool, random.Random(SEED))  # noqa: S311 - events, not secrets
+    sys.stdout.write(f"seed {SEED}, {SECONDS:g} s\n")
+    pool.router()
+    with pool.factory():
+        storm.submit()
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            storm.submit()
+            time.sleep(storm.chance.uniform(*PAUSE_S))
+            storm.fault()
+        sys.stdout.write("\n".join(storm.told) + "\n")
+        until(lambda: waiting(pool) == set(), 300)
+        until(lambda: not pool.open(), 30)
+        before = memory_mb(storm.router.pid)
+        sys.stdout.write(f"{sum(storm.submitted.values())} jobs, the router has {before:.0f} MB\n")
+    assert pool.wrong_in_log() == []
+    assert ended(pool) >= {(cluster, proc) for cluster, jobs in storm.submitted.items() for proc in range(jobs)}
+
+
+def waiting(pool: Breakable) -> set[int] | None:
+    """The clusters in the queue; None while it cannot be read."""
+    try:
+        return {group.cluster for group in pool.groups()}
+    except RouterError:
+        return None
+
+
+def ended(pool: Breakable) -> set[tuple[int, int]]:
+    """All jobs that the schedd says it has seen the end of."""
+    log = EventLog(pool.organisation.settings.pool_home / "log" / "EventLog")
+    return {(event.like.cluster, event.proc) for event in log.read("").events if event.kind == "finished"}
