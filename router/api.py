@@ -2,52 +2,50 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from router.auditing import as_task, audited, named, nothing_more, of_known, of_site, of_task
+from router.adding import Adding
+from router.auditing import as_task, audited, named, nothing_more, of_jobs, of_known, of_site, of_task
 from router.catalogue import UserCatalogue
 from router.closures import Closures
 from router.decide.advise import advise
+from router.decide.appraise import appraise
 from router.decide.bars import Bars
 from router.decide.causes import VACATE_CODES
 from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.retry import failures
-from router.decide.split import batches
-from router.errors import NotFound, NothingFits, OutcomeUnknown, RouterError, UserError
+from router.decide.stages import LAST, Stage
+from router.errors import NotFound, OutcomeUnknown, RouterError, UserError
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
 from router.model import report as reports
 from router.model.action import Choice
-from router.model.answer import BatchWhy, Plan, PlannedBatch, Submitted, TaskStatus, alike, state_of, task_status
+from router.model.answer import BatchWhy, Estimate, Plan, Proceeded, Submitted, TaskStatus, alike, state_of, task_status
 from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob, JobGroup, JobState, Source
-from router.model.payload import Payload
+from router.model.lumis import Lumis
 from router.model.policy import BrokerPolicy
-from router.model.query import Search
 from router.model.record import SiteState
 from router.model.site import SiteStatus
-from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task, inputs_of
+from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task
 from router.model.world import World
-from router.ports import Clock, JobLine, Pool, TaskFiles, UserMemory
-from router.queries import refuse_full, searched
+from router.past import Past, program_digest
+from router.planning import Planning
+from router.planning import shape_of as planning_shape
+from router.ports import Asked, Clock, JobLine, Pool, TaskFiles, UserMemory
+from router.queries import searched
 from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
-
-LASTING = frozenset(
-    {
-        *("not-allowed", "blocked", "share-closed", "cpus", "memory", "disk", "walltime", "no-size"),
-        *("gpus", "gpu-kind", "architecture", "os", "software", "container"),
-    }
-)
-"""Refusals that waiting does not cure."""
+from router.resplit import Resplit
+from router.staging import Staging, work_texts
 
 
 @dataclass
@@ -71,30 +69,22 @@ class Router:
 
     # Submitting
 
-    def plan(self, text: str, source: str) -> Plan:
-        """What submitting the payload document `text` would do. Raises UserError, or NothingFits with the reasons."""
-        payload = payloads.parse(text, source)
-        refuse_full(self.catalogue, self.user)
-        dataset, offered = self._input(payload)
-        cut = batches(payload, dataset)
-        world = self.world()
-        choices = Choices(world, self.policy)
-        bars, tape = Bars.of(world, choices.brokerage), tape_of(self.sites)
-        shapes = [bars.on(_shape_of(payload, _inputs(batch, tape)), self.user) for batch in cut]
-        planned = tuple(_planned(batch, shape, choices) for batch, shape in zip(cut, shapes, strict=True))
-        _refuse_impossible(planned)
-        return Plan(payload, text, dataset, planned, offered)
+    def plan(self, text: str, source: str, folder: Path = Path()) -> Plan:
+        """What submitting the payload document `text` would do; `folder` holds the payload's files.
 
-    def _input(self, payload: Payload) -> tuple[Dataset | None, int]:
-        """What a payload reads, and how many files it was chosen from; 0: from all there are."""
-        if payload.search is None:
-            dataset = self.catalogue.dataset(payload.dataset) if payload.dataset else None
-            return dataset, len(dataset.files) if dataset else 0
-        place = payload.search.place
-        if not (chosen := self.catalogue.find(payload.search)):
-            raise UserError(f"No file of {place} is as the input asks. `glideroute meta find` tries queries.")
-        offered = len(self.catalogue.find(Search(place))) if payload.dataset else 0
-        return Dataset(str(place), self.catalogue.files(chosen)), offered
+        Raises UserError, or NothingFits with the reasons.
+        """
+        return self._planning.plan(text, source, folder)
+
+    @property
+    def _planning(self) -> Planning:
+        return Planning(self.memory, self.catalogue, self.user, self.sites, self.policy, self.world)
+
+    def estimate(self, plan: Plan, folder: Path) -> Estimate:
+        """What a plan will take, from what its program, in `folder`, took before."""
+        digest = program_digest(folder / plan.payload.executable)
+        past = Past(self.memory, self.user, self.directory).of_program(digest)
+        return appraise([planned.batch for planned in plan.batches], plan.payload.requests, past)
 
     @audited("submit", named("payload", lambda plan: str(plan.payload.name)), as_task)
     def submit(self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None) -> Submitted:
@@ -102,14 +92,19 @@ class Router:
 
         Safe to repeat after it was cut short: what is in the queue already is found there and not injected again.
         """
-        code = {name: folder / name for name in (plan.payload.executable, *plan.payload.files)}
+        masks = (plan.payload.mask,) if plan.payload.mask else ()
+        code = {name: folder / name for name in (plan.payload.executable, *plan.payload.files, *masks)}
         digest = _digest(plan, code)
         task = self.memory.incomplete_task(self.user, digest)
         resumed = task is not None
         if task is None:
-            task = self._open(plan, digest)
+            task = self._open(plan, digest, program_digest(folder / plan.payload.executable))
         self._refuse_other_cut(task, plan)
         files = self._lay_out(task, plan, code)
+        if plan.work:
+            files.describe(work_texts(task, plan.work))
+            if not self.memory.stage(task.id):
+                self.memory.set_stage(task.id, Stage.PROBES)
         there = dict(self.pool.clusters(task.id, self.user)) if resumed else {}  # a search of queue and history
         clusters = self._inject(task, plan, files, there, told)
         self.memory.set_complete(task.id)
@@ -124,11 +119,12 @@ class Router:
                 f"Remove what is there with `glideroute kill {task.id}`, then change the payload's name and submit it."
             )
 
-    def _open(self, plan: Plan, digest: str) -> Task:
+    def _open(self, plan: Plan, digest: str, program: str) -> Task:
         name = f"{plan.payload.name}-{self._nonce()}"
         task = Task(name, self.user, plan.payload, str(self.task_home / self.user / name), self.clock.now())
-        merges = len(merge_jobs(plan.payload))
+        merges = 0 if plan.work else len(merge_jobs(plan.payload))
         self.memory.open_task(task, plan.text, digest, [planned.batch for planned in plan.batches], merges)
+        self.memory.note_program(task.id, program)
         return task
 
     def _lay_out(self, task: Task, plan: Plan, code: Mapping[str, Path]) -> TaskFiles:
@@ -151,7 +147,7 @@ class Router:
                 (jdl.batch_injection(task, batch), described(batch.key, partial(_texts, task, batch)))
                 for batch in (planned.batch for planned in plan.batches)
             ]
-            if merge_jobs(task.payload):
+            if merge_jobs(task.payload) and not plan.work:  # of an automatic split they come last
                 merges = {MERGE_BATCH: merge_text(task, plan.jobs, task.outputs)}
                 wanted.append((jdl.merge_injection(task), described(MERGE_BATCH, lambda: merges)))
             for number, (injection, written) in enumerate(wanted, 1):
@@ -215,7 +211,9 @@ class Router:
         jobs = sum(batch.jobs for batch in self.memory.batches(task.id))
         found = task_status(task, jobs, groups, self.memory.ended(task.id), self.memory.of_task(task.id))
         problems, lost = self._problems(task) if failed else (), len(self._recovery.lost(task))
-        return replace(found, problems=problems, failures=failures(groups), lost=lost)
+        stage = self.memory.stage(task.id)
+        waits = stage if stage and stage not in LAST else ""
+        return replace(found, problems=problems, failures=failures(groups), lost=lost, stage=waits)
 
     def _problems(self, task: Task) -> tuple[str, ...]:
         """Why jobs of a task are held, each reason once, with how many and which."""
@@ -276,7 +274,7 @@ class Router:
             payload = self.memory.task(wanted).payload
         except NotFound:
             return Shape()
-        return _shape_of(payload, Inputs())
+        return planning_shape(payload, Inputs())
 
     def log(self, wanted: str, job: str, stream: str) -> str:
         """What a job of a task wrote to `out` or `err`. Raises NotFound while there is nothing."""
@@ -300,12 +298,43 @@ class Router:
     @audited("kill", of_task)
     def kill(self, wanted: str) -> int:
         """Remove a task's jobs. Returns how many there were."""
-        return self.pool.remove(self.memory.task(wanted).id, f"removed by {self.user} with glideroute kill")
+        task = self.memory.task(wanted)
+        if task.owner == self.user and self.memory.stage(task.id):
+            self.memory.set_stage(task.id, Stage.KILLED)
+        return self.pool.remove(task.id, f"removed by {self.user} with glideroute kill")
 
     @audited("retry", of_task)
     def retry(self, wanted: str) -> int:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
+
+    @audited("proceed", of_task)
+    def proceed(self, wanted: str) -> Proceeded:
+        """Carry the automatic splitting of a task of the user's on, if it is time. Safe to repeat."""
+        return Staging(self._adding).proceed(wanted)
+
+    @audited("split again", of_task)
+    def split_again(self, wanted: str, job: str, into: int) -> dict[str, int]:
+        """Replace a failed job of the user's by about `into` smaller ones; returns the cluster of each new batch."""
+        return Resplit(self._adding).split(wanted, job, into)
+
+    @property
+    def _adding(self) -> Adding:
+        return Adding(self.pool, self.memory, self.user, self.directory)
+
+    @audited("send elsewhere", of_jobs)
+    def send_elsewhere(self, wanted: str) -> int:
+        """Ask the router to send waiting and failed jobs of a task, a cluster or one job (`12.0`) to other sites.
+
+        Returns how many. Raises NotFound for a task that nobody knows.
+        """
+        cluster, dot, proc = wanted.partition(".")
+        reason = f"wanted elsewhere by {self.user} with glideroute retry --elsewhere"
+        if cluster.isdecimal() and (proc.isdecimal() or not dot):
+            asked = Asked(cluster=int(cluster), proc=int(proc) if proc else None)
+        else:
+            asked = Asked(task=self.memory.task(wanted).id)
+        return self.pool.ask_elsewhere(asked, reason)
 
     def lost(self, wanted: str, present: Present | None = None) -> tuple[EndedJob, ...]:
         """A task's finished jobs whose outputs are not there any more; without `present` the catalogue is believed."""
@@ -352,9 +381,10 @@ class Router:
         return self.catalogue.find(searched(query), limit)
 
     @audited("add dataset", named("dataset"), nothing_more, at_pool=False)
-    def add_dataset(self, name: str, found: Sequence[Located]) -> Dataset:
-        """Register files with their copies and put them into a dataset of the user's."""
+    def add_dataset(self, name: str, found: Sequence[Located], lumis: Mapping[str, Lumis] | None = None) -> Dataset:
+        """Register files with their copies and luminosity sections, and put them into a dataset of the user's."""
         self.catalogue.register(found)
+        self.memory.set_lumis(lumis or {}, self.user)
         self.catalogue.add_dataset(name, [located.file.lfn for located in found])
         return self.catalogue.dataset(name)
 
@@ -366,26 +396,6 @@ def _with_vacates(line: JobLine) -> str:
     last = VACATE_CODES.get(line.vacate_code)
     why = f", the last time: {last.words} (by the {last.fault})" if last else ""
     return f"{line.reason}; ran {line.vacates} time(s) before and was stopped{why}"
-
-
-def _shape_of(payload: Payload, inputs: Inputs) -> Shape:
-    return Shape(
-        requests=payload.requests,
-        inputs=inputs,
-        allow=payload.allow,
-        block=payload.block,
-        group=payload.group,
-        dataset=payload.dataset,
-        writes=bool(payload.outputs),
-    )
-
-
-def _inputs(batch: Batch, tape: frozenset[str]) -> Inputs:
-    return replace(inputs_of(batch.chunks), jobs=len(batch.chunks)).off(tape)
-
-
-def _planned(batch: Batch, shape: Shape, choices: Choices) -> PlannedBatch:
-    return PlannedBatch(batch, shape, choices.choose(shape), choices.sites_for(shape, len(batch.chunks)))
 
 
 def _texts(task: Task, batch: Batch) -> dict[str, str]:
@@ -408,13 +418,3 @@ def _digest(plan: Plan, code: Mapping[str, Path]) -> str:
     for located in plan.dataset.files if plan.dataset else ():
         digest.update(f"{located.file.lfn} {located.file.adler32}\n".encode())
     return digest.hexdigest()
-
-
-def _refuse_impossible(planned: Iterable[PlannedBatch]) -> None:
-    for each in planned:
-        refused = [verdict for verdict in each.choice.verdicts if verdict.refusal]
-        if each.sites or any(verdict.refusal and verdict.refusal.tag not in LASTING for verdict in refused):
-            continue
-        reasons = "\n".join(f"  {verdict.site}: {verdict.refusal.words}" for verdict in refused if verdict.refusal)
-        raise NothingFits(f"No site can ever run batch {each.batch.key}:\n{reasons or '  no site is declared'}\n"
-                          "Ask for less, or allow other sites.")  # fmt: skip

@@ -133,6 +133,11 @@ def audited(
     return made
 
 
+def of_jobs(router: Any, wanted: str) -> Request:
+    """About a task, a cluster or a job. Raises NotFound for a task that nobody knows."""
+    return Request(f"job {wanted}") if wanted.partition(".")[0].isdecimal() else of_task(router, wanted)
+
+
 def of_task(router: Any, wanted: str, *_: Any, **__: Any) -> Request:
     """About a task, by its whole id. Raises NotFound."""
     found = router.memory.task(wanted).id

@@ -1,12 +1,14 @@
 """What the loops and the user's interface need of the outside world: the seams of the system."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from router.catalogue import UserCatalogue
-from router.model.action import Action, Diagnose, Mend, Place
+from router.model.action import Action, Diagnose, Mend, Place, Vacate
+from router.model.attempt import Attempt
 from router.model.audit import AuditEntry, AuditQuery, AuditState, Sealed
 from router.model.downtime import Downtime
 from router.model.event import Events, Tally
@@ -19,6 +21,7 @@ from router.model.streak import Streak
 from router.model.task import Batch, Inputs, Task
 from router.model.usage import Run as UsedRun
 from router.model.world import TaskProgress
+from router.task_memory import TaskMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,22 @@ class JobLine:
     """How often it was stopped and went back into the queue."""
     vacate_code: int = 0
     """HTCondor's VacateReasonCode of the last time; 0 when it has run again since."""
+    given_up: bool = False
+    """It is held, and the router will not try it again."""
 
     @property
     def id(self) -> str:
         """HTCondor's job id."""
         return f"{self.cluster}.{self.proc}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The jobs that a person names: those of a task, of a cluster, or one of them."""
+
+    task: str = ""
+    cluster: int = 0
+    proc: int | None = None
 
 
 class Sight(Protocol):
@@ -103,6 +117,14 @@ class Pool(Sight, Protocol):
         """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
         ...
 
+    def runs(self, before: float) -> tuple[Attempt, ...]:
+        """Runs that began before a time in seconds since the epoch; of very many the oldest jobs'."""
+        ...
+
+    def vacate_all(self, actions: Sequence[Vacate]) -> tuple[int, ...]:
+        """Stop runs that are as the decisions saw them; returns how many jobs of each carry it now."""
+        ...
+
     def task_lines(self, task: str) -> tuple[JobLine, ...]:
         """The jobs of a task that are in the queue, one by one."""
         ...
@@ -119,8 +141,16 @@ class Pool(Sight, Protocol):
         """Remove the jobs of a task. Returns how many."""
         ...
 
+    def withdraw(self, task: str, jobs: Sequence[str], reason: str) -> int:
+        """Remove these jobs of a task, as far as they are held. Returns how many."""
+        ...
+
     def retry(self, task: str, reason: str) -> int:
         """Release the failed jobs of a task. Returns how many."""
+        ...
+
+    def ask_elsewhere(self, jobs: Asked, reason: str) -> int:
+        """Hold waiting and failed jobs so that the router sends them to other sites. Returns how many."""
         ...
 
 
@@ -169,8 +199,8 @@ class JobQueue(Protocol):
         """The idle jobs of `clusters`, as runs of neighbours with equal `attributes`."""
         ...
 
-    def act(self, action: str, constraint: str, reason: str) -> int:
-        """`Remove`, `Hold`, `Release` or `Vacate` jobs. Returns how many."""
+    def act(self, action: str, constraint: str, reason: str, code: int = 0) -> int:
+        """`Remove`, `Hold` (with `code` as its subcode), `Release` or `Vacate` jobs. Returns how many."""
         ...
 
     def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:
@@ -289,7 +319,7 @@ class Leases(Protocol):
         ...
 
 
-class UserMemory(Memory, Protocol):
+class UserMemory(Memory, TaskMemory, Protocol):
     """What the user's interface remembers and looks up besides."""
 
     def note_audit(self, entries: Sequence[AuditEntry]) -> None:
@@ -414,6 +444,14 @@ class TaskFiles(Reports, Protocol):
 
     def parts(self, batch: str) -> Iterator[str]:
         """The descriptions of a batch's jobs, and of those of it that were made again, part by part."""
+        ...
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        """Let no other process add jobs meanwhile. Raises TemporaryError where one is at it."""
+        ...
+
+    def set_aside(self, job: str) -> None:
+        """Put away the report of a job that others replace, if there is one."""
         ...
 
     def log(self, job: str, stream: str) -> str | None:

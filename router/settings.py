@@ -10,7 +10,7 @@ from router.model import document, names
 from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
-from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy
+from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy, RunningPolicy
 from router.model.rights import NO_GROUPS, Members
 from router.model.site import Access, Storage
 from router.model.usage import Pledge
@@ -93,6 +93,7 @@ class Settings:
     calls: Calls = Calls()
     broker: BrokerPolicy = BrokerPolicy()
     retry: RetryPolicy = RetryPolicy()
+    running: RunningPolicy = RunningPolicy()
     demand: DemandPolicy = DemandPolicy()
     accounting: Bookkeeping = Bookkeeping()
 
@@ -170,6 +171,7 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         broker=_broker(top.section("broker"), defaults.broker),
         retry=_retry(top.section("retry"), defaults.retry),
         accounting=_accounting(top.section("accounting"), defaults.accounting),
+        running=_running(top.section("running"), defaults.running),
     )
     top.finish()
     return settings
@@ -307,6 +309,9 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         patience_s=section.seconds("patience", int(default.patience_s)),
         min_gain_s=section.seconds("least_gain", int(default.min_gain_s)),
         min_gain=section.number("least_gain_share", default.min_gain),
+        tail_share=section.number("tail_share", default.tail_share),
+        tail_wait_s=section.seconds("tail_wait", int(default.tail_wait_s)),
+        tail_gain_s=section.seconds("tail_gain", int(default.tail_gain_s)),
         panda_rebroker_s=section.seconds("panda_rebroker", int(default.panda_rebroker_s)),
         overflow=section.lists("overflow", names.name),
     )
@@ -325,4 +330,18 @@ def _retry(section: document.Section | None, default: RetryPolicy) -> RetryPolic
         most_memory_mb=section.size_mb("most_memory", default.most_memory_mb),
         most_walltime_s=section.seconds("most_walltime", default.most_walltime_s),
         avoid_s=section.seconds("avoid", int(default.avoid_s)),
+    )
+
+
+def _running(section: document.Section | None, default: RunningPolicy) -> RunningPolicy:
+    if section is None:
+        return default
+    return RunningPolicy(
+        stop=section.choice("mode", ("vacate", "leave"), "vacate" if default.stop else "leave") == "vacate",
+        look_s=section.seconds("look", int(default.look_s)),
+        stuck_s=section.seconds("stuck", int(default.stuck_s)),
+        active_share=section.number("active_share", default.active_share),
+        most_share=section.number("most_share", default.most_share),
+        least_gain_s=section.seconds("least_gain", int(default.least_gain_s)),
+        margin=section.number("margin", default.margin),
     )

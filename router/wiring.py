@@ -242,6 +242,7 @@ def route(settings: Settings) -> Route:
         clock,
         events=events,
         retry=settings.retry,
+        running=settings.running,
         keep=worlds.save,
         leader=leader,
         books=books(settings, memory, "router"),

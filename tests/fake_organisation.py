@@ -85,6 +85,9 @@ class Organisation:
     def drain(self, site: str) -> None:
         self.store.set_site_state(SiteState(site, SiteStatus.DRAINING, "cooling", "bob", self.clock.now()))
 
+    def resume(self, site: str) -> None:
+        self.store.set_site_state(SiteState(site, SiteStatus.ONLINE, "", "bob", self.clock.now()))
+
     def groups(self, batch: str = "b0") -> list[JobGroup]:
         return [group for group in self.pool.jobs() if group.batch == batch]
 

@@ -12,6 +12,7 @@ from router.cli.show import console, json_option, print_json, size, table
 from router.errors import UserError
 from router.model import names
 from router.model.files import File, Located, Replica
+from router.model.lumis import read as read_lumis
 
 
 @click.group()
@@ -86,19 +87,22 @@ def put(name: str, lfns: tuple[str, ...]) -> None:
 def add(name: str, manifest: Path, as_json: bool) -> None:
     """Register the files of MANIFEST and put them into dataset NAME.
 
-    MANIFEST is a JSON list of files: {"lfn", "size", "adler32", "events", "sites": [SITE, …]}. The physical name at
-    each site follows from the site's storage element.
+    MANIFEST is a JSON list of files: {"lfn", "size", "adler32", "events", "sites": [SITE, …]}, where known with their
+    luminosity sections: "lumis": {RUN: [[FIRST, LAST], …]}. The physical name at each site follows from the site's
+    storage element.
     """
     with session() as router:
         storage = router.storage
-        found = []
+        found, lumis = [], {}
         for each in _manifest(manifest):
             elements = [storage[site] for site in each["sites"] if site in storage]
             if unknown := sorted(set(each["sites"]) - set(storage)):
                 raise UserError(f"{manifest}: no storage is declared for {', '.join(unknown)}.")
             copies = tuple(Replica(se.name, se.site, se.pfn(each["lfn"])) for se in elements)
             found.append(Located(File(each["lfn"], each["size"], each["adler32"], each["events"]), copies))
-        made = router.add_dataset(name, found)
+            if each["lumis"]:
+                lumis[each["lfn"]] = each["lumis"]
+        made = router.add_dataset(name, found, lumis)
     if as_json:
         print_json(made)
     else:
@@ -115,6 +119,7 @@ def _manifest(path: Path) -> list[dict[str, Any]]:
                 "adler32": names.adler32(each["adler32"]),
                 "events": int(each.get("events", 0)),
                 "sites": [names.name(site) for site in each["sites"]],
+                "lumis": read_lumis(each.get("lumis", {})),
             }
             for each in found
         ]

@@ -18,6 +18,7 @@ COMMANDS = {
     "results": "router.cli.tasks:results",
     "kill": "router.cli.tasks:kill",
     "retry": "router.cli.tasks:retry",
+    "proceed": "router.cli.stages:proceed",
     **{
         name: f"router.cli.files:{name}"
         for name in ("ls", "find", "stat", "mkdir", "rm", "restore", "mv", "ln", "chmod", "chown", "quota", "changes")
@@ -78,6 +79,7 @@ HELP = {
     "results": "Get a task's outputs.",
     "kill": "Remove a task's jobs.",
     "retry": "Let a task's failed jobs run again.",
+    "proceed": "Carry a task's automatic splitting on.",
     "ls": "List a directory of the catalogue.",
     "find": "List files below a directory.",
     "stat": "Show all that is known of a name.",

@@ -15,6 +15,7 @@ from rich.text import Text
 from router import wiring
 from router.cli.session import session, settings
 from router.cli.show import COLOURS, console, json_option, plain, print_json, size, table, when
+from router.cli.stages import retry_in_parts
 from router.decide.share_wait import Outlook
 from router.errors import RouterError, TemporaryError
 from router.model.action import Advice
@@ -139,12 +140,27 @@ def kill(task: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", metavar="TASK|JOB")
+@click.option("--elsewhere", is_flag=True, help="Send waiting and failed jobs to sites other than those they have.")
 @click.option("--lost", "with_lost", is_flag=True, help="Also run finished jobs again whose outputs are gone.")
 @click.option("--dry-run", is_flag=True, help="With --lost: only say which these are.")
+@click.argument("job", required=False)
+@click.option("--split", "into", type=click.IntRange(2, 10_000), help="Replace the failed JOB by so many smaller ones.")
 @json_option
-def retry(task: str, with_lost: bool, dry_run: bool, as_json: bool) -> None:
-    """Let the failed (held) jobs of TASK run again."""
+def retry(task: str, job: str | None, into: int | None, as_json: bool, **how: bool) -> None:
+    """Let the failed (held) jobs of TASK run again, or with --elsewhere those of a JOB such as 12 or 12.0.
+
+    With --split, give the work of one failed JOB of TASK, such as 0003, to several.
+    """
+    with_lost, dry_run = how["with_lost"], how["dry_run"]
+    if (into is None) != (job is None) or (into and any(how.values())):
+        raise click.UsageError("--split N and JOB go together, without --elsewhere, --lost and --dry-run.")
+    if into and job:
+        retry_in_parts(task, job, into, as_json)
+        return
+    if how["elsewhere"]:
+        _send_elsewhere(task, with_lost or dry_run, as_json)
+        return
     with session() as router:
         lost = router.lost(task, is_there) if with_lost else ()
         count = 0 if dry_run else router.retry(task)
@@ -160,6 +176,15 @@ def retry(task: str, with_lost: bool, dry_run: bool, as_json: bool) -> None:
         click.echo(f"{len(names)} finished job(s) have lost their outputs{which}.")
     for batch, cluster in clusters.items():
         click.echo(f"Batch {batch} is in the queue as cluster {cluster}.")
+
+
+def _send_elsewhere(wanted: str, mixed: bool, as_json: bool) -> None:
+    if mixed:
+        raise click.UsageError("--elsewhere goes alone: it makes no lost jobs again, and has no rehearsal.")
+    with session() as router:
+        count = router.send_elsewhere(wanted)
+    words = f"{count} job(s) go elsewhere; `glideroute why {wanted}` says where."
+    print_json({"elsewhere": count}) if as_json else click.echo(words)
 
 
 def _coloured(state: str) -> Text:
@@ -186,6 +211,10 @@ def _one(found: TaskStatus) -> Group:
     tail = [Text(f"{found.moved} job(s) were moved; `glideroute why {task}` says why")] if found.moved else []
     if found.retried:
         tail.append(Text(f"{found.retried} job(s) were retried; `glideroute why {task}` says why"))
+    if found.stage:
+        tail.append(
+            Text(f"split automatically, now at {found.stage}; `glideroute proceed --wait {task}` carries it on")
+        )
     if found.lost:
         words = (
             f"{found.lost} finished job(s) have lost their outputs; `glideroute retry {task} --lost` makes them again"

@@ -5,7 +5,7 @@ docs/failures.md is printed from here.
 """
 
 from router.model.cause import Cause, Cure, Fault
-from router.model.job import FAILED, SUBMITTED_HELD, JobGroup
+from router.model.job import ASKED_ELSEWHERE, BY_HAND, FAILED, SUBMITTED_HELD, JobGroup
 
 SIGNAL_BASE = 128
 """What a shell, and our wrapper, add to the number of the signal that killed a program."""
@@ -239,8 +239,18 @@ HOLD_CODES: dict[int, Cause] = {
 """HTCondor's HoldReasonCode, without 3 (the job's own policy), 2 (Globus) and 37 to 42 (EC2), which are none of a
 vanilla job's, or tell more by their subcode."""
 
+ASKED = Cause(
+    "asked-elsewhere",
+    "Its owner or an operator wants it at another site",
+    Fault.USER,
+    Cure.ELSEWHERE,
+    NOTHING,
+)
+"""A person asked by `glideroute retry --elsewhere`."""
+
 _GONE = "is not at the access point any more, or never was"
 HOLD_SUBCODES: dict[tuple[int, int], Cause] = {
+    (BY_HAND, ASKED_ELSEWHERE): ASKED,
     (12, 2): Cause(
         "no-such-output",
         "A file named in `transfer_output_files` was not written",
@@ -251,7 +261,7 @@ HOLD_SUBCODES: dict[tuple[int, int], Cause] = {
     (13, 2): Cause("no-such-input", f"An input file {_GONE}", Fault.USER, Cure.NONE, f"Put it back. {MENDED}"),
     (14, 2): Cause("no-such-directory", f"The job's directory {_GONE}", Fault.USER, Cure.NONE, "Submit it again."),
 }
-"""Where the errno in HoldReasonSubCode tells more."""
+"""Where HoldReasonSubCode, mostly an errno, tells more."""
 
 UNKNOWN = Cause("unknown-code", "HTCondor gives a code that glideroute does not know", Fault.SYSTEM, Cure.AGAIN,
                 _MACHINE, tries=1)  # fmt: skip

@@ -45,7 +45,8 @@ AVOIDED = Filter(
     "failed-there",
     lambda shape, site: ~shape.avoided,
     lambda shape, site: (
-        "jobs of this batch failed there for a reason that may be the site's, and keep away for a while"
+        "jobs of this batch failed there for a reason that may be the site's, or were asked away, "
+        "and keep away for a while"
     ),
 )
 """A retry keeps away from where the job failed."""

@@ -139,7 +139,7 @@ class Followed:
         codes = (like.hold_code, like.hold_subcode) if held else (0, 0)
         site = "" if state is JobState.IDLE else like.site
         changed = replace(before, state=state, site=site, hold_code=codes[0], hold_subcode=codes[1], count=1)
-        changed = replace(changed, holds=before.holds + held)
+        changed = replace(changed, holds=before.holds + held, starts=like.starts)
         for entry in self._clusters[like.cluster]:
             if _alike(entry.group, changed):
                 entry.count += 1

@@ -12,6 +12,7 @@ from router.decide.columns import Booleans, ShapeColumns
 from router.decide.groups import GroupColumns, group_columns
 from router.decide.probe import probes, without
 from router.decide.reuse import InUse
+from router.decide.tail import tails
 from router.model.action import Action, Choice, Place, Release, Verdict, Wait
 from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState, Kind, Source
 from router.model.policy import BrokerPolicy
@@ -49,10 +50,12 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
     shapes, rows = _shapes(idle, inputs, bars)
     columns, groups = brokerage.columns(shapes), group_columns(idle, brokerage.place)
     used = InUse(world.jobs, brokerage.place)
+    last = tails(world, inputs, policy)
     for start in range(0, len(idle), BLOCK):
         block = slice(start, start + BLOCK)
         ruling = brokerage.rule([shapes[row] for row in rows[block]], _picked(columns, rows[block]))
-        for group, outlook in _block(idle[block], groups.part(block), ruling, brokerage, used, world.now):
+        begun = Begun(used, last, world.now)
+        for group, outlook in _block(idle[block], groups.part(block), ruling, brokerage, begun):
             yield from _act(group, outlook, brokerage, int(world.now), group.kind if group.cluster in mixed else None)
     yield from merges(world)
 
@@ -141,6 +144,18 @@ class Outlook:
     """Whether the group has to leave a site, or can start at none that it has."""
     widened: bool
     """Whether it has waited long enough, and would gain enough with further sites."""
+    tail: bool
+    """Whether it is widened for being the last of its task that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What all groups of a pass have in common."""
+
+    used: InUse
+    tails: frozenset[str]
+    """Tasks of which only a few jobs wait still."""
+    now: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,23 +170,27 @@ class Share:
 
 
 def _block(
-    groups: Sequence[JobGroup], columns: GroupColumns, ruling: Ruling, brokerage: Brokerage, used: InUse, now: float
+    groups: Sequence[JobGroup], columns: GroupColumns, ruling: Ruling, brokerage: Brokerage, begun: Begun
 ) -> Iterator[tuple[JobGroup, Outlook]]:
     """The groups for which something may have to be done."""
     policy = brokerage.policy
     stay = brokerage.stay(columns, ruling)
     sets = brokerage.sets(ruling, columns.cores)
-    sets = used.reused(sets, ruling, columns.cores, columns.of == 0, brokerage)
+    sets = begun.used.reused(sets, ruling, columns.cores, columns.of == 0, brokerage)
     chosen = sets.names(brokerage.sites)
     lost = _lost(columns, ruling, brokerage)
-    slow = stay - sets.ends > np.maximum(policy.min_gain_s, policy.min_gain * stay)
-    slow &= columns.sizes[columns.of] < policy.max_sites
-    for row, (group, is_lost, is_slow) in enumerate(zip(groups, lost.tolist(), slow.tolist(), strict=True)):
-        widened = is_slow and bool(group.sites) and _is_due(group, brokerage, now)
+    gain = stay - sets.ends
+    slow = gain > np.maximum(policy.min_gain_s, policy.min_gain * stay)
+    small = columns.sizes[columns.of] < policy.max_sites
+    late = np.array([group.task in begun.tails for group in groups]) & (gain > policy.tail_gain_s)
+    told = zip(groups, lost.tolist(), (slow & small).tolist(), (late & small).tolist(), strict=True)
+    for row, (group, is_lost, is_slow, is_late) in enumerate(told):
+        tail = is_late and bool(group.sites) and _waits(group, policy.tail_wait_s, begun.now)
+        widened = tail or (is_slow and bool(group.sites) and _is_due(group, brokerage, begun.now))
         if is_lost and _tired(group, ruling.codes[row], brokerage):
             is_lost = False
         if not group.sites or is_lost or widened or under_way(group):
-            yield group, Outlook(ruling, row, sets, chosen[row], is_lost, widened)
+            yield group, Outlook(ruling, row, sets, chosen[row], is_lost, widened, tail)
 
 
 def _lost(columns: GroupColumns, ruling: Ruling, brokerage: Brokerage) -> Booleans:
@@ -207,6 +226,11 @@ def _is_due(group: JobGroup, brokerage: Brokerage, now: float) -> bool:
     if not any(site.cores for site in known):
         return True
     return bool(now - since >= patience * 2 ** min(times, MOST_DOUBLINGS))
+
+
+def _waits(group: JobGroup, seconds: float, now: float) -> bool:
+    """Whether a group has had its sites for so long."""
+    return now - (group.decision.at if group.decision else group.oldest) >= seconds
 
 
 def _act(group: JobGroup, outlook: Outlook, brokerage: Brokerage, now: int, kind: Kind | None) -> Iterator[Action]:
@@ -290,11 +314,24 @@ def _decision(group: JobGroup, share: Share, outlook: Outlook, now: int) -> Deci
         return Decision(epoch, moves, sites, (), tag, words, now)
     if set(group.sites) <= set(sites):
         there = rounded(float(share.sets.ends[share.row]))
-        words = f"widened from {','.join(group.sites)} to {','.join(sites)}: the last job could start in {there}"
-        return Decision(epoch, moves, sites, (), "widened", words, now)
+        tag, why = _wider(group.sites, sites, outlook)
+        words = f"widened from {','.join(group.sites)} to {','.join(sites)}: {why}the last job could start in {there}"
+        return Decision(epoch, moves, sites, (), tag, words, now)
     tag, words = _grounds(group.sites, outlook)
     moved = f"moved from {','.join(group.sites)} to {','.join(sites)}: {words}"
     return Decision(epoch, moves + 1, sites, group.sites, tag, moved, now)
+
+
+def _wider(old: tuple[str, ...], new: tuple[str, ...], outlook: Outlook) -> tuple[str, str]:
+    """Tag of why a set gets further sites, and the words for what is more than a long wait."""
+    ruling = outlook.ruling
+    whole = {site.name for site, local in zip(ruling.sites, ruling.local[outlook.row], strict=True) if local >= 1}
+    reads = bool(ruling.shapes[outlook.row].inputs.size)
+    if reads and whole.isdisjoint(old) and (added := sorted(whole.intersection(new))):
+        return "replica", f"all of the input lies at {', '.join(added)} now, and at no site that they had; "
+    if outlook.tail:
+        return "task-tail", "they are the last of their task that wait; "
+    return "widened", ""
 
 
 def _grounds(sites: tuple[str, ...], outlook: Outlook) -> tuple[str, str]:

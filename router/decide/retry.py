@@ -6,7 +6,7 @@ A remedy is first written into the held jobs, where their owner can read it, and
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from router.decide.causes import cause_of_group
+from router.decide.causes import ASKED, cause_of_group
 from router.model.action import Diagnose, Mend, Treatment
 from router.model.answer import Failure
 from router.model.cause import Cause, Cure, Fault
@@ -22,17 +22,16 @@ MEMORY_STEP_MB = 64
 
 def treat(world: World, policy: RetryPolicy) -> Iterator[Treatment]:
     """What to do about held jobs now. A world that it was applied to gives nothing until a remedy is due."""
-    if not policy.retry:
-        return
     for group in world.jobs:
         if group.state is not JobState.HELD:
             continue
         cause = cause_of_group(group)
-        if cause.cure is Cure.LEAVE:
+        if cause.cure is Cure.LEAVE or not (policy.retry or cause is ASKED):
             continue
         names = (group.cluster, group.task, group.batch, group.count, group.hold)
         if group.remedy is None or group.remedy.hold != group.holds:
-            remedy = _Case(group, cause, world, policy).remedy()
+            case = _Case(group, cause, world, policy)
+            remedy = case.as_asked() if cause is ASKED else case.remedy()
             yield Diagnose(*names, group.remedy, remedy)
         elif group.remedy.cure is not Cure.NONE and world.now >= group.remedy.due:
             yield Mend(*names, group.remedy)
@@ -53,6 +52,9 @@ class _Case:
             return self._give_up("another try would fail alike")
         if self.tries >= self.limit:
             return self._give_up(f"it has been retried {self.tries} time(s)")
+        return self._retried()
+
+    def _retried(self) -> Remedy:
         match self.cause.cure:
             case Cure.MEMORY:
                 return self._more_memory()
@@ -64,9 +66,13 @@ class _Case:
 
     @property
     def last(self) -> Remedy | None:
-        """What was done about the hold before; None when a person has released the jobs since: they start afresh."""
+        """What was done about the hold before; None when a person has released the jobs since: they start afresh.
+
+        Released jobs have run, which the schedd counts; the number of a hold their owner may write as well.
+        """
         last = self.group.remedy
-        return None if last is None or last.cure is Cure.NONE else last
+        afresh = last is not None and last.cure is Cure.NONE and self.group.starts > last.starts
+        return None if afresh else last
 
     @property
     def tries(self) -> int:
@@ -93,6 +99,16 @@ class _Case:
         if not others:
             return self._again("at the same sites, since no other can run it")
         return replace(self._retry(Cure.ELSEWHERE, "it goes to another site"), avoid=avoid, until=self._until)
+
+    def as_asked(self) -> Remedy:
+        """Away from all sites that the jobs have or were at, at once, and not counted: nothing has failed."""
+        were = tuple(sorted({*self.avoid, *(self.group.sites or ()), self.group.site} - {""}))
+        if not any(site.name not in were for site in _usable(self.world.sites, self.group)):
+            words = f"{self.cause.words}; it stays, since no other site can run it"
+            return self._made(Cure.AGAIN, self.tries, words)
+        words = f"{self.cause.words}: it leaves {', '.join(were)}"
+        made = self._made(Cure.ELSEWHERE, self.tries, words)
+        return replace(made, avoid=were, until=self._until)
 
     def _again(self, where: str) -> Remedy:
         wait = min(self.policy.delay_s * 2**self.tries, self.policy.most_delay_s)
@@ -146,7 +162,8 @@ class _Case:
         now = int(self.world.now)
         until = self.last.until if self.avoid and self.last else 0
         return Remedy(
-            self.group.holds, tries, self.cause.tag, cure, self.group.site, self.avoid, until, words, due=now
+            self.group.holds, tries, self.cause.tag, cure, self.group.site, self.avoid, until, words, due=now,
+            starts=self.group.starts,
         )  # fmt: skip
 
     @property

@@ -26,6 +26,10 @@ def _outcome(decision: OpenDecision, groups: list[JobGroup]) -> str:
     match decision.kind:
         case "place" | "move":
             return "applied" if any(_commits(group, decision) for group in groups) else "superseded"
+        case "vacate":
+            stopped = (group.decision for group in groups if group.state is not JobState.RUNNING)
+            carried = any(made and made.epoch >= decision.epoch for made in stopped)
+            return "applied" if carried else "superseded"
         case "retry" | "give-up" | "mend":
             return _outcome_of_treatment(decision, groups)
         case "release":

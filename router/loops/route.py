@@ -14,6 +14,7 @@ from router.decide.policies import decide
 from router.decide.policies.scene import Scored
 from router.decide.prudence import prudent
 from router.decide.retry import treat
+from router.decide.running import stops
 from router.decide.settle import settle
 from router.errors import RouterError, TemporaryError
 from router.loops.books import Books
@@ -22,13 +23,14 @@ from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.pressure import Pressure
 from router.loops.reads import Reads
+from router.loops.runs import Runs
 from router.loops.watch import Watch
 from router.model import report as reports
-from router.model.action import Action, Diagnose, Mend, Place, Release, Wait
+from router.model.action import Action, Diagnose, Mend, Place, Release, Vacate, Wait
 from router.model.cause import Cure
 from router.model.event import Events, ended_jobs, tally
 from router.model.job import EndedJob
-from router.model.policy import BrokerPolicy, RetryPolicy
+from router.model.policy import BrokerPolicy, RetryPolicy, RunningPolicy
 from router.model.record import DecisionRecord
 from router.model.streak import streaks
 from router.model.task import Task
@@ -69,7 +71,7 @@ class Counts:
         """Count one action."""
         kind = kind_of(action)
         self.decisions[kind, outcome] = self.decisions.get((kind, outcome), 0) + 1
-        if isinstance(action, Place) and action.is_move:
+        if isinstance(action, Vacate) or (isinstance(action, Place) and action.is_move):
             tag = action.decision.tag
             self.moves[tag] = self.moves.get(tag, 0) + action.count
         if isinstance(action, Diagnose) and outcome == "applied":
@@ -94,6 +96,7 @@ class Route:
     events: EventSource | None = None
     """None: nobody writes an event log; outcomes of sites are then what history shows."""
     retry: RetryPolicy = RetryPolicy()
+    running: RunningPolicy = RunningPolicy()
     keep: Callable[[World], None] = lambda _: None
     """Gets every world in which something is decided."""
     leader: Leader = field(default_factory=Alone)
@@ -113,6 +116,7 @@ class Route:
     def __post_init__(self) -> None:
         """See the pool with care."""
         self.watch = Watch(self.pool, self.clock)
+        self._runs = Runs(self.pool, self.clock, self.running)
         self.careful = Careful(self.pool, self.clock, self.watch)
         self.look_anew()
 
@@ -136,7 +140,8 @@ class Route:
         focused = self._focus.on(self.world, self.policy) if self.events else self.world
         wanted = decide(focused, self.policy) if is_open(focused) else ()
         treatment = () if self.world.stale else treat(self.world, self.retry)
-        news = self._news([*prudent(wanted, self.world), *treatment])
+        stopped = () if self.world.stale else stops(self.world, self.policy, self.running)
+        news = self._news([*prudent(wanted, self.world), *treatment, *stopped])
         actions = [self._signed(action) for action in news]
         if any(isinstance(action, Place) for action in actions):
             actions = self.pressure.admitted(actions, self._duty_cycle())
@@ -167,7 +172,8 @@ class Route:
             read[EVENT_LOG] = self.memory.events_read()
         if (stale := tuple(sorted(self.careful.stale.items()))) and (not self.world or self.world.stale != stale):
             log.warning("jobs keep their sites meanwhile: %s", "; ".join(f"the {name} {why}" for name, why in stale))
-        return replace(found, stale=stale, read=tuple(sorted(read.items())))
+        runs = () if stale else self._runs.look()
+        return replace(found, stale=stale, runs=runs, read=tuple(sorted(read.items())))
 
     def _judge(self, world: World) -> None:
         """Note what is held against sites, and tell operators once where that is too much to believe."""
@@ -198,7 +204,7 @@ class Route:
 
     def _signed(self, action: Action) -> Action:
         """An action with the term in which it is decided."""
-        if isinstance(action, Place):
+        if isinstance(action, Place | Vacate):
             return replace(action, decision=replace(action.decision, term=self.leader.term))
         return action
 
@@ -306,6 +312,15 @@ class Route:
         mended = self.pool.mend_all([action for _, action in due])
         yield from ((index, _outcome(count)) for (index, _), count in zip(due, mended, strict=True))
 
+    def _stop(self, found: Sequence[tuple[int, Vacate]]) -> Iterator[tuple[int, str]]:
+        """Stop runs; yields the index of each action and what became of it."""
+        if not self.policy.bind:
+            yield from ((index, "tagged") for index, _ in found)
+            return
+        self.watch.doubt(action.cluster for _, action in found)
+        stopped = self.pool.vacate_all([action for _, action in found])
+        yield from ((index, _outcome(count)) for (index, _), count in zip(found, stopped, strict=True))
+
     def _do(self, actions: Sequence[Action]) -> Iterator[tuple[int, str]]:
         """Do the actions; yields the index of each and what became of it."""
         placed = [(index, action) for index, action in enumerate(actions) if isinstance(action, Place)]
@@ -315,9 +330,10 @@ class Route:
         jobs = self._place([action for _, action in placed])
         yield from ((index, _outcome(count)) for (index, _), count in zip(placed, jobs, strict=True))
         yield from self._treat(actions)
+        yield from self._stop([(index, action) for index, action in enumerate(actions) if isinstance(action, Vacate)])
         for index, action in enumerate(actions):
             match action:
-                case Place() | Diagnose() | Mend():
+                case Place() | Diagnose() | Mend() | Vacate():
                     pass
                 case Wait():
                     yield index, "applied"
@@ -362,6 +378,8 @@ def words_of(action: Action) -> str:
     match action:
         case Place():
             return f"{action.count} job(s) {action.decision.words}"
+        case Vacate():
+            return f"{action.count} job(s) {action.words}"
         case Diagnose():
             return f"{action.count} job(s) {action.words}"
         case Mend():

@@ -158,6 +158,35 @@ class StopGlideins:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Vacate:
+    """Stop runs of a cluster's jobs, which then get other sites."""
+
+    cluster: int
+    task: str
+    batch: str
+    site: str
+    """Where they run."""
+    old: tuple[str, ...] | None
+    """The sites that they have."""
+    last: Decision | None
+    """The decision that they carry."""
+    jobs: tuple[tuple[int, int], ...]
+    """Proc of each job, and when its run started, in seconds since the epoch."""
+    decision: Decision
+    """Names no sites: the jobs are placed like new ones, but not where they ran."""
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.jobs)
+
+    @property
+    def words(self) -> str:
+        """Why."""
+        return self.decision.words
+
+
 Treatment = Diagnose | Mend
-Action = Place | Wait | Release | Treatment
+Action = Place | Wait | Release | Treatment | Vacate
 PilotAction = StartGlideins | StopGlideins

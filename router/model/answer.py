@@ -10,7 +10,7 @@ from router.model.job import SUBMITTED_HELD, EndedJob, JobGroup, JobState
 from router.model.payload import Payload
 from router.model.policy import POLICIES
 from router.model.record import DecisionRecord
-from router.model.task import MERGE_BATCH, Batch, Shape, Task
+from router.model.task import MERGE_BATCH, Batch, Piece, Shape, Task
 
 WAITING = "waiting"
 """What users are told of a merge job whose parts are not there yet; HTCondor holds it until then."""
@@ -36,11 +36,32 @@ class Plan:
     batches: tuple[PlannedBatch, ...]
     offered: int = 0
     """Files of the dataset, before some of them were chosen; 0: they are chosen from all there are."""
+    notes: tuple[str, ...] = ()
+    """What should be known before it is submitted."""
+    work: tuple[Piece, ...] = ()
+    """All that is read in the end, where the batches are only the first that are submitted; else empty."""
 
     @property
     def jobs(self) -> int:
         """Jobs in all, without the merge job."""
         return sum(len(planned.batch.chunks) for planned in self.batches)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan will take, about."""
+
+    jobs: int
+    input_bytes: int
+    """Of all files that are read, each counted once."""
+    output_bytes: int | None
+    """None: nobody knows, since the program never ran."""
+    hours: float
+    """Of all jobs together, one after the other."""
+    longest_h: float
+    core_hours: float
+    measured_jobs: int
+    """Jobs of the same program from which this is told; 0: it is what the jobs may take at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +111,35 @@ class TaskStatus:
     """Jobs that the router mended and let run again, each counted once a retry."""
     lost: int = 0
     """Finished jobs whose output the catalogue has not, or has no copy of."""
+    stage: str = ""
+    """How far an automatic splitting is that will add jobs yet; empty: no jobs will be added."""
 
     @property
     def done(self) -> bool:
         """Whether nothing of it is left to do."""
-        return self.jobs > 0 and self.counts.get("finished", 0) + self.counts.get("removed", 0) >= self.jobs
+        return (
+            not self.stage
+            and self.jobs > 0
+            and self.counts.get("finished", 0) + self.counts.get("removed", 0) >= self.jobs
+        )
 
     @property
     def succeeded(self) -> bool:
         """Whether every job ended well."""
         return self.jobs > 0 and self.counts.get("finished", 0) >= self.jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Proceeded:
+    """What became of a task that is split automatically when it was looked at."""
+
+    task: str
+    stage: str
+    words: str
+    clusters: tuple[tuple[str, int], ...] = ()
+    """What was injected."""
+    open: bool = True
+    """Whether jobs will be added yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,10 @@ class Section:
         self._known.add(key)
         return key in self._values
 
+    def is_list(self, key: str) -> bool:
+        """Whether the value of `key` is a list."""
+        return self.has(key) and isinstance(self._values[key], yaml.SequenceNode)
+
     def text(self, key: str, default: str | None = None, check: Callable[[str], str] | None = None) -> str:
         """A text; `check` returns its canonical form or raises ValueError. No default: it must be given."""
         value = self._scalar(key, required=default is None)

@@ -152,7 +152,7 @@ def tally(events: Iterable[JobEvent]) -> tuple[Tally, ...]:
 def _counted(event: JobEvent) -> Mapping[str, float]:
     """The kinds under which an event counts at its site, with the seconds of each."""
     match event.kind:
-        case _ if not event.site:
+        case _ if not event.site or _is_own(event):
             return {}
         case EventKind.STARTED if event.first:
             return {"started": 0.0, "waited": max(0.0, event.at - event.like.oldest)}
@@ -163,6 +163,11 @@ def _counted(event: JobEvent) -> Mapping[str, float]:
         case EventKind.HELD if event.cause:
             return {event.cause: _ran(event)}
     return {}
+
+
+def _is_own(event: JobEvent) -> bool:
+    """Whether the router itself stopped a run: jobs that run have sites, but for those."""
+    return event.kind is EventKind.EVICTED and event.like.sites is None
 
 
 def _ran(event: JobEvent) -> float:

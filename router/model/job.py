@@ -19,6 +19,13 @@ SUBMITTED_HELD = 15
 """HTCondor's HoldReasonCode of a job submitted on hold (condor_holdcodes.h)."""
 
 
+BY_HAND = 1
+"""HTCondor's HoldReasonCode of a job that a person held (condor_holdcodes.h)."""
+
+ASKED_ELSEWHERE = 3017
+"""The subcode that such a hold has when the person wants the job at other sites; the number is ours."""
+
+
 class JobState(StrEnum):
     """A job's state in the words of users; HTCondor's JobStatus behind it."""
 
@@ -71,7 +78,7 @@ class Remedy:
     """
 
     hold: int
-    """The hold it answers: the job's NumHolds."""
+    """The hold it answers: the job's NumHolds, which its owner may edit."""
     tries: int
     """Retries that the router has given the job, this one included."""
     cause: str
@@ -90,6 +97,12 @@ class Remedy:
     """What the job asks for from now on; 0: as before."""
     walltime_s: int = 0
     """The same for its time."""
+    starts: int = 0
+    """How often the job had been started by then, which only the schedd can write."""
+
+    def gives_up(self, hold: int) -> bool:
+        """Whether it leaves a job as it is that is held for the time of this number."""
+        return self.cure is Cure.NONE and self.hold == hold
 
     @property
     def carried(self) -> "Remedy":
@@ -156,6 +169,8 @@ class JobGroup:
     """They run in our wrapper, whose exit codes we know."""
     holds: int = 0
     """How often they have been held."""
+    starts: int = 0
+    """Of held jobs, how often they have been started, as the schedd itself counts."""
     remedy: Remedy | None = None
 
     @property
@@ -181,7 +196,7 @@ class JobGroup:
     @property
     def hold(self) -> "Hold":
         """Why and where they are held."""
-        return Hold(self.hold_code, self.hold_subcode, self.holds, self.site)
+        return Hold(self.hold_code, self.hold_subcode, self.holds, self.site, self.starts)
 
     def avoided(self, now: float) -> tuple[str, ...]:
         """Sites where they failed and are not to run again for a while."""
@@ -198,6 +213,8 @@ class Hold:
     number: int
     """The job's NumHolds."""
     site: str
+    starts: int = 0
+    """The job's NumShadowStarts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from router.model import document, names
+from router.model import sweep as sweeps
 from router.model.node import Gpus, Platform, image_kind
 from router.model.query import Place, Reach, Search, apart, cut
+from router.model.sweep import Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,29 @@ class Requests:
     platform: Platform = Platform()
 
 
+BY_LUMIS = ("lumis", "lumi-events")
+"""Splits that cut files between luminosity sections."""
+AUTO = "auto"
+"""Probes first, then jobs of a wanted length, as `router.decide.stages` says."""
+AUTO_TARGET_S = 8 * 3600
+AUTO_MARGIN_S = 3600
+"""What jobs of an automatic split may take beyond the wanted time before they are stopped: CRAB's hour."""
+SPLITS = ("files", "events", "size", "blocks", *BY_LUMIS, AUTO)
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """How the input is cut into jobs."""
 
     by: str = "files"
-    """`files`: that many whole files a job. `events`: about that many events a job, cutting files."""
+    """One of SPLITS."""
     target: int = 1
+    """What a job gets: files, events, bytes, blocks, luminosity sections, or about so many events of whole ones.
+
+    Of an automatic split: about so many seconds.
+    """
+    total: float = 0.0
+    """Only the first so many of them; below 1 a fraction of what there is; 0: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +74,14 @@ class Payload:
     """Logical name of the input; empty where a query chooses it, or where there is none."""
     search: Search | None = None
     """Which files are read; None: all of the dataset."""
+    mask: str = ""
+    """The file, beside the payload document, of the luminosity sections that are read; empty: all."""
     selection: str = ""
     """Which events of them, as uproot's `cut`; the program itself selects them."""
     jobs: int = 1
-    """How many to run where nothing is read."""
+    """How many to run where nothing is read; of each point of a sweep."""
+    sweep: Sweep = Sweep()
+    """Parameters that differ from job to job; every point reads the whole input."""
     split: Split = Split()
     outputs: tuple[Output, ...] = ()
     requests: Requests = Requests()
@@ -84,7 +106,9 @@ def parse(text: str, source: str = "payload") -> Payload:
     top = document.read(text, source)
     sites = top.section("sites")
     container = top.text("container", "", names.image)
-    dataset, search, selection = _input(top)
+    section = top.section("input")
+    dataset, search, selection = _input(section)
+    split = _split(top)
     payload = Payload(
         name=top.text("name", check=names.name),
         executable=top.text("executable", check=names.file_name),
@@ -94,11 +118,13 @@ def parse(text: str, source: str = "payload") -> Payload:
         files=top.texts("files", names.file_name),
         dataset=dataset,
         search=search,
+        mask=section.text("lumis", "", names.file_name) if section else "",
         selection=selection,
         jobs=top.integer("jobs", 1, at_least=1, at_most=10_000),
-        split=_split(top),
+        sweep=sweeps.parse(top),
+        split=split,
         outputs=_outputs(top),
-        requests=_requests(top, container),
+        requests=_requests(top, container, split),
         allow=tuple(sorted(sites.texts("allow", names.name))) if sites else (),
         block=tuple(sorted(sites.texts("block", names.name))) if sites else (),
         group=top.text("group", "", names.group),
@@ -110,9 +136,8 @@ def parse(text: str, source: str = "payload") -> Payload:
     return payload
 
 
-def _input(top: document.Section) -> tuple[str, Search | None, str]:
+def _input(section: document.Section | None) -> tuple[str, Search | None, str]:
     """The dataset, the files of it or of all that are chosen, and the events of them."""
-    section = top.section("input")
     if section is None:
         return "", None, ""
     if section.has("query"):
@@ -145,8 +170,27 @@ def _split(top: document.Section) -> Split:
     section = top.section("split")
     if section is None:
         return Split()
-    by = section.choice("by", ("files", "events"), "files")
-    return Split(by, section.integer("target", 1, at_least=1))
+    by = section.choice("by", SPLITS, "files")
+    return Split(by, _target(section, by), _total(section, by))
+
+
+def _target(section: document.Section, by: str) -> int:
+    if by == AUTO:
+        return section.seconds("target", AUTO_TARGET_S)
+    if by != "size":
+        return section.integer("target", 1, at_least=1)
+    if not section.has("target"):
+        section.fault("target", "must say how much a job reads, such as 2 GB")
+    return section.size_mb("target", 1) * 1024**2
+
+
+def _total(section: document.Section, by: str) -> float:
+    total = section.number("total", 0.0)
+    if by == "size" and total >= 1:
+        section.fault("total", "must be a fraction below 1 of all bytes, such as 0.1")
+    elif total > 1 and total != int(total):
+        section.fault("total", f"must be a whole number, or a fraction below 1, not {total:g}")
+    return total
 
 
 def _outputs(top: document.Section) -> tuple[Output, ...]:
@@ -159,11 +203,16 @@ def _outputs(top: document.Section) -> tuple[Output, ...]:
     )
 
 
-def _requests(top: document.Section, container: str) -> Requests:
+def _requests(top: document.Section, container: str, split: Split) -> Requests:
     images = (image_kind(container),) if container else ()
-    section, default = top.section("requests"), Requests(platform=Platform(images=images))
+    auto = split.by == AUTO
+    walltime_s = split.target + AUTO_MARGIN_S if auto else Requests().walltime_s
+    default = Requests(walltime_s=walltime_s, platform=Platform(images=images))
+    section = top.section("requests")
     if section is None:
         return default
+    if auto and section.has("walltime"):
+        section.fault("walltime", "cannot stand beside `split: {by: auto}`, whose target says how long jobs take")
     return Requests(
         cpus=section.integer("cpus", default.cpus, at_least=1, at_most=1024),
         memory_mb=section.size_mb("memory", default.memory_mb),
@@ -197,6 +246,10 @@ def _check_together(top: document.Section, payload: Payload) -> None:
         top.fault("jobs", "is for payloads without input; with input, `split` says how many jobs there are")
     if not top.has("input") and top.has("split"):
         top.fault("split", "needs `input: {dataset: …}`; without input, `jobs` says how many jobs there are")
+    if payload.split.by == AUTO and payload.sweep.values:
+        top.fault("split", "by auto measures one program with one set of parameters; leave out `sweep`")
+    if payload.mask and payload.split.by == "events":
+        top.fault("split", "by events cuts luminosity sections; with `input.lumis` split by lumi-events")
     if payload.container and payload.requests.platform.os:
         top.fault("container", "brings its own system, so that `requests.os` means nothing; leave one of them out")
     taken = [output.name for output in payload.outputs if output.name]

@@ -78,6 +78,12 @@ class BrokerPolicy:
     """A waiting job is moved only for a gain of at least this much, in seconds …"""
     min_gain: float = 0.6
     """… and of at least this share of the time it would otherwise take, 0..1."""
+    tail_share: float = 0.05
+    """When no more than this share of a task waits, 0..1, it is the tail, for which all the others wait."""
+    tail_wait_s: float = 600.0
+    """Jobs of a tail get further sites when they have had theirs for this long, in seconds …"""
+    tail_gain_s: float = 300.0
+    """… and would start so much sooner, in seconds."""
     panda_rebroker_s: float = 7200.0
     """Policy `panda`: jobs that wait so long without a start are brokered again, in seconds; PanDA's own is 12 h."""
     overflow: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -104,6 +110,26 @@ class RetryPolicy:
     """No retry asks for more time than this, in seconds."""
     avoid_s: float = 21_600.0
     """A job stays away from a site where it failed for this long, in seconds; PanDA's 6 h."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningPolicy:
+    """When jobs are stopped that run, so that they start anew elsewhere."""
+
+    stop: bool = True
+    """False: what runs is left alone (mode `leave`)."""
+    look_s: float = 900.0
+    """Runs that have lasted this long are looked at, and as often, in seconds; HTCondor tells of them as often."""
+    stuck_s: float = 7200.0
+    """A run that does nothing for this long is stuck, in seconds; PanDA's pilot has 2 h."""
+    active_share: float = 0.01
+    """A run that uses less of one core than this does nothing, 0..1; one that only waits in a loop uses a tenth."""
+    most_share: float = 0.05
+    """In one look no more than this share of a site's or a task's running jobs is stopped, 0..1, but one of each."""
+    least_gain_s: float = 1800.0
+    """Runs are not stopped to save less of a core's time than this, in seconds."""
+    margin: float = 1.5
+    """A glidein ends too early where the run would take so many times the time that is left to it."""
 
 
 @dataclass(frozen=True, slots=True)

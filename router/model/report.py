@@ -30,6 +30,8 @@ class JobReport:
     """Events of the inputs it read."""
     outputs: tuple[Located, ...]
     wall_s: float = 0.0
+    program_s: float = 0.0
+    """Seconds that the program ran."""
 
 
 def parse(text: str) -> JobReport:
@@ -56,7 +58,12 @@ def parse(text: str) -> JobReport:
         events=_count(found, "events"),
         outputs=tuple(_output(each) for each in outputs or ()),
         wall_s=_number(found, "ended") - _number(found, "started"),
+        program_s=_program_s(found.get("payload")),
     )
+
+
+def _program_s(told: Any) -> float:
+    return _number(told, "seconds") if isinstance(told, dict) else 0.0
 
 
 def _line(found: dict[str, Any], key: str) -> str:

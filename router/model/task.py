@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from router.model.files import Located
+from router.model.lumis import NONE, Lumis
 from router.model.payload import Payload, Requests
+from router.model.sweep import Point
 
 MERGE_BATCH = "merge"
 
@@ -64,11 +66,14 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A range of one file's events; the whole file when its events are not known."""
+    """A range of one file's events, or some of its luminosity sections; the whole file when neither is known."""
 
     located: Located
     first_event: int = 0
     events: int = 0
+    """Of luminosity sections an estimate."""
+    lumis: Lumis = NONE
+    """None: the range of events says all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Chunk:
     job: str
     """Four digits or more, unique in the task."""
     pieces: tuple[Piece, ...] = ()
+    point: Point = ()
+    """Its values of the parameters that are swept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from router.model.attempt import Attempt
 from router.model.job import JobGroup, Source
 from router.model.pilot import EntryState
 from router.model.site import Site
@@ -38,5 +39,7 @@ class World:
     progress: tuple[TaskProgress, ...] = ()
     stale: tuple[tuple[str, str], ...] = ()
     """Sources that are not believed, and why; what they told last stands here instead."""
+    runs: tuple[Attempt, ...] = ()
+    """What lasts a while, where this is a pass that looks at it."""
     read: tuple[tuple[str, float], ...] = ()
     """When each source was last read and believed, seconds since the epoch."""

@@ -1,12 +1,14 @@
 """A task's directory on the access point: a snapshot of the code, descriptions of the jobs, logs, and reports."""
 
+import fcntl
 import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from router.errors import RouterError, UserError
+from router.errors import RouterError, TemporaryError, UserError
 from router.model import names
 from router.model.report import MAX_BYTES
 
@@ -56,6 +58,32 @@ class TaskDirectory:
     def report(self, job: str) -> str | None:
         """The report of a job; None while there is none. Of one that is too long, the beginning."""
         return self._read(self.path / "reports", f"{job}.json", MAX_BYTES + 1)
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Let no other process of this machine add jobs meanwhile. Raises TemporaryError where one is at it."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise RouterError(f"The task's directory {self.path} cannot be opened: {error.strerror}.") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise TemporaryError(f"Another command adds jobs to the task of {self.path} just now.") from None
+        finally:
+            os.close(descriptor)
+
+    def set_aside(self, job: str) -> None:
+        """Put away the report of a job that others replace, if there is one: merge jobs read every report there is."""
+        name = names.file_name(f"{job}.json")
+        try:
+            (self.path / "replaced").mkdir(exist_ok=True)
+            (self.path / "reports" / name).replace(self.path / "replaced" / name)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise RouterError(f"The report of job {job} cannot be put away: {error.strerror}.") from None
 
     def log(self, job: str, stream: str) -> str | None:
         """What a job wrote to `out` or `err`; None while there is nothing."""

@@ -76,6 +76,7 @@ JOB = (
     "HoldReasonCode",
     "HoldReasonSubCode",
     "NumHolds",
+    "NumShadowStarts",
     "RouterWrapper",
     "QDate",
 )
@@ -251,6 +252,7 @@ def remedy(value: object) -> Remedy | None:
         due=number(value, "Due"),
         memory_mb=number(value, "MemoryMb"),
         walltime_s=60 * number(value, "WalltimeMins"),
+        starts=number(value, "Starts"),
     )
 
 
@@ -258,6 +260,7 @@ def remedy_text(made: Remedy) -> str:
     """A remedy as ClassAd text for the attribute RouterRemedy; `made` is as an ad can carry it."""
     more = f"MemoryMb = {made.memory_mb}; " if made.memory_mb else ""
     more += f"WalltimeMins = {made.walltime_s // 60}; " if made.walltime_s else ""
+    more += f"Starts = {made.starts}; " if made.starts else ""
     return (
         f"[ Hold = {made.hold}; Tries = {made.tries}; Cause = {quoted(made.cause)}; Cure = {quoted(made.cure)}; "
         f"Site = {quoted(made.site)}; Avoid = {site_list(made.avoid)}; Until = {made.until}; {more}"
@@ -348,6 +351,7 @@ def job_group(row: Row) -> JobGroup:
         fixed=row.get("RouterFixed") is True,
         wrapped=number(row, "RouterWrapper") > 0,
         holds=number(row, "NumHolds"),
+        starts=number(row, "NumShadowStarts") if state is JobState.HELD else 0,
         remedy=remedy(row.get("RouterRemedy")),
         writes=row.get("RouterOutputs") is True,
     )

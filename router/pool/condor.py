@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from router.model.action import Diagnose, Mend, Place
-from router.model.job import EndedJob, JobGroup, SlotGroup
+from router.model.action import Diagnose, Mend, Place, Vacate
+from router.model.attempt import Attempt
+from router.model.job import ASKED_ELSEWHERE, EndedJob, JobGroup, SlotGroup
 from router.model.pilot import ValidationFailure
-from router.pool import ads, mending, placing
-from router.ports import JobLine, JobQueue
+from router.pool import ads, mending, placing, vacating
+from router.ports import Asked, JobLine, JobQueue
 from router.render.encode import quoted
 
 OVERLAP_S = 60
@@ -27,6 +28,8 @@ LINE = (
     "JobCurrentStartDate",
     "NumVacates",
     "VacateReasonCode",
+    "NumHolds",
+    "RouterRemedy",
 )
 
 
@@ -102,6 +105,14 @@ class CondorPool:
         """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
         return mending.mend_all(self._queue, actions)
 
+    def runs(self, before: float) -> tuple[Attempt, ...]:
+        """Runs that began before a time in seconds since the epoch; of very many the oldest jobs'."""
+        return vacating.runs(self._queue, before)
+
+    def vacate_all(self, actions: Sequence[Vacate]) -> tuple[int, ...]:
+        """Stop runs that are as the decisions saw them; returns how many jobs of each carry it now."""
+        return vacating.vacate_all(self._queue, actions)
+
     def task_lines(self, task: str) -> tuple[JobLine, ...]:
         """The jobs of a task that are in the queue, one by one."""
         return tuple(_line(row) for row in self._queue.query(_of_task(task), LINE))
@@ -121,10 +132,26 @@ class CondorPool:
         """Remove the jobs of a task. Returns how many."""
         return self._queue.act("Remove", _of_task(task), reason)
 
+    def withdraw(self, task: str, jobs: Sequence[str], reason: str) -> int:
+        """Remove these jobs of a task, as far as they are held. Returns how many."""
+        listed = ", ".join(quoted(job) for job in jobs)
+        return self._queue.act(
+            "Remove", f"{_of_task(task)} && JobStatus == 5 && member(RouterJob, {{{listed}}})", reason
+        )
+
     def retry(self, task: str, reason: str) -> int:
         """Release the failed jobs of a task. Returns how many."""
         # 15: submitted on hold. That is the merge job, which waits for its parts and has not failed.
         return self._queue.act("Release", f"{_of_task(task)} && JobStatus == 5 && HoldReasonCode =!= 15", reason)
+
+    def ask_elsewhere(self, jobs: Asked, reason: str) -> int:
+        """Hold waiting and failed jobs so that the router sends them to other sites. Returns how many."""
+        where = f"JobUniverse == 5 && {_asked(jobs)}"
+        # A held job cannot be held for another reason. Between the two it is idle for a moment, as after `retry`.
+        self._queue.act("Release", f"{where} && JobStatus == 5 && HoldReasonCode =!= 15", reason)
+        return self._queue.act(
+            "Hold", f"{where} && JobStatus == 1 && DESIRED_Sites isnt undefined", reason, ASKED_ELSEWHERE
+        )
 
 
 def _added_up(groups: Iterable[JobGroup]) -> tuple[JobGroup, ...]:
@@ -140,9 +167,16 @@ def _of_task(task: str) -> str:
     return f"RouterTask =?= {quoted(task)}"  # `==` would not tell capital letters from small ones
 
 
+def _asked(jobs: Asked) -> str:
+    if jobs.task:
+        return _of_task(jobs.task)
+    return f"ClusterId == {jobs.cluster}" + (f" && ProcId == {jobs.proc}" if jobs.proc is not None else "")
+
+
 def _line(row: Mapping[str, object]) -> JobLine:
     state = ads.STATES.get(ads.number(row, "JobStatus"))
     held = str(state) == "held"
+    remedy = ads.remedy(row.get("RouterRemedy"))
     return JobLine(
         cluster=ads.number(row, "ClusterId"),
         proc=ads.number(row, "ProcId"),
@@ -156,4 +190,5 @@ def _line(row: Mapping[str, object]) -> JobLine:
         started=float(ads.number(row, "JobCurrentStartDate")),
         vacates=ads.number(row, "NumVacates"),
         vacate_code=ads.number(row, "VacateReasonCode"),
+        given_up=held and remedy is not None and remedy.gives_up(ads.number(row, "NumHolds")),
     )

@@ -19,6 +19,7 @@ HELD = (
     "HoldReasonCode",
     "HoldReasonSubCode",
     "NumHolds",
+    "NumShadowStarts",
     "MachineAttrGLIDEIN_Site0",
     "RouterRemedy",
     "AllowedExecuteDuration",
@@ -107,6 +108,7 @@ def _held(queue: JobQueue, clusters: set[int]) -> Jobs:
                 ads.number(row, "HoldReasonSubCode"),
                 ads.number(row, "NumHolds"),
                 ads.word(row, "MachineAttrGLIDEIN_Site0"),
+                ads.number(row, "NumShadowStarts"),
             )
             case = (cluster, hold, ads.remedy(row.get("RouterRemedy")))
             limited = ads.number(row, "AllowedExecuteDuration") > 0

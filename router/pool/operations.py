@@ -145,10 +145,13 @@ def idle_jobs(clusters: list[int], attributes: list[str]) -> list[tuple[Row, Run
     return runs
 
 
-def act(action: str, constraint: str, reason: str) -> int:
-    """`Remove`, `Hold`, `Release` or `Vacate` every job that matches. Returns how many were changed."""
+def act(action: str, constraint: str, reason: str, code: int) -> int:
+    """`Remove`, `Hold`, `Release` or `Vacate` every job that matches. Returns how many were changed.
+
+    A hold has `code` as its subcode.
+    """
     # The reason is kept only with a code beside it.
-    answer = _schedd().act(getattr(htcondor2.JobAction, action), constraint, reason=(reason, 0))
+    answer = _schedd().act(getattr(htcondor2.JobAction, action), constraint, reason=(reason, code))
     return int(answer.get("TotalSuccess", 0))
 
 

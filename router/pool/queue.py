@@ -57,9 +57,9 @@ class Queue:
         found = self._read("idle_jobs", clusters=list(clusters), attributes=list(attributes))
         return [(row, (run[0], run[1], run[2])) for row, run in found]
 
-    def act(self, action: str, constraint: str, reason: str) -> int:
-        """`Remove`, `Hold`, `Release` or `Vacate` jobs. Returns how many."""
-        return int(self._write("act", action=action, constraint=constraint, reason=reason))
+    def act(self, action: str, constraint: str, reason: str, code: int = 0) -> int:
+        """`Remove`, `Hold` (with `code` as its subcode), `Release` or `Vacate` jobs. Returns how many."""
+        return int(self._write("act", action=action, constraint=constraint, reason=reason, code=code))
 
     def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> int:
         """Submit one cluster, a job for each of `items`. Returns its id."""

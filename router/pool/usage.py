@@ -37,6 +37,21 @@ JOBS = (*SAME, "LastRemoteHost", "JobStatus", "CompletionDate", "EnteredCurrentS
 
 
 @dataclass(frozen=True)
+class Told:
+    """One of the histories."""
+
+    operation: str
+    wanted: tuple[str, ...]
+    at: str
+    """When a record was written; records are in its order, nearly."""
+    made: Callable[[Row], Run | None]
+    until: Callable[[int], str]
+    """The records of vanilla jobs up to a time."""
+    before: Callable[[float], str]
+    """Where to stop."""
+
+
+@dataclass(frozen=True)
 class Histories:
     """The histories of one schedd."""
 
@@ -47,22 +62,19 @@ class Histories:
     def runs(self, since: float) -> Iterator[list[Run]]:
         """The runs and ends of jobs since `since` (seconds since the epoch), page by page, newest first."""
         with suppress(Refused):  # it may keep no epochs; the history tells the last run of each job
-            yield from self._pages("epochs", EPOCHS, "EpochWriteDate", since, epoch_run)
-        yield from self._pages("history", JOBS, "EnteredCurrentStatus", since, ended_run)
+            yield from self._pages(EPOCH_HISTORY, since)
+        yield from self._pages(JOB_HISTORY, since)
 
     def close(self) -> None:
         """End the child."""
         self.channel.close()
 
-    def _pages(
-        self, operation: str, wanted: tuple[str, ...], at: str, since: float, made: Callable[[Row], Run | None]
-    ) -> Iterator[list[Run]]:
-        upper = 0
+    def _pages(self, told: "Told", since: float) -> Iterator[list[Run]]:
+        upper = LATEST
         while True:
-            older = f" && {at} <= {upper}" if upper else ""
-            rows = self._read(operation, f"JobUniverse == 5{older}", wanted, f"{at} < {int(since)}")
-            yield [run for run in map(made, rows) if run is not None]
-            times = [ads.number(row, at) for row in rows]
+            rows = self._read(told.operation, told.until(upper), told.wanted, told.before(since))
+            yield [run for run in map(told.made, rows) if run is not None]
+            times = [ads.number(row, told.at) for row in rows]
             if len(rows) < PAGE or not min(times):
                 return
             # The oldest second may go on behind the page, and is read again; a page of one second is left behind.
@@ -128,6 +140,24 @@ def _run(row: Row, ended: int, outcome: str, job: int, teller: int) -> Run | Non
         teller=teller,
         job=job,
     )
+
+
+EPOCH_HISTORY = Told(
+    "epochs",
+    EPOCHS,
+    "EpochWriteDate",
+    epoch_run,
+    lambda at: f"JobUniverse == 5 && EpochWriteDate <= {int(at)}",
+    lambda at: f"EpochWriteDate < {int(at)}",
+)
+JOB_HISTORY = Told(
+    "history",
+    JOBS,
+    "EnteredCurrentStatus",
+    ended_run,
+    lambda at: f"JobUniverse == 5 && EnteredCurrentStatus <= {int(at)}",
+    lambda at: f"EnteredCurrentStatus < {int(at)}",
+)
 
 
 def _outcome(row: Row) -> str:

@@ -6,6 +6,7 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from router.model.payload import Requests
+from router.model.sweep import Point
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.render.encode import classad_string, file_list, submit_value
 from router.render.parts import MERGER, merge_jobs, parts
@@ -42,6 +43,8 @@ class Description:
     priority: int = 0
     """JobPrio of the first job; HTCondor orders the jobs of one user by it, and nobody else's."""
     fixed: str = "False"
+    swept: bool = False
+    """Whether parameters differ from job to job."""
 
     @property
     def priority_step(self) -> int:
@@ -92,8 +95,9 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         group=payload.group,
         priority=payload.priority * LEVEL - int(batch.chunks[0].job) // STEP,
         fixed=str(not payload.move),
+        swept=bool(payload.sweep.values),
     )
-    items = tuple(_item(chunk.job, part.name) for part in parts(batch) for chunk in part.chunks)
+    items = tuple(_item(chunk.job, part.name, chunk.point) for part in parts(batch) for chunk in part.chunks)
     return Injection(batch.key, _render("analysis.jdl.j2", f"{task.id} {batch.key}", description), items)
 
 
@@ -118,8 +122,11 @@ def merge_injection(task: Task) -> Injection:
     return Injection(MERGE_BATCH, _render("merge.jdl.j2", f"{task.id} {MERGE_BATCH}", description), items)
 
 
-def _item(job: str, part: str) -> tuple[tuple[str, str], ...]:
-    return ("RouterJob", job), ("RouterPart", part)
+def _item(job: str, part: str, point: Point = ()) -> tuple[tuple[str, str], ...]:
+    named = (("RouterJob", job), ("RouterPart", part))
+    if not point:
+        return named
+    return (*named, ("RouterPoint", submit_value(" ".join(f"{name}={value}" for name, value in point))))
 
 
 def _render(template: str, title: str, description: Description) -> str:

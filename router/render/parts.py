@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from router.model.files import Located
 from router.model.payload import Payload
-from router.model.task import MERGE_BATCH, Batch, Chunk, Task, merges, numbered
+from router.model.sweep import Point, filled
+from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task, merges, numbered
 
 VERSION = 2
 MERGER = "merge_files.py"
@@ -56,12 +56,11 @@ def _cut(batch: Batch) -> Iterator[tuple[Chunk, ...]]:
 def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
     """What the wrappers of a part's jobs read; outputs go to `directory` of the catalogue."""
     payload = task.payload
+    environment = dict(payload.environment) | ({SELECTION: payload.selection} if payload.selection else {})
     jobs = {
-        chunk.job: {
-            "inputs": [
-                _input(piece.located) | {"first_event": piece.first_event, "events": piece.events}
-                for piece in chunk.pieces
-            ],
+        chunk.job: _at_point(payload.arguments, environment, chunk.point)
+        | {
+            "inputs": [_input(piece) for piece in chunk.pieces],
             "outputs": [
                 {"name": output.name, "lfn": f"{directory}/{numbered(output.name, chunk.job)}"}
                 for output in payload.outputs
@@ -75,8 +74,19 @@ def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
         jobs,
         executable=payload.executable,
         arguments=list(payload.arguments),
-        environment=dict(payload.environment) | ({SELECTION: payload.selection} if payload.selection else {}),
+        environment=environment,
     )
+
+
+def _at_point(arguments: Iterable[str], environment: Mapping[str, str], point: Point) -> dict[str, Any]:
+    """What is one job's own where parameters are swept."""
+    if not point:
+        return {}
+    return {
+        "arguments": [filled(each, point) for each in arguments],
+        "environment": {name: filled(value, point) for name, value in environment.items()},
+        "parameters": dict(point),
+    }
 
 
 def part_again(texts: Iterable[str], batch: str, jobs: Collection[str]) -> str:
@@ -119,11 +129,14 @@ def _json(task: Task, batch: str, jobs: Mapping[str, Mapping[str, Any]], **alike
     return json.dumps({"version": VERSION, "task": task.id, "batch": batch, **alike, "jobs": jobs})
 
 
-def _input(located: Located) -> dict[str, Any]:
-    file = located.file
-    return {
+def _input(piece: Piece) -> dict[str, Any]:
+    file = piece.located.file
+    told = {
         "lfn": file.lfn,
         "size": file.size,
         "adler32": file.adler32,
-        "replicas": [{"se": r.se, "site": r.site, "pfn": r.pfn} for r in located.replicas],
+        "replicas": [{"se": r.se, "site": r.site, "pfn": r.pfn} for r in piece.located.replicas],
+        "first_event": piece.first_event,
+        "events": piece.events,
     }
+    return told | {"lumis": piece.lumis.document()} if piece.lumis else told

@@ -70,15 +70,30 @@ audit_start = Table(
 """One row: the last entry that was removed for its age. It is also the lock that those who append hold."""
 
 _REFUSALS = (
-    ("audit_log_changed", "UPDATE ON audit_log", ""),
-    ("audit_log_removed", "DELETE ON audit_log", "WHEN OLD.number > (SELECT number FROM audit_start)"),
-    (
-        "audit_log_inserted",  # INSERT OR REPLACE would remove an entry without asking the trigger above
-        "INSERT ON audit_log",
-        "WHEN NEW.number <> 1 + coalesce((SELECT max(number) FROM audit_log), (SELECT number FROM audit_start))",
-    ),
-    ("audit_start_removed", "DELETE ON audit_start", ""),
-    ("audit_start_moved_back", "UPDATE ON audit_start", "WHEN NEW.number <= OLD.number"),
+    """
+    CREATE TRIGGER audit_log_changed BEFORE UPDATE ON audit_log
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+    """
+    CREATE TRIGGER audit_log_removed BEFORE DELETE ON audit_log
+    WHEN OLD.number > (SELECT number FROM audit_start)
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+    # INSERT OR REPLACE would remove an entry without asking the trigger above.
+    """
+    CREATE TRIGGER audit_log_inserted BEFORE INSERT ON audit_log
+    WHEN NEW.number <> 1 + coalesce((SELECT max(number) FROM audit_log), (SELECT number FROM audit_start))
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+    """
+    CREATE TRIGGER audit_start_removed BEFORE DELETE ON audit_start
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+    """
+    CREATE TRIGGER audit_start_moved_back BEFORE UPDATE ON audit_start
+    WHEN NEW.number <= OLD.number
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
 )
 
 
@@ -87,9 +102,8 @@ def _guard(_: Table, connection: Connection, **__: Any) -> None:
     """Begin the chain, and have the database refuse what would break it."""
     connection.execute(insert(audit_start).values(id=1, number=0, digest=GENESIS))
     if connection.dialect.name == "sqlite":
-        for name, what, when in _REFUSALS:
-            refuse = "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
-            connection.exec_driver_sql(f"CREATE TRIGGER {name} BEFORE {what} {when} {refuse}")
+        for trigger in _REFUSALS:
+            connection.exec_driver_sql(trigger)
 
 
 class Audit:

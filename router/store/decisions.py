@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from router.model.action import Action, Diagnose, Mend, Place, Refusal, Release, Verdict, Wait
+from router.model.action import Action, Diagnose, Mend, Place, Refusal, Release, Vacate, Verdict, Wait
 from router.model.audit import AuditEntry
 from router.model.cause import Cure
 from router.model.record import DecisionRecord, OpenDecision
@@ -169,6 +169,16 @@ def _row(action: Action, now: float) -> dict[str, Any]:
             }
         case Release():
             row |= {"kind": "release", "tag": "parts-ready", "words": action.words}
+        case Vacate(decision=decision):
+            row |= {
+                "kind": "vacate",
+                "batch": action.batch,
+                "epoch": decision.epoch,
+                "jobs": action.count,
+                "came_from": action.site,
+                "tag": decision.tag,
+                "words": action.words,
+            }
         case Diagnose() | Mend():
             row |= _treatment(action)
     return row

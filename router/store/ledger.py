@@ -15,6 +15,7 @@ from router.model.record import BatchRecord, SiteState
 from router.model.site import Outcomes, Pace, SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.model.world import TaskProgress
+from router.store.additions import replaced_jobs
 from router.store.schema import (
     LOST,
     READ,
@@ -145,9 +146,11 @@ class Ledger:
     def ended(self, task: str) -> list[EndedJob]:
         """How the jobs of a task ended, by cluster and process; jobs of others that claim to be of it are none.
 
-        Jobs that are made again have not ended.
+        Jobs that are made again have not ended; those whose work others took over do not count.
         """
-        mine = and_(ended.c.task == task, ended.c.owner == tasks.c.owner, ended.c.report != LOST)
+        over = select(replaced_jobs.c.job).where(replaced_jobs.c.task == task, replaced_jobs.c.job == ended.c.job)
+        theirs = and_(ended.c.task == task, ended.c.owner == tasks.c.owner)
+        mine = and_(theirs, ended.c.report != LOST, ~over.exists())
         query = (
             select(ended).join(tasks, tasks.c.id == ended.c.task).where(mine).order_by(ended.c.cluster, ended.c.proc)
         )

@@ -11,6 +11,7 @@ from router.model.entry import Change, Entry, Kind, Quota, Removed
 from router.model.rights import Need, Rights, directory_of
 from router.store.changing import Changing
 from router.store.looking import checked, entry, held
+from router.store.lumi_sections import file_lumis
 from router.store.metadata import restore_values
 from router.store.namespace_schema import changes, directories, links, quotas, removed_files, removed_replicas
 from router.store.registering import owned, refuse_over_quota
@@ -114,7 +115,7 @@ class Removing(Changing):
                 connection.execute(insert(removed_files), told)
             if copies:
                 connection.execute(insert(removed_replicas), copies)
-            for table in (replicas, dataset_files, file_values, files):
+            for table in (replicas, dataset_files, file_values, file_lumis, files):
                 connection.execute(delete(table).where(table.c.lfn.in_(part)))
 
     def removed(self, directory: str = "/") -> list[Removed]:
@@ -226,6 +227,8 @@ def _kept(connection: Connection, lfns: Sequence[str]) -> dict[str, dict[str, An
     said = select(file_values, keys.c.kind).join(keys, keys.c.key == file_values.c.key)
     for row in connection.execute(said.where(file_values.c.lfn.in_(lfns))):
         found.setdefault(row.lfn, {}).setdefault("values", []).append([row.key, row.kind, row.number, row.text])
+    for row in connection.execute(select(file_lumis).where(file_lumis.c.lfn.in_(lfns))):
+        found.setdefault(row.lfn, {}).setdefault("lumis", []).append([row.run, row.first, row.last])
     return found
 
 
@@ -241,6 +244,9 @@ def _unbury(connection: Connection, row: Row[Any]) -> None:
     held = list(connection.execute(select(datasets.c.name).where(open_)).scalars())
     if held:
         connection.execute(insert(dataset_files), [{"dataset": name, "lfn": row.lfn} for name in held])
+    if lumis := kept.get("lumis", []):
+        rows = [{"lfn": row.lfn, "run": run, "first": first, "last": last} for run, first, last in lumis]
+        connection.execute(insert(file_lumis), rows)
     restore_values(connection, row.lfn, kept.get("values", []))
     connection.execute(delete(removed_replicas).where(removed_replicas.c.guid == row.guid))
     connection.execute(delete(removed_files).where(removed_files.c.guid == row.guid))

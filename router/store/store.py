@@ -2,20 +2,36 @@
 
 from router.model.rights import NO_GROUPS, Members
 from router.ports import Clock
+from router.store.additions import Additions
 from router.store.audit import Audit
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
 from router.store.leases import Leases
 from router.store.ledger import Ledger
+from router.store.lumi_sections import LumiSections
 from router.store.metadata import Metadata
 from router.store.namespace import Namespace
+from router.store.programs import Programs
 from router.store.schema import Database
 from router.store.usage import UsageBook
 from router.store.windows import Windows
 
 
-class Store(Catalogue, Metadata, Ledger, Downtimes, Windows, DecisionLog, Leases, Audit, UsageBook):
+class Store(
+    Catalogue,
+    LumiSections,
+    Metadata,
+    Ledger,
+    Additions,
+    Programs,
+    Downtimes,
+    Windows,
+    DecisionLog,
+    Leases,
+    Audit,
+    UsageBook,
+):
     """All that is remembered."""
 
     def __init__(self, url: str, members: Members = NO_GROUPS) -> None:

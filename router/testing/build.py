@@ -12,6 +12,7 @@ from router.model.action import Place
 from router.model.cause import Cure
 from router.model.files import Dataset, File, Located, Replica, StorageElement
 from router.model.job import FAILED, Decision, EndedJob, JobGroup, JobState, Remedy, Source
+from router.model.lumis import Lumis
 from router.model.payload import Output, Payload, Requests
 from router.model.pilot import Entry, EntryState, GlideinState, ValidationFailure
 from router.model.site import Limits, Outcomes, Site
@@ -137,6 +138,11 @@ def a_file(lfn: str = "/demo/f1.root", *sites: str, **changes: Any) -> Located:
     found = replace(File(lfn, 1000, "0badcafe", 100), **changes)
     copies = (Replica(f"{site}_DISK", site, f"file:///se/{site}{lfn}") for site in sorted(sites))
     return Located(found, tuple(copies))
+
+
+def some_lumis(*ranges: tuple[int, int, int]) -> Lumis:
+    """Luminosity sections, each a run with a first and a last; of run 1 the first ten when none are given."""
+    return Lumis.of(ranges or [(1, 1, 10)])
 
 
 def a_dataset(name: str = "/demo/zmumu", files: Iterable[Located] = ()) -> Dataset:

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
-from router.model.action import Diagnose, Mend, Place
+from router.model.action import Diagnose, Mend, Place, Vacate
+from router.model.attempt import Attempt
 from router.model.cause import Cure
 from router.model.event import EventKind, JobEvent
-from router.model.job import EndedJob, Hold, JobGroup, JobState, Remedy, SlotGroup
+from router.model.job import ASKED_ELSEWHERE, BY_HAND, EndedJob, Hold, JobGroup, JobState, Remedy, SlotGroup
 from router.model.pilot import ValidationFailure
-from router.ports import Clock, JobLine
+from router.ports import Asked, Clock, JobLine
 from router.testing.clock import FakeClock
 from router.testing.description import SUBMITTED_ON_HOLD, described_ads, described_job
 from router.testing.schedd import FakeGlidein, FakeJob, FakeSchedd
@@ -24,9 +25,8 @@ ROUTER = "router"
 """The identity that may change others' jobs and the router's attributes."""
 OVERLAP_S = 60
 """History is told again this far back, as the real pool does."""
-HELD_BY_HAND = 1
 FAILED = 3
-"""HTCondor's HoldReasonCodes of a job that a person, or its own policy, held (condor_holdcodes.h)."""
+"""HTCondor's HoldReasonCode of a job that its own policy held (condor_holdcodes.h)."""
 
 Point = Literal[
     "jobs",
@@ -39,6 +39,10 @@ Point = Literal[
     "place",
     "place explained",
     "place applied",
+    "runs",
+    "vacate",
+    "vacate edited",
+    "vacate applied",
     "release",
     "release applied",
     "diagnose",
@@ -50,8 +54,12 @@ Point = Literal[
     "submit applied",
     "remove",
     "remove applied",
+    "withdraw",
+    "withdraw applied",
     "retry",
     "retry applied",
+    "ask_elsewhere",
+    "ask_elsewhere applied",
 ]
 """Where a call may break: before anything is changed; between the two edits of a placement; after all is applied."""
 
@@ -140,6 +148,16 @@ class FakePool:
         """Carry out remedies that are due, and release the jobs; returns how many of each are held no more."""
         return tuple(self._mend(action) for action in actions)
 
+    def runs(self, before: float) -> tuple[Attempt, ...]:
+        """Runs that began before a time in seconds since the epoch."""
+        self._reach("runs")
+        running = (job for job in self.schedd.queue if job.like.state is JobState.RUNNING)
+        return tuple(_run(job) for job in running if job.started < int(before))
+
+    def vacate_all(self, actions: Sequence[Vacate]) -> tuple[int, ...]:
+        """Stop runs that are as the decisions saw them; returns how many jobs of each carry it now."""
+        return tuple(self._vacate(action) for action in actions)
+
     def task_lines(self, task: str) -> tuple[JobLine, ...]:
         """The jobs of a task that are in the queue, one by one."""
         self._reach("task_lines")
@@ -172,11 +190,31 @@ class FakePool:
                 self._end(job, JobState.REMOVED, None, f"{reason} (by user {self.user})")
             return len(removed)
 
+    def withdraw(self, task: str, jobs: Sequence[str], reason: str) -> int:
+        """Remove these jobs of a task, as far as they are held. Returns how many."""
+        with self._breaking("withdraw"):
+            mine = [job for job in self.schedd.queue if job.like.task == task and job.job in jobs]
+            held = [job for job in mine if job.like.state is JobState.HELD and self._may_act(job)]
+            for job in held:
+                self._end(job, JobState.REMOVED, None, f"{reason} (by user {self.user})")
+            return len(held)
+
     def retry(self, task: str, reason: str) -> int:
         """Release the failed jobs of a task. Returns how many."""
         with self._breaking("retry"):
             own = [job for job in self.schedd.queue if job.like.task == task]
             return self._release(job for job in own if job.like.hold_code != SUBMITTED_ON_HOLD)
+
+    def ask_elsewhere(self, jobs: Asked, reason: str) -> int:
+        """Hold waiting and failed jobs so that the router sends them to other sites. Returns how many."""
+        with self._breaking("ask_elsewhere"):
+            asked = [job for job in self.schedd.queue if _is_asked(job, jobs) and self._may_act(job)]
+            self._release(job for job in asked if job.like.hold_code != SUBMITTED_ON_HOLD)
+            held = [job for job in asked if job.like.state is JobState.IDLE and job.like.sites is not None]
+            for job in held:
+                _hold(job, BY_HAND, ASKED_ELSEWHERE, f"{reason} (by user {self.user})")
+                self._tell(EventKind.HELD, job, "", f"hold-{BY_HAND}")
+            return len(held)
 
     # What happens in a pool
 
@@ -220,15 +258,14 @@ class FakePool:
         """Let running jobs at a site lose their slots, `count` of them or all: they are idle again."""
         evicted = self._running_at(site)[:count]
         for job in evicted:
-            job.like, job.glidein = replace(job.like, state=JobState.IDLE, site=""), None
-            self._tell(EventKind.EVICTED, job, site)
+            self._evict(job)
         return len(evicted)
 
     def hold(self, cluster: int, reason: str) -> int:
         """Let the owner hold the jobs of a cluster. Returns how many."""
         held = [job for job in self._of(cluster) if job.like.state is not JobState.HELD and self._may_act(job)]
         for job in held:
-            _hold(job, HELD_BY_HAND, 0, f"{reason} (by user {self.user})")
+            _hold(job, BY_HAND, 0, f"{reason} (by user {self.user})")
         return len(held)
 
     # Behind it
@@ -279,6 +316,24 @@ class FakePool:
             carried = [job.like for job in self._of(action.cluster) if job.like.remedy == remedy]
             return sum(like.state is not JobState.HELD for like in carried)
 
+    def _vacate(self, action: Vacate) -> int:
+        with self._breaking("vacate"):
+            made, runs = action.decision.carried, set(action.jobs)
+            jobs = [job for job in self._of(action.cluster) if (job.proc, int(job.started)) in runs]
+            as_seen = [job for job in jobs if self.user == ROUTER and job.like.state is JobState.RUNNING]
+            taken = [job for job in as_seen if (job.like.sites, job.like.decision) == (action.old, action.last)]
+            for job in taken:
+                job.like = replace(job.like, decision=made, sites=None)
+            self._reach("vacate edited")
+            for job in taken:
+                self._evict(job)
+            return sum(job.like.decision == made and job.like.sites is None for job in jobs)
+
+    def _evict(self, job: FakeJob) -> None:
+        site = job.like.site
+        job.like, job.glidein = replace(job.like, state=JobState.IDLE, site=""), None
+        self._tell(EventKind.EVICTED, job, site)
+
     def _held_as(self, cluster: int, hold: Hold, remedy: Remedy | None) -> list[FakeJob]:
         """Held jobs that are as a decision saw them; none for whoever may not edit them."""
         if self.user != ROUTER:
@@ -289,7 +344,9 @@ class FakePool:
     def _release(self, jobs: Iterable[FakeJob]) -> int:
         released = [job for job in jobs if job.like.state is JobState.HELD and self._may_act(job)]
         for job in released:
-            job.like = replace(job.like, state=JobState.IDLE, site="", hold_code=0, hold_subcode=0)
+            job.like = replace(
+                job.like, state=JobState.IDLE, site="", hold_code=0, hold_subcode=0, starts=0
+            )  # fmt: skip
             job.reason = ""
             self._tell(EventKind.RELEASED, job)
         return len(released)
@@ -339,10 +396,36 @@ class FakePool:
         )
 
 
+def _is_asked(job: FakeJob, jobs: Asked) -> bool:
+    if jobs.task:
+        return job.like.task == jobs.task
+    return job.like.cluster == jobs.cluster and jobs.proc in (None, job.proc)
+
+
+def _run(job: FakeJob) -> Attempt:
+    like = job.like
+    return Attempt(
+        like.cluster,
+        job.proc,
+        int(job.started),
+        like.site,
+        told=int(job.told),
+        task=like.task,
+        batch=like.batch,
+        sites=like.sites,
+        decision=like.decision,
+        fixed=like.fixed,
+        walltime_s=like.requests.walltime_s,
+        cpu_s=job.cpu_s,
+        disk_mb=job.disk_mb,
+        ends=job.glidein.ends if job.glidein else 0,
+    )
+
+
 def _hold(job: FakeJob, code: int, subcode: int, reason: str) -> None:
     like = job.like
     job.like = replace(
-        like, state=JobState.HELD, hold_code=code, hold_subcode=subcode, holds=like.holds + 1
+        like, state=JobState.HELD, hold_code=code, hold_subcode=subcode, holds=like.holds + 1, starts=job.starts
     )  # fmt: skip
     job.glidein, job.reason = None, reason
 
@@ -390,4 +473,5 @@ def _line(job: FakeJob) -> JobLine:
         sites=like.sites or (),
         reason=job.reason if like.state is JobState.HELD else said,
         started=job.started,
+        given_up=like.state is JobState.HELD and like.remedy is not None and like.remedy.gives_up(like.holds),
     )

@@ -18,6 +18,8 @@ class FakeGlidein:
     cores: int = 1
     memory_mb: int = 16_384
     disk_mb: int = 102_400
+    ends: int = 0
+    """When it is to end, seconds since the epoch; 0: it says nothing."""
 
 
 @dataclass(eq=False)
@@ -36,6 +38,10 @@ class FakeJob:
     """What it was when something last happened to it."""
     ended: float = 0.0
     exit_code: int | None = None
+    told: float = 0.0
+    """When its node was last heard of."""
+    cpu_s: float = 0.0
+    disk_mb: int = 0
 
 
 @dataclass

@@ -79,7 +79,7 @@ class Replica:
 
 @dataclass(frozen=True)
 class Input:
-    """A file the payload reads, and which of its events."""
+    """A file the payload reads, and which of its events, or of its luminosity sections."""
 
     lfn: str
     size: int
@@ -87,6 +87,7 @@ class Input:
     first_event: int
     events: int
     replicas: tuple[Replica, ...]
+    lumis: Mapping[str, list[list[int]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ class Job:
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     merge: Merge | None
+    parameters: dict[str, str]
+    """Its values where a task sweeps over some."""
 
 
 def file_name(value: Any) -> str:
@@ -183,11 +186,19 @@ def variable(value: Any) -> str:
     return text(value)
 
 
+def sections(value: Any) -> dict[str, list[list[int]]]:
+    """Luminosity sections: by run, the first and the last of each range; ValueError or TypeError otherwise."""
+    if not isinstance(value, dict):
+        raise ValueError("its luminosity sections are no mapping")
+    return {text(run): [[count(first), count(last)] for first, last in pairs] for run, pairs in value.items()}
+
+
 def read_input(ad: Mapping[str, Any]) -> Input:
     """An input as described; KeyError, TypeError or ValueError when it is not."""
     copies = tuple(Replica(text(r["se"]), text(r["site"]), physical_name(r["pfn"])) for r in ad["replicas"])
     first, events = count(ad["first_event"]), count(ad["events"])
-    return Input(logical_name(ad["lfn"]), count(ad["size"]), checksum(ad["adler32"]), first, events, copies)
+    lumis = sections(ad["lumis"]) if "lumis" in ad else None
+    return Input(logical_name(ad["lfn"]), count(ad["size"]), checksum(ad["adler32"]), first, events, copies, lumis)
 
 
 def read_job(path: str, name: str) -> Job:
@@ -212,6 +223,7 @@ def read_job(path: str, name: str) -> Job:
             inputs=tuple(read_input(one) for one in ad["inputs"]),
             outputs=tuple(Output(file_name(o["name"]), logical_name(o["lfn"])) for o in ad["outputs"]),
             merge=None if merge is None else Merge(file_name(merge["parts_of"]), count(merge["expected_parts"])),
+            parameters={text(name): text(value) for name, value in ad.get("parameters", {}).items()},
         )
     except KeyError as missing:
         raise Failure("bad_description", f"{path} does not say {missing}") from None
@@ -341,7 +353,9 @@ def stage_in_all(inputs: Sequence[Input], site: str, report: dict[str, Any]) -> 
         into = Path.cwd() / INPUTS / f"{number:04d}" / wanted.lfn.rsplit("/", 1)[1]
         into.parent.mkdir(parents=True, exist_ok=True)
         stage_in(wanted, site, into, report)
-        events = {"first_event": wanted.first_event, "events": wanted.events}
+        events: dict[str, Any] = {"first_event": wanted.first_event, "events": wanted.events}
+        if wanted.lumis is not None:
+            events["lumis"] = wanted.lumis
         entries.append({"lfn": wanted.lfn, "path": str(into), **events})
     listing = Path.cwd() / INPUTS / "inputs.json"
     listing.parent.mkdir(exist_ok=True)
@@ -549,6 +563,8 @@ def payload_environment(job: Job, listing: Path) -> dict[bytes, bytes]:
     """This environment without the pilot's credentials, then the job's own, then what we promise."""
     environment = {n: v for n, v in os.environb.items() if not SECRETS.fullmatch(os.fsdecode(n))}
     ours = {"GLIDEROUTE_INPUTS": str(listing), "GLIDEROUTE_TASK": job.task, "GLIDEROUTE_JOB": job.job}
+    if job.parameters:
+        ours["GLIDEROUTE_PARAMETERS"] = json.dumps(job.parameters)
     for name, value in {**job.environment, **ours}.items():
         environment[name.encode()] = value.encode()
     return environment
@@ -616,7 +632,7 @@ def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]
         raise Failure("bad_description", "usage: run_job.py PART.json JOB")
     eviction.grace_s = float(os.environ.get("GLIDEROUTE_GRACE_S", eviction.grace_s))
     job = read_job(*arguments)
-    report.update(task=job.task, batch=job.batch, job=job.job)
+    report.update(task=job.task, batch=job.batch, job=job.job, parameters=job.parameters)
     inputs = merge_inputs(job, job.merge) if job.merge else job.inputs
     storage = read_storage() if job.outputs else []
     run_payload(job, stage_in_all(inputs, report["site"], report), eviction, report)

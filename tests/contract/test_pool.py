@@ -15,11 +15,11 @@ from router.decide.reconcile import decide
 from router.errors import RouterError
 from router.model.action import Diagnose, Mend, Place
 from router.model.cause import Cure
-from router.model.job import Decision, JobGroup, JobState, Remedy
+from router.model.job import ASKED_ELSEWHERE, BY_HAND, Decision, JobGroup, JobState, Remedy
 from router.model.node import Gpus, Platform, image_kind
 from router.model.policy import BrokerPolicy
 from router.model.task import Batch, Task
-from router.ports import Pool
+from router.ports import Asked, Pool
 from router.render import jdl
 from router.testing.build import (
     a_batch,
@@ -456,6 +456,25 @@ def test_a_retry_leaves_a_merge_job_on_hold(mine):
     assert mine.group().state is JobState.HELD
 
 
+def test_jobs_that_their_owner_wants_elsewhere_are_held_with_a_subcode_of_ours(mine):
+    cluster = mine.submit(a_batch(jobs=3))
+    mine.router.place(replace(mine.place(cluster, a_decision("SITE_A")), count=2))
+    assert mine.pools.as_user("bob").ask_elsewhere(Asked(mine.task.id), "away") == 0
+    assert mine.alice.ask_elsewhere(Asked(cluster=cluster, proc=0), "away") == 1
+    assert mine.alice.ask_elsewhere(Asked(mine.task.id), "away") == 2
+    assert {(each.count, each.sites, each.hold_code, each.hold_subcode) for each in mine.groups()} == {
+        (1, None, 0, 0),
+        (1, ("SITE_A",), BY_HAND, ASKED_ELSEWHERE),
+    }
+    assert {each.holds for each in mine.groups()} == {0, 1, 2}
+
+
+def test_jobs_that_wait_to_be_placed_are_not_held_for_being_wanted_elsewhere(mine):
+    cluster = mine.submit(a_batch())
+    assert mine.alice.ask_elsewhere(Asked(cluster=cluster), "away") == 0
+    assert mine.group().state is JobState.IDLE
+
+
 def test_a_stranger_releases_and_removes_nothing(mine):
     cluster = mine.submit_merge()
     assert mine.bob.release(cluster, "mine now") == 0
@@ -483,6 +502,17 @@ def test_a_task_that_is_removed_leaves_the_queue_and_enters_the_history(mine):
     if not isinstance(mine.pools, FakePool):
         assert all(before - 2 <= job.ended <= time.time() + 2 for job in jobs)
     assert mine.alice.remove(mine.task.id, "again") == 0
+
+
+def test_jobs_are_withdrawn_by_name_as_far_as_they_are_held_and_by_nobody_else(mine):
+    cluster = mine.submit(a_batch(jobs=3))
+    mine.hold(cluster)
+    assert mine.bob.withdraw(mine.task.id, ["0000", "0002"], "mine now") == 0
+    assert mine.alice.withdraw(mine.task.id, ["0000", "0002"], "smaller ones") == 2
+    left = eventually(lambda: mine.alice.task_lines(mine.task.id), lambda found: len(found) == 1)
+    assert [line.job for line in left] == ["0001"]
+    mine.alice.release(cluster, "on")
+    assert mine.alice.withdraw(mine.task.id, ["0001"], "smaller ones") == 0
 
 
 def test_the_router_may_remove_what_is_not_its_own(mine):

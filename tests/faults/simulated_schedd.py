@@ -118,6 +118,7 @@ class Schedd:
         slot.job, job.status = job, RUNNING
         job.starts.append(slot.site)
         job.ad |= {"MachineAttrGLIDEIN_Site0": slot.site, "JobCurrentStartDate": int(self.now())}
+        job.ad["NumShadowStarts"] = len(job.starts)
         self._tell(job, STARTED, IDLE)
 
     def hold(self, job: Job, code: int, subcode: int = 0) -> None:
@@ -211,7 +212,7 @@ class Schedd:
             ad[attribute] = value
         return True
 
-    def act(self, router: str, action: str, constraint: str, reason: str) -> int:
+    def act(self, router: str, action: str, constraint: str, reason: str, code: int = 0) -> int:
         """Release held jobs."""
         if action != "Release":
             raise Refusal(f"{action} {constraint}")

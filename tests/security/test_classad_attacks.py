@@ -26,7 +26,7 @@ class Recorded:
     def __init__(self) -> None:
         self.constraints: list[str] = []
 
-    def act(self, action: str, constraint: str, reason: str) -> int:
+    def act(self, action: str, constraint: str, reason: str, code: int = 0) -> int:
         self.constraints.append(constraint)
         return 0
 

@@ -90,7 +90,7 @@ class Submitted:
 def test_a_glideins_token_is_in_one_private_file_and_nowhere_else(tmp_path: Path) -> None:
     queue = Submitted()
     contact = PoolContact("127.0.0.1:1", "pool", "/release")
-    factory = Factory(tmp_path / "factory", contact, "schedd", {}, lambda: JWT, 0)
+    factory = Factory(tmp_path / "factory", contact, "schedd", {}, lambda _: JWT, 0)
     before = os.umask(0)
     try:
         CondorFactory(queue, factory).start(Entry("e1", "SITE_A"), 1)  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ def test_the_payload_is_told_no_credential_of_the_pilots(monkeypatch: pytest.Mon
     held = ["_CONDOR_CREDS", "_CONDOR_SEC_TOKEN_DIRECTORY", "BEARER_TOKEN", "BEARER_TOKEN_FILE", "CONDOR_CONFIG"]
     for name in (*held, "X509_USER_PROXY"):
         monkeypatch.setenv(name, "canary")
-    job = run_job.Job("t", "b", "j", "x", (), {}, (), (), None)
+    job = run_job.Job("t", "b", "j", "x", (), {}, (), (), None, {})
     told = run_job.payload_environment(job, tmp_path)
     assert b"canary" not in told.values()
     assert b"PATH" in told
@@ -224,7 +224,7 @@ def test_a_link_where_a_private_file_will_be_is_replaced_and_not_followed(tmp_pa
 def test_a_link_where_the_glideins_files_will_be_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir()
-    factory = Factory(tmp_path / "f", PoolContact("127.0.0.1:1", "pool", "/r"), "s", {}, lambda: JWT, 0)
+    factory = Factory(tmp_path / "f", PoolContact("127.0.0.1:1", "pool", "/r"), "s", {}, lambda _: JWT, 0)
     CondorFactory(Submitted(), factory).start(Entry("e1", "SITE_A"), 1)  # type: ignore[arg-type]
     [made] = [path for path in (tmp_path / "f").iterdir() if path.name != "logs"]
     for path in made.iterdir():

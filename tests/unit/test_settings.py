@@ -9,7 +9,7 @@ from router.errors import UserError
 from router.model.files import StorageElement
 from router.model.node import Gpus
 from router.model.pilot import Entry, Software
-from router.model.policy import BrokerPolicy
+from router.model.policy import BrokerPolicy, RunningPolicy
 from router.model.site import Access, Storage
 from router.settings import FILE, Settings, home_from_environment, load, parse
 
@@ -111,8 +111,18 @@ broker: {policy: panda, mode: tag, panda_rebroker: 7 s, overflow: {T1: []}, max_
   remote_readers: 7, remote_cost: 7 s, busy_remote_cost: 7 s, patience: 7 s, least_gain: 7 s, least_gain_share: 0.7,
   left_limit: 7 s, wait_limit: 7 s, overload_queue: 7, overload_ratio: 7, user_wait: 7 s, user_queue: 7,
   hole_failures: 7, probe_jobs: 7, probe_after: 7 s, evicted_rate: 0.7, start_limit: 7 s, most_closed: 0.7,
-  most_moves: 7}
+  most_moves: 7, tail_share: 0.7, tail_wait: 7 s, tail_gain: 7 s}
 """
+
+
+RUNNING = """
+running: {mode: leave, look: 7 s, stuck: 7 s, active_share: 0.7, most_share: 0.7, least_gain: 7 s, margin: 7}
+"""
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(RunningPolicy)])
+def test_every_limit_of_stopping_runs_can_be_set(name):
+    assert getattr(read(RUNNING).running, name) != getattr(RunningPolicy(), name)
 
 
 @pytest.mark.parametrize("name", [each.name for each in fields(BrokerPolicy)])

@@ -8,6 +8,7 @@ from fake_organisation import SPLIT_PAYLOAD as PAYLOAD
 from fake_organisation import a_router, an_output_of
 
 from router.errors import NotFound, UserError
+from router.model.job import JobState
 from router.model.site import SiteStatus
 from router.testing.build import a_report
 
@@ -127,6 +128,19 @@ def test_a_retry_releases_failed_jobs_and_leaves_the_merge_job_on_hold(router, t
     failed = organisation.pool.fail("SITE_A")
     assert router.retry(task.id) == failed == 4
     assert router.status(task.id).counts["waiting"] == 1
+
+
+def test_jobs_that_their_owner_wants_elsewhere_go_there(router, task, organisation, tmp_path):
+    organisation.step()
+    (before,) = organisation.groups("b0")
+    assert before.sites in (("SITE_A",), ("SITE_B",))
+    assert router.send_elsewhere(str(before.cluster)) == before.count
+    assert a_router(organisation, tmp_path / "tasks", "bob").send_elsewhere(task.id) == 0
+    for _ in range(3):
+        organisation.step()
+    (moved,) = organisation.groups("b0")
+    other = {"SITE_A": "SITE_B", "SITE_B": "SITE_A"}[before.sites[0]]
+    assert (moved.state, moved.sites) == (JobState.IDLE, (other,))
 
 
 def test_outputs_are_the_jobs_until_they_are_merged(router, task, organisation):

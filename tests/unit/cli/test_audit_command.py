@@ -12,6 +12,7 @@ from router.model.audit import AuditEntry, AuditQuery
 
 LOOKING = {
     "plan", "choices_for_dry_run", "world", "tasks", "status", "lines", "why", "log", "outputs", "lost", "find",
+    "estimate",
 }  # fmt: skip
 
 

@@ -69,8 +69,11 @@ def test_a_dry_run_changes_nothing(run, payload, router, organisation):
         ("b1", 2, ["SITE_A", "SITE_B"]),
         ("b2", 2, ["SITE_B"]),
     ]
+    assert found["estimate"]["sites"] == ["SITE_A", "SITE_B"]
+    assert (found["estimate"]["jobs"], found["estimate"]["hours"]) == (6, 48)
     shown = run("submit", payload, "--dry-run")
     assert (shown.code, "nothing is submitted" in shown.out) == (0, True)
+    assert "at most 48 h of jobs, the longest 8 h, at 2 site(s); reads 3.0 kB; the program has not" in shown.out
     assert (router.tasks(), organisation.pool.jobs()) == ([], ())
 
 
@@ -210,6 +213,13 @@ def test_killing_and_retrying_say_how_many(run, task, organisation):
     assert run("kill", task).out == "0 job(s) removed.\n"
 
 
+def test_sending_jobs_elsewhere_says_how_many_and_goes_alone(run, task, organisation):
+    organisation.step()
+    assert run("retry", f"{organisation.groups('b0')[0].cluster}.0", "--elsewhere", "--json").json == {"elsewhere": 1}
+    assert "6 job(s) go elsewhere" in run("retry", task, "--elsewhere").out
+    assert run("retry", task, "--elsewhere", "--lost").code == 2
+
+
 def test_lost_outputs_are_told_and_made_again(run, task, organisation, tmp_path):
     made = organisation.store.task(task)
     for site in ("SITE_A", "SITE_B"):
@@ -230,6 +240,18 @@ def test_lost_outputs_are_told_and_made_again(run, task, organisation, tmp_path)
     assert "1 finished job(s) have lost their outputs: 0003." in shown
     assert "Batch b1-r1 is in the queue as cluster 5." in shown
     assert run("status", task, "--json").json["counts"] == {"finished": 5, "idle": 2}
+
+
+def test_a_failed_job_is_replaced_by_smaller_ones(run, task, organisation):
+    organisation.glidein("SITE_A", 1)
+    organisation.pool.negotiate()
+    organisation.pool.fail("SITE_A", exit_code=72)
+    assert run("retry", task, "0000").code == 2
+    assert run("retry", task, "--split", "2", "0000", "--lost").code == 2
+    assert (
+        run("retry", "--split", "2", task, "0000").out == "Job 0000 is replaced by those of batch b0-s1, cluster 5.\n"
+    )
+    assert run("retry", "--split", "2", task, "0000").code == 2
 
 
 def on_disk(task, job, folder):
@@ -326,7 +348,9 @@ def a_manifest(tmp_path, **changes):
 
 
 def test_files_are_registered_from_a_list(run, tmp_path, organisation):
-    assert run("dataset", "add", "/demo/new", a_manifest(tmp_path)).out == "/demo/new has 1 file(s), 5 B\n"
+    manifest = a_manifest(tmp_path, lumis={"7": [[1, 9]]})
+    assert run("dataset", "add", "/demo/new", manifest).out == "/demo/new has 1 file(s), 5 B\n"
+    assert organisation.store.lumis(["/demo/new.root"])["/demo/new.root"].document() == {"7": [[1, 9]]}
     (found,) = organisation.store.files(["/demo/new.root"])
     assert found.replicas[0].pfn == "file:///se/SITE_A/demo/new.root"
 
@@ -341,6 +365,8 @@ def test_files_are_registered_from_a_list(run, tmp_path, organisation):
         {"sites": ["NOWHERE"]},
         {"sites": None},
         {"sites": ["A,B"]},
+        {"lumis": [[1, 2]]},
+        {"lumis": {"7": [[9, 1]]}},
     ],
 )
 def test_a_list_of_files_that_is_wrong_registers_nothing(run, tmp_path, organisation, changes):

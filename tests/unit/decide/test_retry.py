@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from router.decide.retry import failures, treat
 from router.model.action import Diagnose, Mend
 from router.model.cause import Cure, Fault
-from router.model.job import JobState
+from router.model.job import ASKED_ELSEWHERE, BY_HAND, JobState
 from router.model.policy import RetryPolicy
 from router.model.site import SiteStatus
 from router.testing.build import a_failed_group, a_remedy, a_site, a_world
@@ -36,6 +36,23 @@ def test_an_error_of_the_program_is_not_retried_and_says_what_to_do():
         "failed at SITE_A: The payload ended with an error; not retried, for another try would fail alike. "
         "Read the job's output and error files (`glideroute logs`), mend the program, submit it again."
     )
+
+
+def asked(**changes):
+    return a_failed_group(hold_code=BY_HAND, hold_subcode=ASKED_ELSEWHERE, sites=("SITE_A",), **changes)
+
+
+def test_jobs_that_a_person_wants_elsewhere_leave_all_sites_they_have_or_were_at_and_it_counts_as_no_retry():
+    made = remedy(asked(site="SITE_C", fixed=True), policy=RetryPolicy(retry=False))
+    assert (made.cure, made.tries, made.due) == (Cure.ELSEWHERE, 0, int(NOON))
+    assert (made.avoid, made.until) == (("SITE_A", "SITE_C"), int(NOON + POLICY.avoid_s))
+    assert made.words == "Its owner or an operator wants it at another site: it leaves SITE_A, SITE_C"
+
+
+def test_jobs_that_a_person_wants_elsewhere_go_on_where_they_are_when_no_other_site_can_run_them():
+    made = remedy(asked(allow=("SITE_A",)))
+    assert (made.cure, made.avoid, made.tries, made.due) == (Cure.AGAIN, (), 0, int(NOON))
+    assert made.words.endswith("it stays, since no other site can run it")
 
 
 def test_what_may_be_the_sites_fault_is_retried_at_another_site_at_once():
@@ -137,8 +154,15 @@ def test_a_cause_that_is_worth_one_try_gets_one():
 
 def test_a_person_who_releases_what_was_given_up_gives_it_a_fresh_start():
     given_up = a_remedy(hold=4, tries=3, cure=Cure.NONE)
-    made = remedy(a_failed_group(holds=5, remedy=given_up))
-    assert (made.cure, made.tries) == (Cure.ELSEWHERE, 1)
+    made = remedy(a_failed_group(holds=5, starts=1, remedy=given_up))
+    assert (made.cure, made.tries, made.starts) == (Cure.ELSEWHERE, 1, 1)
+
+
+def test_an_owner_who_edits_the_number_of_holds_gets_no_fresh_start_without_a_run():
+    given_up = a_remedy(hold=4, tries=3, cure=Cure.NONE, starts=4)
+    for forged in (0, 5, 99):
+        made = remedy(a_failed_group(holds=forged, starts=4, remedy=given_up))
+        assert (made.cure, made.tries) == (Cure.NONE, 3)
 
 
 @pytest.mark.parametrize(

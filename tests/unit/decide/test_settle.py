@@ -34,6 +34,20 @@ def test_only_a_decision_that_jobs_carry_with_its_sites_was_applied(groups, outc
     assert list(settle([MOVE], groups)) == [(7, outcome)]
 
 
+@pytest.mark.parametrize(
+    ("group", "outcome"),
+    [
+        (a_group(decision=a_decision(epoch=2)), "applied"),
+        (a_group(sites=("SITE_B",), decision=a_decision("SITE_B", epoch=3)), "applied"),
+        (a_group(state=JobState.RUNNING, site="SITE_A", decision=a_decision(epoch=2)), "superseded"),
+        (a_group(sites=("SITE_A",), decision=a_decision("SITE_A")), "superseded"),
+    ],
+    ids=["waits", "is placed again", "runs on", "carries another"],
+)
+def test_a_run_was_stopped_where_its_job_carries_the_decision_and_does_not_run(group, outcome):
+    assert list(settle([OpenDecision(9, 1, "vacate", 2, ())], [group])) == [(9, outcome)]
+
+
 def test_a_release_stays_open_until_the_job_is_not_held_as_it_was_submitted():
     held = a_group(state=JobState.HELD, hold_code=SUBMITTED_HELD)
     assert list(settle([RELEASE], [held])) == []

@@ -256,3 +256,54 @@ def test_an_input_that_cannot_be_chosen_is_told_with_its_line(text, words):
     with pytest.raises(UserError) as refused:
         payload.parse(f"{HEAD}input: {text}\n")
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [
+        ("{by: size, target: 2 GB}", Split("size", 2 * 1024**3)),
+        ("{by: blocks}", Split("blocks", 1)),
+        ("{by: lumis, target: 20, total: 0.1}", Split("lumis", 20, 0.1)),
+        ("{by: lumi-events, target: 5000, total: 100000}", Split("lumi-events", 5000, 100_000)),
+    ],
+)
+def test_a_split_counts_in_the_unit_of_its_kind(text, split):
+    assert payload.parse(f"{HEAD}input: {{dataset: /a}}\nsplit: {text}\n").split == split
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        ("split: {by: size}", "line 4: split.target: must say how much a job reads"),
+        ("split: {by: size, target: 7}", "line 4: split.target: must be a size such as 500 MB"),
+        ("split: {by: size, target: 1 GB, total: 3}", "line 4: split.total: must be a fraction below 1"),
+        ("split: {by: files, total: 1.5}", "line 4: split.total: must be a whole number, or a fraction below 1"),
+        ("split: {by: files, total: 0}", "line 4: split.total: must be a number above 0"),
+        ("split: {by: events}", "line 4: split: by events cuts luminosity sections"),
+        ("split: {by: lumi}", "did you mean 'lumis'?"),
+    ],
+)
+def test_a_split_that_means_nothing_is_told_with_its_line(added, words):
+    with pytest.raises(UserError) as refused:
+        payload.parse(f"{HEAD}input: {{dataset: /a, lumis: good.json}}\n{added}\n")
+    assert words in str(refused.value)
+
+
+def test_an_automatic_split_says_how_long_jobs_may_take():
+    found = payload.parse(HEAD + "input: {dataset: /a}\nsplit: {by: auto, target: 3 h}\nrequests: {cpus: 2}\n")
+    assert (found.split, found.requests.walltime_s) == (Split("auto", 10_800), 14_400)
+    found = payload.parse(HEAD + "input: {dataset: /a}\nsplit: {by: auto}\n")
+    assert (found.split.target, found.requests.walltime_s) == (28_800, 32_400)
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        ("requests: {walltime: 8 h}", "line 5: requests.walltime: cannot stand beside `split: {by: auto}`"),
+        ("sweep: {m: [1, 2]}", "line 4: split: by auto measures one program"),
+    ],
+)
+def test_what_cannot_stand_beside_an_automatic_split_is_told(added, words):
+    with pytest.raises(UserError) as refused:
+        payload.parse(f"{HEAD}input: {{dataset: /a}}\nsplit: {{by: auto}}\n{added}\n")
+    assert words in str(refused.value)

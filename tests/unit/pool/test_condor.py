@@ -35,7 +35,7 @@ class Script:
         self.asked.append(("ads", kind, constraint))
         return self.rows
 
-    def act(self, action, constraint, reason):
+    def act(self, action, constraint, reason, code=0):
         self.asked.append(("act", action, constraint, reason))
         return self.matched
 

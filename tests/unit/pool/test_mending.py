@@ -37,7 +37,7 @@ class Script:
         self.asked += [(edit.attribute, edit.jobs, edit.value) for edit in edits]
         return [True for _ in edits]
 
-    def act(self, action, constraint, reason):
+    def act(self, action, constraint, reason, code=0):
         self.asked.append((action, constraint))
         return 0
 

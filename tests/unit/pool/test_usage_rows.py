@@ -72,13 +72,10 @@ def test_a_job_that_never_ran_or_is_nobodys_has_no_run(name, value):
 
 
 @pytest.mark.parametrize("name", sorted(EPOCH_ROW))
-@pytest.mark.parametrize(
-    "value", [None, True, -1, 2**63, 1e308, -1e300, "=cmd()", "a\nb", "\x1b[2J", "x" * 10**5, [1], {"a": 1}]
-)
-def test_no_value_of_any_attribute_breaks_an_import(name, value):
-    for made, row in ((epoch_run, EPOCH_ROW), (ended_run, JOB_ROW)):
-        run = made({**row, name: value})
-        if run is not None:
+def test_no_value_of_any_attribute_breaks_an_import(name):
+    for value in (None, True, -1, 2**63, 1e308, -1e300, "=cmd()", "a\nb", "\x1b[2J", "x" * 10**5, [1], {"a": 1}):
+        told = (epoch_run({**EPOCH_ROW, name: value}), ended_run({**JOB_ROW, name: value}))
+        for run in filter(None, told):
             texts = (run.owner, run.group, run.task, run.site, run.node, run.subject, run.issuer, run.token)
             assert all(len(text) <= 256 and text.isprintable() for text in texts)
             assert 1 <= run.cores <= 4096

@@ -11,9 +11,11 @@ import classad2
 import htcondor2
 import pytest
 
+from router.decide.split import batches
 from router.errors import UserError
 from router.model.node import Gpus, Platform
 from router.model.payload import Split
+from router.model.sweep import Sweep
 from router.model.task import Batch, Chunk
 from router.render import jdl, parts
 from router.testing.build import a_batch, a_dataset, a_file, a_payload, a_task, an_output
@@ -127,6 +129,15 @@ def test_each_job_is_sent_the_part_that_describes_it():
     items = [dict(item) for item in jdl.batch_injection(a_task(), batch).items]
     assert len(items) == 201
     assert all(item["RouterJob"] in described[item["RouterPart"]] for item in items)
+
+
+def test_the_values_of_a_swept_parameter_are_in_each_jobs_ad():
+    payload = a_payload(sweep=Sweep((("mass", ("110", "120")), ("cut", ("pt.gt-20",)))))
+    (batch,) = batches(payload, None)
+    injection = jdl.batch_injection(a_task(payload=payload), batch)
+    assert [dict(item)["RouterPoint"] for item in injection.items] == ["mass=110 cut=pt.gt-20", "mass=120 cut=pt.gt-20"]
+    assert 'My.RouterPoint = "$(RouterPoint)"' in injection.text
+    assert "RouterPoint" not in jdl.batch_injection(a_task(), a_batch()).text
 
 
 @pytest.mark.parametrize("name", ["analysis.jdl", "merge.jdl", "plain.jdl"])

@@ -26,7 +26,7 @@ RUNS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RUNS, max_size=12), st.data())
 def test_importing_overlapping_windows_in_any_order_is_importing_once(store, runs, data):
     empty(store)

@@ -37,7 +37,8 @@ def test_what_happened_at_a_site_adds_up_by_kind(store):
         an_event(EventKind.HELD, cause="hold-13"),
         an_event(EventKind.HELD, cause="hold-34"),
         an_event(EventKind.HELD, cause="hold-3.72"),
-        an_event(EventKind.EVICTED),
+        an_event(EventKind.EVICTED, like=a_group(sites=("SITE_A",))),
+        an_event(EventKind.EVICTED, like=a_group(sites=None)),
         an_event(EventKind.RELEASED),
         an_event(EventKind.STARTED, site=""),
     ]

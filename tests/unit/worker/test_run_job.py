@@ -70,6 +70,31 @@ def test_the_payload_finds_its_inputs_its_names_and_its_own_environment(sandbox)
     assert listed == [{"lfn": LFN, "path": path, "first_event": 0, "events": 192}]
 
 
+def test_the_payload_and_the_report_are_told_the_values_of_swept_parameters(sandbox):
+    sandbox.describe(parameters={"mass": "110"})
+    sandbox.payload('printf "%s" "$GLIDEROUTE_PARAMETERS"; touch hist.root')
+    ended = sandbox.run()
+    assert (ended.output, ended.report["parameters"]) == ('{"mass": "110"}', {"mass": "110"})
+
+
+def test_the_payload_is_told_the_luminosity_sections_that_are_its_own(tmp_path, sandbox):
+    sandbox.reads(LFN, b"muons", sandbox.replica(LFN, b"muons"))
+    sandbox.described["inputs"][0]["lumis"] = {"148029": [[1, 50], [60, 60]]}
+    sandbox.payload('cat "$GLIDEROUTE_INPUTS" > hist.root')
+    assert sandbox.run().code == 0
+    (listed,) = json.loads((sandbox.scratch / "hist.root").read_bytes())
+    assert listed["lumis"] == {"148029": [[1, 50], [60, 60]]}
+
+
+@pytest.mark.parametrize("lumis", [[1], {"1": [[1]]}, {"1": [[1, -2]]}, {"1": 5}, {"1": [["a", "b"]]}])
+def test_luminosity_sections_that_are_none_are_refused(tmp_path, sandbox, lumis):
+    sandbox.reads(LFN, b"muons")
+    sandbox.described["inputs"][0]["lumis"] = lumis
+    (tmp_path / "part.json").write_text(json.dumps(sandbox.described))
+    with pytest.raises(run_job.Failure, match="is no job description"):
+        run_job.read_job(str(tmp_path / "part.json"), "0003")
+
+
 def test_the_payload_does_not_see_the_pilots_credentials(sandbox):
     secrets = ["_CONDOR_SEC_TOKEN_DIRECTORY", "_CONDOR_CREDS", "BEARER_TOKEN_FILE", "X509_USER_PROXY", "CONDOR_CONFIG"]
     for name in [*secrets, "_CONDOR_SCRATCH_DIR"]:

@@ -1,0 +1,54 @@
+"""What splitting remembers and looks up: a part of what the user's interface needs of the store."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from router.model.lumis import Lumis
+from router.model.task import Batch
+
+
+class TaskMemory(Protocol):
+    """Luminosity sections, the programs that tasks run, and what was added to tasks."""
+
+    def lumis(self, lfns: Sequence[str]) -> Mapping[str, Lumis]:
+        """The luminosity sections of those of `lfns` that say theirs."""
+        ...
+
+    def set_lumis(self, said: Mapping[str, Lumis], user: str) -> None:
+        """Say which luminosity sections files of `user` hold; of all or of none."""
+        ...
+
+    def add_batches(self, task: str, added: Sequence[Batch], replaced: Mapping[str, str], stage: str = "") -> None:
+        """Remember batches before they are injected, and the jobs, with their batches, whose work they take over.
+
+        With them the stage that the task enters by it.
+        """
+        ...
+
+    def added(self, task: str) -> Mapping[str, str]:
+        """The jobs that were added to a task, with their batches."""
+        ...
+
+    def replaced(self, task: str) -> frozenset[str]:
+        """The jobs of a task whose work others took over."""
+        ...
+
+    def note_program(self, task: str, digest: str) -> None:
+        """Remember the SHA-256 of the program that a task runs."""
+        ...
+
+    def tasks_of_program(self, digest: str, owner: str, limit: int) -> Sequence[str]:
+        """The owner's newest tasks that run a program, by their ids."""
+        ...
+
+    def set_stage(self, task: str, stage: str) -> None:
+        """Remember how far a task that gets its jobs in stages is."""
+        ...
+
+    def stage(self, task: str) -> str:
+        """How far a task that gets its jobs in stages is; empty for any other."""
+        ...
+
+    def add_merge(self, task: str, jobs: int) -> None:
+        """Remember that a task gets merge jobs, before they are injected."""
+        ...

@@ -1,0 +1,102 @@
+"""A job that hangs on a real glidein is stopped and starts anew at another site; one that writes runs on."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pool_backend
+import pytest
+from organisation import Organisation, until
+
+from router.model.job import JobGroup
+from router.wiring import store
+
+pytestmark = [pytest.mark.pool, pytest.mark.timeout(240)]
+
+ENTRY: dict[str, object] = {
+    "cpus": 1,
+    "memory": "300 MB",
+    "disk": "1 GB",
+    "walltime": "1 h",
+    "idle": "10 min",
+    "max_glideins": 2,
+}
+ENTRY["attributes"] = {"GLIDEIN_Update_Interval": "2"}
+SETTINGS = {
+    "router": {"interval": "1 s"},
+    "factory": {"interval": "1 s"},
+    "running": {"look": "2 s", "stuck": "9 s"},
+}
+PROGRAMS = {
+    "stuck": 'test "$(cat $RUNS | wc -l)" -gt 1 || sleep 300',
+    "busy": "while :; do head -c 2000000 /dev/zero >> junk; sleep 1; done",
+}
+
+
+@pytest.fixture
+def mine(live_pool: pool_backend.LivePool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
+    home = tmp_path_factory.mktemp("stuck")
+    for folder in (home, *home.parents[:2]):
+        folder.chmod(0o755)
+    (home / "pool").symlink_to(live_pool.home / "pool")
+    sites = {name: {"entries": {name.lower(): ENTRY}} for name in ("SITE_A", "SITE_B")}
+    (home / "glideroute.yaml").write_text(json.dumps({**SETTINGS, "sites": sites}))
+    made = Organisation(live_pool, home)
+    daemons = [daemon(made, name) for name in ("router", "factory")]
+    try:
+        yield made
+    finally:
+        for running in daemons:
+            running.terminate()
+            running.wait(10)
+        live_pool.queue("router").act("Remove", "JobUniverse == 5", "the tests are over")
+        live_pool.queue("factory").act("Remove", "IsGlidein =?= true", "the tests are over")
+
+
+def daemon(organisation: Organisation, name: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "router.cli.main", name, "run"]
+    with (organisation.home / f"{name}.log").open("w") as log:
+        return subprocess.Popen(command, env=organisation.environment(name), stderr=log)
+
+
+def submit(organisation: Organisation, name: str) -> str:
+    runs = organisation.home / f"{name}.runs"
+    runs.touch()
+    runs.chmod(0o666)
+    script = organisation.home / f"{name}.sh"
+    script.write_text(f'#!/bin/sh\nRUNS={runs}\necho "$GLIDEIN_Site" >> $RUNS\n{PROGRAMS[name]}\n')
+    payload = organisation.home / f"{name}.yaml"
+    requests = {"memory": "128 MB", "disk": "400 MB", "walltime": "30 min"}
+    payload.write_text(json.dumps({"name": name, "executable": script.name, "requests": requests}))
+    answer = organisation.run("submit", payload, "--json")
+    assert answer.code == 0, answer.err
+    return str(answer.json["task"])  # type: ignore[index]
+
+
+def group(organisation: Organisation, task: str) -> JobGroup | None:
+    return next((each for each in organisation.live.as_user("router").jobs() if each.task == task), None)
+
+
+def ran_at(organisation: Organisation, name: str) -> list[str]:
+    return (organisation.home / f"{name}.runs").read_text().split()
+
+
+def vacated(organisation: Organisation, task: str) -> list[str]:
+    memory = store(organisation.settings)
+    try:
+        return [each.words for each in memory.of_task(task) if (each.kind, each.outcome) == ("vacate", "applied")]
+    finally:
+        memory.close()
+
+
+def test_a_job_that_hangs_runs_elsewhere_and_one_that_writes_runs_on(mine: Organisation) -> None:
+    stuck, busy = submit(mine, "stuck"), submit(mine, "busy")
+    until(lambda: all(ran_at(mine, name) for name in PROGRAMS), 60)
+    until(lambda: len(ran_at(mine, "stuck")) > 1, 90)
+    first, second = ran_at(mine, "stuck")
+    assert first != second
+    assert len(ran_at(mine, "busy")) == 1
+    assert vacated(mine, busy) == []
+    (words,) = vacated(mine, stuck)
+    assert words.startswith(f"taken from {first} while it ran: it has used no processor time")
