@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.errors import OutcomeUnknown, PermissionRefused, RouterError, UserError
+from router.model.job import JobState
 from router.model.task import MERGE_BATCH, Batch, Chunk, Task
 from router.ports import Pool, TaskFiles, UserMemory
 from router.render import jdl
@@ -83,7 +84,9 @@ class Adding:
             return
         if any(line.job in jobs for line in self.pool.task_lines(task.id)):
             self.pool.withdraw(task.id, sorted(jobs), f"removed by {self.user}: smaller jobs do its work")
-            if left := [line for line in self.pool.task_lines(task.id) if line.job in jobs]:
+            lines = [line for line in self.pool.task_lines(task.id) if line.job in jobs]
+            # A job that is removed stays in the queue for a moment.
+            if left := [line for line in lines if line.state != JobState.REMOVED]:
                 raise UserError(
                     f"Job {left[0].job} of {task.id} was released meanwhile, so that its work is not given to others. "
                     f"If it shall not run, remove it (condor_rm {left[0].id}) and repeat the command."

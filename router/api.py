@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from router.adding import Adding
-from router.auditing import as_task, audited, named, nothing_more, of_jobs, of_known, of_site, of_task
+from router.auditing import Request, as_task, audited, named, nothing_more, of_job, of_jobs, of_known, of_site, of_task
 from router.catalogue import UserCatalogue
 from router.closures import Closures
 from router.decide.advise import advise
@@ -34,7 +34,7 @@ from router.model.lumis import Lumis
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
 from router.model.site import SiteStatus
-from router.model.task import MERGE_BATCH, Batch, Inputs, Shape, Task
+from router.model.task import MERGE_BATCH, STEWARD_BATCH, Batch, Inputs, Shape, Task
 from router.model.world import World
 from router.past import Past, program_digest
 from router.planning import Planning
@@ -65,6 +65,8 @@ class Router:
     """The account of the operating system that asks, for the audit."""
     identity: Callable[[], str] = lambda: ""
     """As whom the schedd authenticates the user, for the audit too."""
+    steward: Callable[[Task], jdl.Injection] | None = None
+    """The user's job on the access point that carries an automatic splitting on; None: the user does."""
     _nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(3))
 
     # Submitting
@@ -87,9 +89,12 @@ class Router:
         return appraise([planned.batch for planned in plan.batches], plan.payload.requests, past)
 
     @audited("submit", named("payload", lambda plan: str(plan.payload.name)), as_task)
-    def submit(self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None) -> Submitted:
+    def submit(
+        self, plan: Plan, folder: Path, told: Callable[[str], None] = lambda _: None, alone: bool = False
+    ) -> Submitted:
         """Inject a plan's batches as the user; `folder` holds the payload's files.
 
+        `alone`: the caller carries an automatic splitting on; else a job of the user's on the access point does.
         Safe to repeat after it was cut short: what is in the queue already is found there and not injected again.
         """
         masks = (plan.payload.mask,) if plan.payload.mask else ()
@@ -107,6 +112,9 @@ class Router:
                 self.memory.set_stage(task.id, Stage.PROBES)
         there = dict(self.pool.clusters(task.id, self.user)) if resumed else {}  # a search of queue and history
         clusters = self._inject(task, plan, files, there, told)
+        if plan.work and self.steward and not alone:
+            steward = there.get(STEWARD_BATCH) or self._submit(task, self.steward(task))
+            clusters = (*clusters, (STEWARD_BATCH, steward))
         self.memory.set_complete(task.id)
         return Submitted(task, clusters, resumed)
 
@@ -238,7 +246,7 @@ class Router:
         lines = [
             replace(line, reason=self._held_reason(task, line) if line.state == JobState.HELD else _with_vacates(line))
             for line in self.pool.task_lines(task.id)
-            if line.owner == task.owner
+            if line.owner == task.owner and line.batch != STEWARD_BATCH
         ]
         return sorted(lines, key=lambda line: line.job), self.memory.ended(task.id)
 
@@ -308,12 +316,16 @@ class Router:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
 
-    @audited("proceed", of_task)
+    def next_stage(self, wanted: str) -> Proceeded:
+        """What is next in the automatic splitting of a task of the user's, and whether it is due."""
+        return Staging(self._adding).look(wanted)
+
+    @audited("proceed", of_task, lambda found: Request(words=f"{found.stage}: {found.words}"))
     def proceed(self, wanted: str) -> Proceeded:
         """Carry the automatic splitting of a task of the user's on, if it is time. Safe to repeat."""
         return Staging(self._adding).proceed(wanted)
 
-    @audited("split again", of_task)
+    @audited("split again", of_job)
     def split_again(self, wanted: str, job: str, into: int) -> dict[str, int]:
         """Replace a failed job of the user's by about `into` smaller ones; returns the cluster of each new batch."""
         return Resplit(self._adding).split(wanted, job, into)

@@ -144,6 +144,12 @@ def of_task(router: Any, wanted: str, *_: Any, **__: Any) -> Request:
     return Request(f"task {found}", found)
 
 
+def of_job(router: Any, wanted: str, job: str, *_: Any, **__: Any) -> Request:
+    """About a job of a task, by the task's whole id. Raises NotFound."""
+    found = router.memory.task(wanted).id
+    return Request(f"job {job} of task {found}", found)
+
+
 def of_known(_: Any, task: Task, *__: Any, **___: Any) -> Request:
     """About a task that was looked up already."""
     return Request(f"task {task.id}", task.id)

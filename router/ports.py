@@ -1,7 +1,6 @@
 """What the loops and the user's interface need of the outside world: the seams of the system."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +20,7 @@ from router.model.streak import Streak
 from router.model.task import Batch, Inputs, Task
 from router.model.usage import Run as UsedRun
 from router.model.world import TaskProgress
-from router.task_memory import TaskMemory
+from router.task_memory import TaskAdditions, TaskMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,7 +430,7 @@ class Reports(Protocol):
         ...
 
 
-class TaskFiles(Reports, Protocol):
+class TaskFiles(Reports, TaskAdditions, Protocol):
     """A task's directory on the access point."""
 
     def make(self, payload_text: str, code: Mapping[str, Path], worker: tuple[str, ...]) -> None:
@@ -444,14 +443,6 @@ class TaskFiles(Reports, Protocol):
 
     def parts(self, batch: str) -> Iterator[str]:
         """The descriptions of a batch's jobs, and of those of it that were made again, part by part."""
-        ...
-
-    def exclusively(self) -> AbstractContextManager[None]:
-        """Let no other process add jobs meanwhile. Raises TemporaryError where one is at it."""
-        ...
-
-    def set_aside(self, job: str) -> None:
-        """Put away the report of a job that others replace, if there is one."""
         ...
 
     def log(self, job: str, stream: str) -> str | None:

@@ -56,7 +56,7 @@ class Resplit:
         pool = self.adding.pool
         lines = [each for each in pool.task_lines(task.id) if (each.job, each.owner) == (job, task.owner)]
         if lines:
-            if lines[0].state != JobState.HELD or lines[0].batch == MERGE_BATCH:
+            if lines[0].state not in (JobState.HELD, JobState.REMOVED) or lines[0].batch == MERGE_BATCH:
                 raise UserError(f"Job {job} of {task.id} is {lines[0].state}: only a job that failed is split again.")
             return lines[0].batch
         gone = [

@@ -22,6 +22,7 @@ from router.render.parts import merge_jobs, part_text, parts
 
 WORK = "work"
 """How the parts are called that say all there is to read; no job is."""
+ENDED = "no more jobs will be added"
 PROBES, MAIN, TAILS = "p", "b", "t"
 """How the keys of batches begin."""
 
@@ -32,6 +33,18 @@ class Staging:
 
     adding: Adding
 
+    def look(self, wanted: str) -> Proceeded:
+        """What is next for a task, and whether it is due. Raises UserError for one that is not split automatically."""
+        task = self.adding.own(wanted)
+        stage = self._stage(task)
+        injected = {each.key: each.cluster is not None for each in self.adding.memory.batches(task.id)}
+        merges = stage is Stage.COMPLETE and bool(merge_jobs(task.payload))
+        due = stage is not Stage.KILLED and not (all(injected.values()) and injected.get(MERGE_BATCH, not merges))
+        if stage in LAST:
+            return Proceeded(task.id, stage, ENDED, open=due, due=due)
+        step = next_step(_Look(self.adding, task).standing(stage))
+        return Proceeded(task.id, stage, step.words, due=due or not isinstance(step, Wait))
+
     def proceed(self, wanted: str) -> Proceeded:
         """Do what is next for a task, if anything is; safe to repeat.
 
@@ -39,12 +52,10 @@ class Staging:
         """
         task = self.adding.own(wanted)
         with self.adding.files(task).exclusively():
-            if not (found := self.adding.memory.stage(task.id)):
-                raise UserError(f"{task.id} is not split automatically: all of its jobs were submitted at once.")
-            stage = Stage(found)
+            stage = self._stage(task)
             left_over = self.adding.inject(task) if stage is not Stage.KILLED else {}
             if stage in LAST:
-                return self._entered(task, stage, "no more jobs will be added", left_over)
+                return self._entered(task, stage, ENDED, left_over)
             look = _Look(self.adding, task)
             step = next_step(look.standing(stage))
             match step:
@@ -55,6 +66,11 @@ class Staging:
                     return self._entered(task, step.to, step.words, left_over)
                 case Cut():
                     return self._entered(task, step.to, step.words, left_over | self._cut(look, step))
+
+    def _stage(self, task: Task) -> Stage:
+        if not (found := self.adding.memory.stage(task.id)):
+            raise UserError(f"{task.id} is not split automatically: all of its jobs were submitted at once.")
+        return Stage(found)
 
     def _entered(self, task: Task, stage: Stage, words: str, injected: Mapping[str, int]) -> Proceeded:
         merged = self._merge(task) if stage is Stage.COMPLETE else {}

@@ -1,6 +1,7 @@
-"""What splitting remembers and looks up: a part of what the user's interface needs of the store."""
+"""What splitting needs of the store and of a task's directory: parts of what the user's interface needs of them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from router.model.lumis import Lumis
@@ -51,4 +52,16 @@ class TaskMemory(Protocol):
 
     def add_merge(self, task: str, jobs: int) -> None:
         """Remember that a task gets merge jobs, before they are injected."""
+        ...
+
+
+class TaskAdditions(Protocol):
+    """A task's directory, when jobs are added to the task."""
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        """Let no other process add jobs meanwhile. Raises TemporaryError where one is at it."""
+        ...
+
+    def set_aside(self, job: str) -> None:
+        """Put away the report of a job that others replace, if there is one."""
         ...

@@ -47,6 +47,7 @@ from router.pool.usage import Histories
 from router.render.glidein import PoolContact
 from router.render.negotiator import SHARES_FILE, read_back
 from router.render.pool_config import Daemon
+from router.render.steward import steward_injection
 from router.resources import folder
 from router.settings import Loop, Settings, default_user, not_root
 from router.store.schema import Schema
@@ -54,6 +55,7 @@ from router.store.store import Store
 from router.store.worlds import Worlds
 
 T = TypeVar("T")
+STEWARD = (sys.executable, "-E", "-P", "-u", "-m", "router.cli.main", "proceed", "--wait")
 TOKEN_FOLDERS = ("/etc/condor/tokens.d", "/etc/glideroute/tokens.d", "~/.condor/tokens.d")
 
 
@@ -327,10 +329,17 @@ def user_session(settings: Settings) -> Iterator[Router]:
             clock=SystemClock(),
             account=account_name(),
             identity=jobs.identity,
+            steward=lambda task: steward_injection(task, STEWARD, steward_environment(settings)),
         )
     finally:
         jobs.close()
         memory.close()
+
+
+def steward_environment(settings: Settings) -> dict[str, str]:
+    """What the user's job on the access point has to know: the same installation, user and credential."""
+    kept = {name: os.environ[name] for name in ("HOME", "PATH", "CONDOR_CONFIG") if os.environ.get(name)}
+    return {**kept, "GLIDEROUTE_HOME": str(settings.home), "GLIDEROUTE_USER": user_name(settings)}
 
 
 def entry_states(settings: Settings) -> tuple[EntryState, ...]:

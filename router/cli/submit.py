@@ -11,7 +11,8 @@ from router.cli.show import console, json_option, plain, print_json, size, table
 from router.cli.stages import carry_on
 from router.cli.submitfile import dry_run_file, submit_file
 from router.errors import UserError
-from router.model.answer import Estimate, Plan
+from router.model.answer import Estimate, Plan, Submitted
+from router.model.task import STEWARD_BATCH
 
 EVERY_S = 30.0
 """Between two looks at a task that is split automatically."""
@@ -43,15 +44,21 @@ def submit(file: Path, dry_run: bool, wait: bool, as_json: bool) -> None:
             estimate = router.estimate(plan, file.resolve().parent)
             print_json(_plain(plan, estimate)) if as_json else console().print(_planned(plan, estimate))
             return
-        done = router.submit(plan, file.resolve().parent, lambda words: click.echo(words, err=True))
+        done = router.submit(plan, file.resolve().parent, lambda words: click.echo(words, err=True), wait)
         if wait and plan.work:
             carry_on(router, done.task.id, EVERY_S, as_json)
     if as_json:
         print_json({"task": done.task.id, "resumed": done.resumed, "clusters": dict(done.clusters)})
         return
+    _tell(plan, done, wait)
+
+
+def _tell(plan: Plan, done: Submitted, wait: bool) -> None:
     again = ", taking up where an earlier submission stopped" if done.resumed else ""
     click.echo(f"{done.task.id}: {plan.jobs} job(s) in {len(plan.batches)} batch(es){again}")
-    if plan.work and not wait:
+    if steward := dict(done.clusters).get(STEWARD_BATCH):
+        click.echo(f"These are probes; your job {steward}.0 on the access point adds the others by what they measure.")
+    elif plan.work and not wait:
         click.echo(f"These are probes. When they have ended: glideroute proceed --wait {done.task.id}")
     click.echo(f"Follow it with: glideroute watch {done.task.id}")
 

@@ -108,10 +108,9 @@ def _after_probes(standing: Standing) -> Step:
     if not standing.left_events:
         return Close(Stage.COMPLETE, "the probes have read all there is")
     events = max(_events(standing, standing.target_s), -(-standing.left_events // MOST_JOBS))
-    rate, written = standing.measured.events_per_s, standing.measured.bytes_per_event
-    return Cut(
-        Stage.MAIN, events, f"{rate:.3g} events a second and {written:.3g} bytes of output an event are measured"
-    )
+    found = standing.measured
+    told = f"measured: {found.events_per_s:.3g} events a second, {found.bytes_per_event:.3g} bytes of output an event"
+    return Cut(Stage.MAIN, events, told)
 
 
 def tail_s(target_s: int) -> float:

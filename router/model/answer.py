@@ -140,6 +140,8 @@ class Proceeded:
     """What was injected."""
     open: bool = True
     """Whether jobs will be added yet."""
+    due: bool = False
+    """Whether something is to be done now; of a look only."""
 
 
 @dataclass(frozen=True, slots=True)

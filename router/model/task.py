@@ -9,6 +9,8 @@ from router.model.payload import Payload, Requests
 from router.model.sweep import Point
 
 MERGE_BATCH = "merge"
+STEWARD_BATCH = "steward"
+"""Of the job on the access point that carries an automatic splitting on; no job of the analysis."""
 
 
 @dataclass(frozen=True, slots=True)

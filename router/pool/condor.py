@@ -146,7 +146,7 @@ class CondorPool:
 
     def ask_elsewhere(self, jobs: Asked, reason: str) -> int:
         """Hold waiting and failed jobs so that the router sends them to other sites. Returns how many."""
-        where = f"JobUniverse == 5 && {_asked(jobs)}"
+        where = _asked(jobs)
         # A held job cannot be held for another reason. Between the two it is idle for a moment, as after `retry`.
         self._queue.act("Release", f"{where} && JobStatus == 5 && HoldReasonCode =!= 15", reason)
         return self._queue.act(
@@ -169,8 +169,10 @@ def _of_task(task: str) -> str:
 
 def _asked(jobs: Asked) -> str:
     if jobs.task:
-        return _of_task(jobs.task)
-    return f"ClusterId == {jobs.cluster}" + (f" && ProcId == {jobs.proc}" if jobs.proc is not None else "")
+        task = jobs.task
+        return f"JobUniverse == 5 && {_of_task(task)}"
+    where = f"JobUniverse == 5 && ClusterId == {int(jobs.cluster)}"
+    return where if jobs.proc is None else f"{where} && ProcId == {int(jobs.proc)}"
 
 
 def _line(row: Mapping[str, object]) -> JobLine:

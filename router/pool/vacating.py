@@ -39,8 +39,8 @@ REASON = "stopped to run elsewhere; RouterDecision says why"
 def runs(queue: JobQueue, before: float) -> tuple[Attempt, ...]:
     """Runs that began before a time in seconds since the epoch, but for those whose files are on their way."""
     # Without a bound below, a job that has lost the attribute would be one that began before all others.
-    began = f"JobCurrentStartDate > 0 && JobCurrentStartDate < {int(before)}"
-    where = f"JobUniverse == 5 && JobStatus == 2 && {began} && TransferringInput =!= true"
+    where = f"JobCurrentStartDate > 0 && JobCurrentStartDate < {int(before)}"
+    where = f"JobUniverse == 5 && JobStatus == 2 && {where} && TransferringInput =!= true"
     return tuple(_run(row) for row in queue.query(where, RUN, MOST_RUNS))
 
 
@@ -62,10 +62,10 @@ def vacate_all(queue: JobQueue, actions: Sequence[Vacate]) -> tuple[int, ...]:
     )
 
 
-def _of(queue: JobQueue, actions: Sequence[Vacate], which: str) -> Iterator[Attempt]:
-    """The jobs of the actions' clusters for which `which` holds."""
+def _of(queue: JobQueue, actions: Sequence[Vacate], where: str) -> Iterator[Attempt]:
+    """The jobs of the actions' clusters for which `where` holds."""
     clusters = {action.cluster for action in actions}
-    where = f"ClusterId >= {min(clusters)} && ClusterId <= {max(clusters)} && {which}"
+    where = f"ClusterId >= {min(clusters)} && ClusterId <= {max(clusters)} && {where}"
     found = (_run(row) for row in queue.query(where, RUN))
     return (run for run in found if run.cluster in clusters)
 
@@ -82,10 +82,12 @@ def _as_seen(action: Vacate, seen: Mapping[tuple[int, int, int], Attempt]) -> tu
 
 def _stopped(action: Vacate) -> str:
     """Which runs of an action are told to end: those that it saw, whose jobs carry it."""
-    runs = " || ".join(f"(ProcId == {proc} && JobCurrentStartDate == {started})" for proc, started in action.jobs)
-    made = action.decision
-    carried = f"RouterDecision.Epoch =?= {made.epoch} && RouterDecision.At =?= {made.at}"
-    return f"(ClusterId == {action.cluster} && JobStatus == 2 && DESIRED_Sites is undefined && {carried} && ({runs}))"
+    listed = " || ".join(
+        f"(ProcId == {int(proc)} && JobCurrentStartDate == {int(started)})" for proc, started in action.jobs
+    )
+    made, cluster = action.decision, int(action.cluster)
+    where = f"RouterDecision.Epoch =?= {int(made.epoch)} && RouterDecision.At =?= {int(made.at)}"
+    return f"(ClusterId == {cluster} && JobStatus == 2 && DESIRED_Sites is undefined && {where} && ({listed}))"
 
 
 def _carries(action: Vacate, run: Attempt | None) -> bool:

@@ -130,11 +130,12 @@ def _item(job: str, part: str, point: Point = ()) -> tuple[tuple[str, str], ...]
 
 
 def _render(template: str, title: str, description: Description) -> str:
-    return _templates().get_template(template).render(job=description, title=title)
+    return templates().get_template(template).render(job=description, title=title)
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """Where descriptions come from; every value goes through the encoder."""
     # Once for all batches: reading and compiling the templates takes longer than rendering.
     environment = Environment(
         loader=FileSystemLoader(folder("jdl_templates")),

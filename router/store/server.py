@@ -14,8 +14,12 @@ WAIT_S = 10
 OPTIONS: dict[str, Any] = {
     # A server that was restarted is met by a fresh connection, not by a failed pass.
     "pool_pre_ping": True,
-    # Compiling a query takes longer than ours run.
-    "connect_args": {"connect_timeout": WAIT_S, "options": "-c jit=off"},
+    # Compiling a query takes longer than ours run; and a plan from when a table was empty walks through a full one.
+    "connect_args": {
+        "connect_timeout": WAIT_S,
+        "options": "-c jit=off -c plan_cache_mode=force_custom_plan",
+        "prepare_threshold": None,
+    },
 }
 ASKED = "Does the server run, is its disk full, is the password right? It may stand in ~/.pgpass (libpq)."
 NUMBER = 7_157_340

@@ -115,7 +115,7 @@ class Breakable:
         with log:
             made = subprocess.Popen(command, env=self.organisation.environment("router"), stderr=log)
         self.routers.append(made)
-        until(self.address.exists)
+        until(self.address.exists, 120)  # a machine that is busy takes its time
         return made
 
     @property

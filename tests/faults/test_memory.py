@@ -8,7 +8,9 @@ import pytest
 from fake_organisation import Organisation
 
 from router.loops.route import Route
+from router.model.cause import Cure
 from router.model.event import Events
+from router.model.job import JobGroup
 from router.store.store import Store
 from router.testing.build import a_batch
 from router.testing.pool import FakePool
@@ -47,10 +49,15 @@ def live(organisation: Organisation, route: Route, first: int) -> None:
         organisation.pool.fail("SITE_A", 1, exit_code=(71, 72, 74)[number % 3])
         for site in ("SITE_A", "SITE_B"):
             organisation.pool.finish(site)
-        for job in [each for each in organisation.pool.schedd.queue if each.like.holds > 1]:
+        given_up = [job for job in organisation.pool.schedd.queue if job.like.holds > 1 or _is_given_up(job.like)]
+        for job in given_up:  # as their owners would
             organisation.pool.schedd.queue.remove(job)
         del organisation.pool.schedd.history[:-10]
         organisation.clock.pass_time(INTERVAL_S)
+
+
+def _is_given_up(like: JobGroup) -> bool:
+    return like.remedy is not None and like.remedy.cure is Cure.NONE
 
 
 def kept() -> tuple[int, list[tracemalloc.Statistic]]:

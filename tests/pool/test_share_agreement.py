@@ -272,7 +272,7 @@ def test_simulated_and_measured_shares_after_usage_has_decayed(bench: Bench) -> 
     began = bench.priorities()
     both = bench.watch(90)
     load = [replace(each, run_s=each.run_s + extra) for each in [*jobs("ada"), *jobs("bob", at_s=60)]]
-    model = [(at - 60, used) for at, used in modelled(policy, load, 150) if at >= 60]
+    model = [(at - 60, used) for at, used in modelled(policy, load, 150, round(in_use(both, 30))) if at >= 60]
     agree(mean(both, 30), mean(model, 30))
     for name, priority in bench.priorities().items():
         for (at, _), (until, used) in pairwise(both):

@@ -8,6 +8,7 @@ import pytest
 from fake_organisation import SPLIT_PAYLOAD, a_router, an_output_of
 
 from router.errors import PermissionRefused, TemporaryError, UserError
+from router.render.jdl import Injection
 from router.testing.build import a_file, a_report
 
 PAYLOAD = SPLIT_PAYLOAD.replace("{by: events, target: 60}", "{by: auto, target: 100 s}")
@@ -73,7 +74,9 @@ def events_read(router, organisation, task):
 def test_probes_come_first_and_a_task_is_not_done_with_them(router, organisation, task):
     assert router.status(task.id).jobs == 3
     assert router.proceed(task.id).words == "0 of 3 probes have ended"
+    assert not router.next_stage(task.id).due
     run(router, organisation, task)
+    assert router.next_stage(task.id).due
     status = router.status(task.id)
     assert (dict(status.counts), status.stage, status.done) == ({"finished": 3}, "probes", False)
 
@@ -137,7 +140,9 @@ def test_a_step_that_was_cut_short_is_taken_up(router, organisation, task, point
     organisation.pool.break_at(point, Killed())
     with pytest.raises(Killed):
         router.proceed(task.id)
+    assert router.next_stage(task.id).due
     router.proceed(task.id)
+    assert not router.next_stage(task.id).due
     run(router, organisation, task)
     router.proceed(task.id)
     run(router, organisation, task)
@@ -183,3 +188,20 @@ def test_new_files_of_the_dataset_are_not_read_by_a_task_that_is_under_way(route
     run(router, organisation, task)
     router.proceed(task.id)
     assert {read[0] for job in inputs(task).values() for read in job} == {f"/demo/f{n}.root" for n in (1, 2, 3)}
+
+
+def test_a_job_of_the_users_carries_the_task_on_unless_the_user_does(router, folder, organisation):
+    asked, inject = [], router.pool.submit
+
+    def submit(text, items):
+        if text != "steward":
+            return inject(text, items)
+        asked.append(list(items))
+        return 99
+
+    router.pool.submit = submit
+    router.steward = lambda task: Injection("steward", "steward", ())
+    plan = router.plan(PAYLOAD, "my.yaml", folder)
+    assert dict(router.submit(plan, folder).clusters)["steward"] == 99
+    assert "steward" not in dict(router.submit(plan, folder, alone=True).clusters)
+    assert asked == [[]]

@@ -11,8 +11,8 @@ from router.errors import OutcomeUnknown, PoolUnreachable
 from router.model.audit import AuditEntry, AuditQuery
 
 LOOKING = {
+    "estimate", "next_stage",
     "plan", "choices_for_dry_run", "world", "tasks", "status", "lines", "why", "log", "outputs", "lost", "find",
-    "estimate",
 }  # fmt: skip
 
 

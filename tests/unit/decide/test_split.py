@@ -149,28 +149,26 @@ FILES = st.lists(st.tuples(LOCATIONS, st.integers(min_value=1, max_value=30)), m
     lambda found: [a_file(f"/f{n}", *sites, events=events) for n, (sites, events) in enumerate(found)]
 )
 TARGETS = st.integers(min_value=1, max_value=40)
-RULES = ("files", "events", "size", "blocks")
+RULES = st.sampled_from(("files", "events", "size", "blocks"))
 
 
-@given(FILES, TARGETS)
-def test_every_event_is_in_exactly_one_job(files, target):
-    for by in RULES:
-        seen = Counter(
-            (piece.located.file.lfn, event)
-            for batch in cut(by, target, *files)
-            for chunk in batch.chunks
-            for piece in chunk.pieces
-            for event in range(piece.first_event, piece.first_event + piece.events)
-        )
-        assert set(seen.values()) == {1}
-        assert len(seen) == sum(located.file.events for located in files)
+@given(FILES, RULES, TARGETS)
+def test_every_event_is_in_exactly_one_job(files, by, target):
+    seen = Counter(
+        (piece.located.file.lfn, event)
+        for batch in cut(by, target, *files)
+        for chunk in batch.chunks
+        for piece in chunk.pieces
+        for event in range(piece.first_event, piece.first_event + piece.events)
+    )
+    assert set(seen.values()) == {1}
+    assert len(seen) == sum(located.file.events for located in files)
 
 
-@given(FILES, TARGETS)
-def test_no_job_mixes_files_of_different_location_sets(files, target):
-    for by in RULES:
-        for batch in cut(by, target, *files):
-            assert {piece.located.sites for chunk in batch.chunks for piece in chunk.pieces} == {batch.sites}
+@given(FILES, RULES, TARGETS)
+def test_no_job_mixes_files_of_different_location_sets(files, by, target):
+    for batch in cut(by, target, *files):
+        assert {piece.located.sites for chunk in batch.chunks for piece in chunk.pieces} == {batch.sites}
 
 
 @given(FILES, TARGETS)
@@ -183,10 +181,9 @@ def test_no_job_is_empty_or_over_its_target(files, target):
         assert 1 <= sizes[-1] <= target
 
 
-@given(FILES, TARGETS, st.randoms(use_true_random=False))
-def test_the_cut_does_not_depend_on_the_order_of_the_files(files, target, shuffle):
-    for by in RULES:
-        assert cut(by, target, *shuffle.sample(files, len(files))) == cut(by, target, *files)
+@given(FILES, RULES, TARGETS, st.randoms(use_true_random=False))
+def test_the_cut_does_not_depend_on_the_order_of_the_files(files, by, target, shuffle):
+    assert cut(by, target, *shuffle.sample(files, len(files))) == cut(by, target, *files)
 
 
 @given(FILES, TARGETS)
