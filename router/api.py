@@ -10,6 +10,7 @@ from pathlib import Path
 
 from router.adding import Adding
 from router.auditing import Request, as_task, audited, named, nothing_more, of_job, of_jobs, of_known, of_site, of_task
+from router.catalogue import UserCatalogue
 from router.closures import Closures
 from router.decide.advise import advise
 from router.decide.appraise import appraise
@@ -50,6 +51,7 @@ from router.past import Past, program_digest
 from router.planning import Planning
 from router.planning import shape_of as planning_shape
 from router.ports import Asked, Clock, JobLine, Pool, TaskFiles, UserMemory
+from router.queries import searched
 from router.recovery import Present, Recovery
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
@@ -89,7 +91,7 @@ class Router:
 
     @property
     def _planning(self) -> Planning:
-        return Planning(self.memory, self.user, self.sites, self.policy, self.world)
+        return Planning(self.memory, self.catalogue, self.user, self.sites, self.policy, self.world)
 
     def estimate(self, plan: Plan, folder: Path) -> Estimate:
         """What a plan will take, from what its program, in `folder`, took before."""
@@ -307,7 +309,7 @@ class Router:
         """A task's outputs: the merged ones where there are any, else every job's; and whether they are merged."""
         task = self.memory.task(wanted)
         base = task.outputs
-        every = self.memory.files(self.memory.listing(base))
+        every = self.catalogue.files(self.catalogue.below(base))
         merged = tuple(each for each in every if _is_merged(each.file.lfn))
         return task, merged or every, bool(merged)
 
@@ -401,22 +403,22 @@ class Router:
 
     # The catalogue
 
+    @property
+    def catalogue(self) -> UserCatalogue:
+        """The catalogue, within the user's rights."""
+        return self.memory.as_user(self.user, self.clock)
+
     def find(self, query: str, limit: int | None = None) -> Sequence[str]:
         """The names of the files that `query` asks for, sorted; the first `limit` of them. Raises UserError."""
-        from router.model.query_grammar import parse
-
-        try:
-            return self.memory.find(parse(query), limit)
-        except ValueError as error:
-            raise UserError(f"The query {query[:200]!r} is not understood: {error}.") from None
+        return self.catalogue.find(searched(query), limit)
 
     @audited("add dataset", named("dataset"), nothing_more, at_pool=False)
     def add_dataset(self, name: str, found: Sequence[Located], lumis: Mapping[str, Lumis] | None = None) -> Dataset:
         """Register files with their copies and luminosity sections, and put them into a dataset of the user's."""
-        self.memory.register(found, self.user, self.clock.now())
+        self.catalogue.register(found)
         self.memory.set_lumis(lumis or {}, self.user)
-        self.memory.add_dataset(name, [located.file.lfn for located in found], self.user, self.clock.now())
-        return self.memory.dataset(name)
+        self.catalogue.add_dataset(name, [located.file.lfn for located in found])
+        return self.catalogue.dataset(name)
 
 
 def _with_vacates(line: JobLine) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from router.catalogue import UserCatalogue
 from router.decide.bars import Bars
 from router.decide.policies import Choices
 from router.decide.split import Sections, batches, work
@@ -20,6 +21,7 @@ from router.model.query import Search
 from router.model.task import Batch, Inputs, Piece, Shape, inputs_of
 from router.model.world import World
 from router.ports import UserMemory
+from router.queries import refuse_full
 
 LASTING = frozenset(
     {
@@ -37,6 +39,7 @@ class Planning:
     """Plans for one user."""
 
     memory: UserMemory
+    catalogue: UserCatalogue
     user: str
     sites: Sequence[Declared]
     policy: BrokerPolicy
@@ -48,6 +51,7 @@ class Planning:
         Raises UserError, or NothingFits with the reasons.
         """
         payload = payloads.parse(text, source)
+        refuse_full(self.catalogue, self.user)
         dataset, offered = self._input(payload)
         sections = self._sections(payload, dataset, folder)
         planned = self.place(payload, batches(payload, dataset, sections))
@@ -67,13 +71,13 @@ class Planning:
     def _input(self, payload: Payload) -> tuple[Dataset | None, int]:
         """What a payload reads, and how many files it was chosen from; 0: from all there are."""
         if payload.search is None:
-            dataset = self.memory.dataset(payload.dataset) if payload.dataset else None
+            dataset = self.catalogue.dataset(payload.dataset) if payload.dataset else None
             return dataset, len(dataset.files) if dataset else 0
         place = payload.search.place
-        if not (chosen := self.memory.find(payload.search)):
+        if not (chosen := self.catalogue.find(payload.search)):
             raise UserError(f"No file of {place} is as the input asks. `glideroute meta find` tries queries.")
-        offered = len(self.memory.find(Search(place))) if payload.dataset else 0
-        return Dataset(str(place), self.memory.files(chosen)), offered
+        offered = len(self.catalogue.find(Search(place))) if payload.dataset else 0
+        return Dataset(str(place), self.catalogue.files(chosen)), offered
 
     def _sections(self, payload: Payload, dataset: Dataset | None, folder: Path) -> Sections:
         """The luminosity sections of a dataset's files, where they are asked for."""

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from router.catalogue import UserCatalogue
 from router.model.action import Action, Diagnose, Mend, Place, Vacate
 from router.model.attempt import Attempt
 from router.model.audit import AuditEntry, AuditQuery, AuditState, Sealed
 from router.model.downtime import Downtime
 from router.model.event import Events, Tally
-from router.model.files import Dataset, Located, Replica
+from router.model.files import Located, Replica
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import Entry, EntryState, ValidationFailure
-from router.model.query import Search, Value
 from router.model.record import BatchRecord, DecisionRecord, Lease, OpenDecision, SiteState
 from router.model.site import Outcomes, Pace
 from router.model.streak import Streak
@@ -419,44 +419,12 @@ class UserMemory(Memory, TaskMemory, Protocol):
         """How copies to each storage element went lately."""
         ...
 
-    def dataset(self, name: str) -> Dataset:
-        """A dataset with its files. Raises NotFound."""
-        ...
-
-    def datasets(self) -> Sequence[tuple[str, int, int]]:
-        """Name, number of files and bytes of every dataset."""
-        ...
-
-    def add_dataset(self, name: str, lfns: Sequence[str], owner: str, now: float) -> None:
-        """Put registered files into a dataset; made when it is missing."""
+    def as_user(self, user: str, clock: "Clock") -> UserCatalogue:
+        """The catalogue with one person's rights."""
         ...
 
     def files(self, lfns: Sequence[str]) -> tuple[Located, ...]:
         """The registered ones among `lfns`."""
-        ...
-
-    def listing(self, directory: str) -> Sequence[str]:
-        """Every registered name at or below `directory`."""
-        ...
-
-    def kinds(self) -> Mapping[str, str]:
-        """Every key of metadata, and whether it holds a `flag`, a `number` or a `text`."""
-        ...
-
-    def describe(self, said: Mapping[str, Mapping[str, Value]], user: str) -> None:
-        """Set values of files, datasets or directories, by name and key; of all or of none."""
-        ...
-
-    def forget(self, name: str, wanted: Sequence[str], user: str) -> int:
-        """Take back values of a file, dataset or directory, by their keys; returns how many there were."""
-        ...
-
-    def described(self, name: str) -> Mapping[str, tuple[Value, str]]:
-        """Each key that holds for a file, dataset or directory: its value, and of what it is said."""
-        ...
-
-    def find(self, search: Search, limit: int | None = None) -> Sequence[str]:
-        """The names of the files that a search asks for, sorted; the first `limit` of them."""
         ...
 
     def open_task(self, task: Task, text: str, digest: str, planned: Sequence[Batch], merge_jobs: int) -> None:

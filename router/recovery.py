@@ -37,6 +37,7 @@ class Recovery:
         done, joined = self.memory.read(task.id), merges(task.payload)
         if present is None:
             return lost(task, done, frozenset(self.memory.held(task.outputs)))
+        self._refuse_strangers(task)
         there = self._there(sorted({name for wanted in needed(task, done).values() for name in wanted}), present)
         gone = lost(task, done, there)
         if any(job.batch == MERGE_BATCH for job in gone):  # then its parts matter again
@@ -56,13 +57,16 @@ class Recovery:
 
     def make_again(self, task: Task, jobs: Sequence[EndedJob]) -> dict[str, int]:
         """Inject jobs that ended once more, and what an earlier call left over; returns the cluster of each batch."""
+        self._refuse_strangers(task)
+        for batch in sorted({job.batch for job in jobs}):
+            self.memory.make_again(task.id, self._key(task, batch), [job for job in jobs if job.batch == batch])
+        return dict(self._inject(task))
+
+    def _refuse_strangers(self, task: Task) -> None:
         if task.owner != self.user:
             raise PermissionRefused(
                 f"{task.id} is {task.owner}'s; only {task.owner} may run its jobs again, for they run as {task.owner}."
             )
-        for batch in sorted({job.batch for job in jobs}):
-            self.memory.make_again(task.id, self._key(task, batch), [job for job in jobs if job.batch == batch])
-        return dict(self._inject(task))
 
     def _key(self, task: Task, batch: str) -> str:
         """A new batch's key: `b0-r1` for jobs of `b0`. The merge batch keeps its own, by which it is known."""

@@ -11,6 +11,7 @@ from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
 from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy, RunningPolicy, StageOutPolicy
+from router.model.rights import NO_GROUPS, Members
 from router.model.site import Access, Storage
 from router.model.usage import Pledge
 from router.trusted import refuse_exposed
@@ -86,6 +87,8 @@ class Settings:
     """Where users' task directories are made; empty: below home."""
     user: str = ""
     """Who submits; empty: the login name."""
+    members: Members = NO_GROUPS
+    """Who administers the catalogue, and who is in which of its groups."""
     event_log: str = ""
     """The schedd's global event log; empty: the embedded pool's, or none."""
     keep_worlds: int = 20
@@ -170,6 +173,7 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         defaults,
         database=top.text("database", defaults.database, names.plain),
         tasks=top.text("tasks", defaults.tasks, names.plain),
+        members=_members(top.section("catalogue"), defaults.members),
         event_log=top.text("event_log", defaults.event_log, names.plain),
         keep_worlds=top.integer("keep_worlds", defaults.keep_worlds, at_most=10_000),
         sites=tuple(_site(name, section) for name, section in top.named("sites", names.name)),
@@ -185,6 +189,13 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
     )
     top.finish()
     return settings
+
+
+def _members(section: document.Section | None, default: Members) -> Members:
+    if section is None:
+        return default
+    groups = {group: frozenset(users) for group, users in section.lists("groups", names.name)}
+    return Members(frozenset(section.texts("admins", names.name)), groups)
 
 
 def _site(name: str, section: document.Section) -> SiteSettings:

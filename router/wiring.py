@@ -52,6 +52,7 @@ from router.render.steward import steward_injection
 from router.resources import folder
 from router.settings import Loop, Settings, default_user, not_root
 from router.site_storage import descriptions
+from router.store.schema import Schema
 from router.store.store import Store
 from router.store.worlds import Worlds
 from router.transfer.copying import Copier
@@ -88,7 +89,13 @@ def requester(settings: Settings) -> Iterator[Requester]:
 def store(settings: Settings) -> Store:
     """The database; made when it is missing."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    return Store(settings.database_url)
+    return Store(settings.database_url, settings.members)
+
+
+def schema(settings: Settings) -> Schema:
+    """The database's schema, whatever revision it is at."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return Schema(settings.database_url)
 
 
 def queue(settings: Settings, identity: str, until: Callable[[], float] = lambda: math.inf) -> Queue:

@@ -1,4 +1,4 @@
-"""Commands on the catalogue: files, copies, datasets."""
+"""Commands on datasets."""
 
 import json
 from pathlib import Path
@@ -6,51 +6,18 @@ from typing import Any
 
 import click
 
+from router.auditing import asked
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, size, table
-from router.errors import NotFound, UserError
+from router.errors import UserError
 from router.model import names
 from router.model.files import File, Located, Replica
 from router.model.lumis import read as read_lumis
 
 
-@click.command()
-@click.argument("directory", default="/")
-@json_option
-def ls(directory: str, as_json: bool) -> None:
-    """List the files of the catalogue below DIRECTORY."""
-    with session() as router:
-        found = router.memory.files(router.memory.listing(directory))
-    if as_json:
-        print_json(found)
-        return
-    rows = table("#size", "#events", "#copies", "file")
-    for each in found:
-        rows.add_row(size(each.file.size), str(each.file.events or ""), str(len(each.replicas)), each.file.lfn)
-    console().print(rows)
-
-
-@click.command()
-@click.argument("lfn")
-@json_option
-def replicas(lfn: str, as_json: bool) -> None:
-    """Show where the copies of LFN are."""
-    with session() as router:
-        found = router.memory.files([lfn])
-    if not found:
-        raise NotFound(f"There is no file {lfn}. `glideroute ls` lists the files.")
-    if as_json:
-        print_json(found[0])
-        return
-    rows = table("site", "storage element", "physical name")
-    for replica in found[0].replicas:
-        rows.add_row(replica.site, replica.se, replica.pfn)
-    console().print(rows)
-
-
 @click.group()
 def dataset() -> None:
-    """Make, list and show datasets."""
+    """Make, list, show and close datasets."""
 
 
 @dataset.command("list")
@@ -58,13 +25,13 @@ def dataset() -> None:
 def list_(as_json: bool) -> None:
     """List the datasets."""
     with session() as router:
-        found = router.memory.datasets()
+        found = router.catalogue.datasets()
     if as_json:
-        print_json([{"name": name, "files": count, "size": total} for name, count, total in found])
+        print_json([{"name": n, "files": count, "size": total, "closed": closed} for n, count, total, closed in found])
         return
-    rows = table("dataset", "#files", "#size")
-    for name, count, total in found:
-        rows.add_row(name, str(count), size(total))
+    rows = table("dataset", "#files", "#size", "")
+    for name, count, total, closed in found:
+        rows.add_row(name, str(count), size(total), "closed" if closed else "")
     console().print(rows)
 
 
@@ -74,7 +41,7 @@ def list_(as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """Show the files of dataset NAME and the sites that hold them."""
     with session() as router:
-        found = router.memory.dataset(name)
+        found = router.catalogue.dataset(name)
     if as_json:
         print_json(found)
         return
@@ -82,6 +49,35 @@ def show(name: str, as_json: bool) -> None:
     for each in found.files:
         rows.add_row(each.file.lfn, size(each.file.size), str(each.file.events or ""), ", ".join(sorted(each.sites)))
     console().print(rows)
+
+
+@dataset.command()
+@click.argument("name")
+def close(name: str) -> None:
+    """Close dataset NAME for good: its files never change, and none of them can be removed."""
+    with session() as router, asked(router, "dataset close", name):
+        router.catalogue.close_dataset(name)
+    click.echo(f"{name} is closed.")
+
+
+@dataset.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove dataset NAME; its files stay."""
+    with session() as router, asked(router, "dataset remove", name):
+        router.catalogue.remove_dataset(name)
+    click.echo(f"{name} is no dataset any more.")
+
+
+@dataset.command()
+@click.argument("name")
+@click.argument("lfns", nargs=-1, required=True, metavar="LFN…")
+def put(name: str, lfns: tuple[str, ...]) -> None:
+    """Put registered files into dataset NAME, which is made if there is none."""
+    with session() as router, asked(router, "dataset put", f"{name}: {len(lfns)} file(s)"):
+        router.catalogue.add_dataset(name, lfns)
+        made = router.catalogue.dataset(name)
+    click.echo(f"{made.name} has {len(made.files)} file(s), {size(made.size)}")
 
 
 @dataset.command()

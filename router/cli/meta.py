@@ -30,10 +30,10 @@ def set_(name: str, values: tuple[str, ...]) -> None:
     A value is a number, true or false, or a text; quotes make a text of it: run="'148029'".
     """
     with session() as router:
-        kinds = router.memory.kinds()
+        kinds = router.catalogue.kinds()
         said = dict(_pair(each, kinds.get) for each in values)
-        with asked(router, "meta set", f"{_name(name)}: {', '.join(said)}"):
-            router.memory.describe({_name(name): said}, router.user)
+        with asked(router, "meta set", f"{name}: {', '.join(said)}"):
+            router.catalogue.describe({name: said})
     click.echo(f"{name}: {len(values)} key(s) set")
 
 
@@ -42,8 +42,8 @@ def set_(name: str, values: tuple[str, ...]) -> None:
 @click.argument("keys", nargs=-1, required=True, metavar="KEY…")
 def unset(name: str, keys: tuple[str, ...]) -> None:
     """Take keys of NAME back; what is said of directories above it then holds."""
-    with session() as router, asked(router, "meta unset", f"{_name(name)}: {', '.join(keys)}"):
-        gone = router.memory.forget(_name(name), keys, router.user)
+    with session() as router, asked(router, "meta unset", f"{name}: {', '.join(keys)}"):
+        gone = router.catalogue.forget(name, keys)
     if not gone:
         raise NotFound(f"{name} has none of these keys of its own. `glideroute meta get {name}` shows whence they are.")
     click.echo(f"{name}: {gone} key(s) taken back")
@@ -55,7 +55,7 @@ def unset(name: str, keys: tuple[str, ...]) -> None:
 def get(name: str, as_json: bool) -> None:
     """Show the keys of NAME, its own and those of its datasets and directories."""
     with session() as router:
-        found = router.memory.described(_name(name))
+        found = router.catalogue.described(name)
     if as_json:
         print_json({each: {"value": value, "from": source} for each, (value, source) in found.items()})
         return
@@ -82,14 +82,6 @@ def find(query: str, limit: int | None, as_json: bool) -> None:
         return
     for each in found:
         click.echo(each)
-
-
-def _name(text: str) -> str:
-    base = text.rstrip("/")
-    try:
-        return names.lfn(base) if base or not text else base
-    except ValueError as error:
-        raise UserError(f"{error}.") from None
 
 
 def _pair(text: str, kind: Callable[[str], str | None]) -> tuple[str, Value]:

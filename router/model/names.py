@@ -8,7 +8,7 @@ import re
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,199}")
-LFN_PART = re.compile(r"[A-Za-z0-9_+=@-][A-Za-z0-9._+=@-]*")
+LFN_PART = re.compile(r"[A-Za-z0-9_+=@][A-Za-z0-9._+=@-]{0,254}")
 GROUP = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 TOKEN_GROUP = re.compile(r"(?=.{2,128}$)(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

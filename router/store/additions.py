@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Column, ForeignKey, String, Table, and_, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.model.task import MERGE_BATCH, Batch
-from router.store.schema import Database, batch_inputs, batches, metadata
+from router.store.schema import Database, batch_inputs, batches, metadata, upsert
 
 added_jobs = Table(
     "added_jobs",

@@ -1,73 +1,50 @@
 """The file catalogue: logical names, their copies, and datasets."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select
 
-from router.errors import NotFound, UserError
-from router.model import names
+from router.errors import NotFound
+from router.model.entry import ReplicaState
 from router.model.files import Dataset, File, Located, Replica
+from router.model.rights import NO_GROUPS, Members
 from router.model.task import Inputs, inputs_in
+from router.store import registering
 from router.store.schema import Database, batch_inputs, dataset_files, datasets, files, replicas
 from router.store.schema import batches as planned
 from router.store.search import range_of
+from router.store.walk import Walk
 
 CHUNK = 500
 """Bound parameters of one IN list; SQLite's oldest limit is 999."""
+READ = replicas.c.state == ReplicaState.AVAILABLE
 
 
 class Catalogue:
-    """Knows which files there are, where their copies lie, and which belong together."""
+    """Knows which files there are, where their copies lie, and which belong together.
 
-    def __init__(self, database: Database) -> None:
-        """Keep the catalogue in `database`."""
+    What it tells is for the daemons, which see everything; what is done in somebody's name is done with their rights.
+    """
+
+    def __init__(self, database: Database, members: Members = NO_GROUPS) -> None:
+        """Keep the catalogue in `database`; `members` says who is in which group."""
         self._db = database
+        self.members = members
 
     def register(self, found: Iterable[Located], owner: str, now: float) -> None:
         """Add files with their copies; what is already there stays. All of it happens, or nothing.
 
-        Raises UserError where a name is not allowed, or a file is registered with another size or checksum. A file of
-        which no copy is left may be made again by its owner, and then be another.
+        Raises UserError where a name is not allowed, or a file is registered with another size or checksum, and
+        PermissionRefused where its owner may not write. A file of which no copy is left may be made again by its
+        owner, and then be another. Nothing is lost for a quota: whoever is over it submits nothing more.
         """
-        wanted = {located.file.lfn: located for located in found}
-        for lfn in wanted:
-            try:
-                names.lfn(lfn)
-            except ValueError as error:
-                raise UserError(f"Cannot register a file: {error}") from None
         with self._db.write() as connection:
-            known = _files(connection, wanted)
-            _refuse_changed(connection, known, wanted, owner)
-            fresh = [located.file for lfn, located in wanted.items() if lfn not in known]
-            if fresh:
-                connection.execute(insert(files), [_file_row(file, owner, now) for file in fresh])
-            copies = {(lfn, r.se): r for lfn, located in wanted.items() for r in located.replicas}
-            for lfn, held in _replicas(connection, wanted).items():
-                for replica in held:
-                    copies.pop((lfn, replica.se), None)
-            rows = [{"lfn": lfn, "se": r.se, "site": r.site, "pfn": r.pfn} for (lfn, _), r in copies.items()]
-            if rows:
-                connection.execute(insert(replicas), rows)
+            registering.register(Walk(connection, self.members, owner), found, now, limited=False)
 
     def add_dataset(self, name: str, lfns: Sequence[str], owner: str, now: float) -> None:
         """Make the dataset if there is none, and put registered files into it. Files already in it stay."""
-        try:
-            names.lfn(name)
-        except ValueError as error:
-            raise UserError(f"Cannot make the dataset: {error}") from None
         with self._db.write() as connection:
-            known = _files(connection, lfns)
-            if unknown := sorted(set(lfns) - set(known)):
-                raise NotFound(f"{len(unknown)} file(s) are not registered, the first is {unknown[0]}.")
-            found = connection.execute(select(datasets.c.owner).where(datasets.c.name == name)).scalar()
-            if found is None:
-                connection.execute(insert(datasets).values(name=name, owner=owner, created=now))
-            elif found != owner:
-                raise UserError(f"The dataset {name} belongs to {found}; only {found} may add to it.")
-            held = set(connection.execute(select(dataset_files.c.lfn).where(dataset_files.c.dataset == name)).scalars())
-            rows = [{"dataset": name, "lfn": lfn} for lfn in known if lfn not in held]
-            if rows:
-                connection.execute(insert(dataset_files), rows)
+            registering.add_dataset(Walk(connection, self.members, owner), name, lfns, now)
 
     def dataset(self, name: str) -> Dataset:
         """A dataset with its files and their copies. Raises NotFound, naming those that are there."""
@@ -78,7 +55,7 @@ class Catalogue:
                 raise NotFound(f"There is no dataset {name}. {there}")
             query = select(dataset_files.c.lfn).where(dataset_files.c.dataset == name).order_by(dataset_files.c.lfn)
             lfns = list(connection.execute(query).scalars())
-            return Dataset(name, tuple(_located(connection, lfns)))
+            return Dataset(name, tuple(located(connection, lfns)))
 
     def datasets(self) -> list[tuple[str, int, int]]:
         """Name, number of files and bytes of every dataset, by name."""
@@ -89,12 +66,12 @@ class Catalogue:
             .order_by(datasets.c.name)
         )
         with self._db.read() as connection:
-            return [(name, count, size) for name, count, size in connection.execute(query)]
+            return [(name, count, int(size)) for name, count, size in connection.execute(query)]
 
     def files(self, lfns: Sequence[str]) -> tuple[Located, ...]:
         """The registered ones among `lfns`, in their order."""
         with self._db.read() as connection:
-            return tuple(_located(connection, lfns))
+            return tuple(located(connection, lfns))
 
     def listing(self, directory: str) -> list[str]:
         """Every registered name at or below `directory`, sorted."""
@@ -105,7 +82,7 @@ class Catalogue:
 
     def held(self, directory: str) -> list[str]:
         """Every registered name below `directory` of which there is a copy, sorted."""
-        below = range_of(directory.rstrip("/"), replicas.c.lfn)
+        below = range_of(directory.rstrip("/"), replicas.c.lfn) & READ
         with self._db.read() as connection:
             return sorted(connection.execute(select(replicas.c.lfn).where(below).distinct()).scalars())
 
@@ -126,10 +103,10 @@ class Catalogue:
                 joined = batch_inputs.join(files, batch_inputs.c.lfn == files.c.lfn)
                 total = select(*key, func.sum(files.c.size)).select_from(joined).where(batch_inputs.c.task.in_(part))
                 for task, batch, size in connection.execute(total.group_by(*key)):
-                    read[task, batch] = size
+                    read[task, batch] = int(size)
                 for row in connection.execute(select(planned).where(planned.c.task.in_(part))):
                     jobs[row.task, row.key] = row.jobs
-                copies = joined.join(replicas, replicas.c.lfn == files.c.lfn)
+                copies = joined.join(replicas, (replicas.c.lfn == files.c.lfn) & READ)
                 # A site with two storage elements holds the file once.
                 once = (
                     select(*key, replicas.c.site, files.c.lfn, files.c.size)
@@ -142,7 +119,7 @@ class Catalogue:
                 for task, batch, site, size in connection.execute(
                     select(*grouped, func.sum(once.c.size)).group_by(*grouped)
                 ):
-                    held.setdefault((task, batch), {})[site] = size
+                    held.setdefault((task, batch), {})[site] = int(size)
         return {
             each: Inputs(size, tuple(sorted(held.get(each, {}).items())), jobs.get(each, 1))
             for each, size in read.items()
@@ -166,47 +143,22 @@ class Catalogue:
         found: dict[str, dict[str, int]] = {}
         with self._db.read() as connection:
             for site, owner, size in connection.execute(query):
-                found.setdefault(site, {})[owner] = size
+                found.setdefault(site, {})[owner] = int(size)
         return found
-
-
-def _refuse_changed(
-    connection: Connection, known: Mapping[str, File], wanted: Mapping[str, Located], owner: str
-) -> None:
-    for lfn, file in known.items():
-        given = wanted[lfn].file
-        changed = (file.size, file.adler32) != (given.size, given.adler32)
-        if changed and not _replace_lost(connection, given, owner):
-            raise UserError(
-                f"{lfn} is registered with {file.size} bytes and adler32 {file.adler32}, and this file has "
-                f"{given.size} bytes and {given.adler32}. Files never change: register it under another name."
-            )
-
-
-def _replace_lost(connection: Connection, file: File, owner: str) -> bool:
-    """Let a file take the place of one of which its owner has no copy left."""
-    held = select(replicas.c.lfn).where(replicas.c.lfn == file.lfn).exists()
-    mine = (files.c.lfn == file.lfn) & (files.c.owner == owner) & ~held
-    told = {"size": file.size, "adler32": file.adler32, "events": file.events}
-    return connection.execute(update(files).where(mine).values(told)).rowcount > 0
-
-
-def _file_row(file: File, owner: str, now: float) -> dict[str, object]:
-    return {
-        "lfn": file.lfn,
-        "size": file.size,
-        "adler32": file.adler32,
-        "events": file.events,
-        "owner": owner,
-        "created": now,
-    }
 
 
 def _parts(items: Sequence[str]) -> Iterable[Sequence[str]]:
     return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
 
 
-def _files(connection: Connection, lfns: Iterable[str]) -> dict[str, File]:
+def located(connection: Connection, lfns: Sequence[str]) -> Iterable[Located]:
+    """The registered ones among the files, with their available copies, in their order."""
+    known, copies = known_files(connection, lfns), replicas_of(connection, lfns)
+    return (Located(known[lfn], tuple(copies.get(lfn, ()))) for lfn in lfns if lfn in known)
+
+
+def known_files(connection: Connection, lfns: Iterable[str]) -> dict[str, File]:
+    """The files that are registered."""
     columns = (files.c.lfn, files.c.size, files.c.adler32, files.c.events)
     return {
         row.lfn: File(row.lfn, row.size, row.adler32, row.events)
@@ -215,15 +167,11 @@ def _files(connection: Connection, lfns: Iterable[str]) -> dict[str, File]:
     }
 
 
-def _replicas(connection: Connection, lfns: Iterable[str]) -> dict[str, list[Replica]]:
+def replicas_of(connection: Connection, lfns: Iterable[str]) -> dict[str, list[Replica]]:
+    """The available copies of files."""
     found: dict[str, list[Replica]] = {}
     for part in _parts(list(lfns)):
-        query = select(replicas).where(replicas.c.lfn.in_(part)).order_by(replicas.c.lfn, replicas.c.se)
+        query = select(replicas).where(replicas.c.lfn.in_(part), READ).order_by(replicas.c.lfn, replicas.c.se)
         for row in connection.execute(query):
             found.setdefault(row.lfn, []).append(Replica(row.se, row.site, row.pfn))
     return found
-
-
-def _located(connection: Connection, lfns: Sequence[str]) -> Iterable[Located]:
-    known, copies = _files(connection, lfns), _replicas(connection, lfns)
-    return (Located(known[lfn], tuple(copies.get(lfn, ()))) for lfn in lfns if lfn in known)

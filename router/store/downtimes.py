@@ -1,11 +1,10 @@
 """Announced downtimes of sites."""
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.model.downtime import Downtime
 from router.model.site import SiteStatus
-from router.store.schema import Database, downtimes
+from router.store.schema import Database, downtimes, upsert
 
 
 class Downtimes:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, and_, case, func, insert, literal, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.errors import NotFound
 from router.model import payload as payloads
@@ -29,6 +28,7 @@ from router.store.schema import (
     site_seen,
     site_states,
     tasks,
+    upsert,
 )
 
 SEEN_EVERY_S = 60.0
@@ -94,6 +94,7 @@ class Ledger:
 
     def task(self, wanted: str) -> Task:
         """The task of an id, of the beginning of one id only, or the newest of a name. Raises NotFound."""
+        wanted = wanted.replace("\0", "\ufffd")  # PostgreSQL has no text with a zero byte; no task is called so
         with self._db.read() as connection:
             exact = connection.execute(select(tasks).where(tasks.c.id == wanted)).first()
             named = connection.execute(

@@ -6,7 +6,7 @@ from sqlalchemy import Column, ForeignKey, Integer, Table, bindparam, delete, in
 
 from router.errors import NotFound, UserError
 from router.model.lumis import Lumis
-from router.store.schema import Database, files, metadata
+from router.store.schema import FOLLOW, Database, files, metadata
 
 CHUNK = 500
 """Names of one statement, within SQLite's oldest limit of 999 parameters."""
@@ -14,7 +14,7 @@ CHUNK = 500
 file_lumis = Table(
     "file_lumis",
     metadata,
-    Column("lfn", ForeignKey("files.lfn"), primary_key=True),
+    Column("lfn", ForeignKey("files.lfn", onupdate=FOLLOW), primary_key=True),
     Column("run", Integer, primary_key=True),
     Column("first", Integer, primary_key=True),
     Column("last", Integer, nullable=False),

@@ -1,15 +1,18 @@
 """What is said of files, datasets and directories: typed values by key, and the files that a query finds."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, func, insert, or_, select
+from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, insert, or_, select
 
-from router.errors import NotFound, UserError
+from router.errors import PermissionRefused, UserError
 from router.model import query_text
 from router.model.query import BUILT_IN, EVENT_PREFIX, MAX_NUMBER, Search, Value, kind_of
+from router.model.rights import NO_GROUPS, Members, Rights, above, directory_of
+from router.store.registering import refuse_foreign
 from router.store.schema import Database, dataset_files, datasets, file_values, files, keys, scope_values
-from router.store.search import hits, range_of
+from router.store.search import hits
+from router.store.walk import Walk, missing, rights_of
 
 CHUNK = 400
 """Names of one statement; with their keys within SQLite's oldest limit of 999 parameters."""
@@ -24,7 +27,10 @@ Item = TypeVar("Item")
 class Metadata:
     """Knows what is said of files, and finds the files of which something is said."""
 
-    _db: Database
+    def __init__(self, database: Database, members: Members = NO_GROUPS) -> None:
+        """Keep what is said in `database`; `members` says who is in which group."""
+        self._db = database
+        self.members = members
 
     def kinds(self) -> dict[str, str]:
         """Every key that was ever set, and whether it holds a `flag`, a `number` or a `text`."""
@@ -34,23 +40,29 @@ class Metadata:
     def describe(self, said: Said, user: str) -> None:
         """Set values of files, datasets or directories; all of it happens, or nothing.
 
-        Raises UserError where a name is not the user's or a key holds values of another kind, and NotFound where
-        nothing has the name.
+        Raises PermissionRefused where the user may not write, UserError where a key holds values of another kind, and
+        NotFound where nothing has the name.
         """
         with self._db.write() as connection:
+            walk = Walk(connection, self.members, user)
             _declare(connection, said)
-            owned = _owners(connection, said)
+            walk.load({directory_of(name) for name in said})
+            real = {name: walk.place(name) if name else name for name in said}
+            owned = rights_of(connection, files, list(real.values()))
             for name in said:
-                _refuse_stranger(connection, name, user, owned.get(name))
-            _replace(connection, file_values, {name: said[name] for name in said if name in owned})
-            _replace(connection, scope_values, {name: said[name] for name in said if name not in owned})
+                _refuse_stranger(walk, real[name], owned.get(real[name]))
+            told = {real[name]: values for name, values in said.items()}
+            _replace(connection, file_values, {name: values for name, values in told.items() if name in owned})
+            _replace(connection, scope_values, {name: values for name, values in told.items() if name not in owned})
 
     def forget(self, name: str, wanted: Sequence[str], user: str) -> int:
         """Take back values of `name`, by their keys; returns how many there were."""
         with self._db.write() as connection:
-            owner = _owners(connection, [name]).get(name)
-            _refuse_stranger(connection, name, user, owner)
-            table = scope_values if owner is None else file_values
+            walk = Walk(connection, self.members, user)
+            name = walk.place(name) if name else name
+            rights = rights_of(connection, files, [name]).get(name)
+            _refuse_stranger(walk, name, rights)
+            table = scope_values if rights is None else file_values
             mine = (_name(table) == name) & table.c.key.in_(wanted)
             gone = connection.execute(delete(table).where(mine)).rowcount
             held = [exists().where(each.c.key == keys.c.key) for each in (file_values, scope_values)]
@@ -60,26 +72,31 @@ class Metadata:
 
     def described(self, name: str) -> dict[str, tuple[Value, str]]:
         """Each key that holds for a file, dataset or directory: its value, and of what it is said."""
-        above = [name[:at] for at in range(len(name) - 1, -1, -1) if name[at] == "/"]
         with self._db.read() as connection:
-            kinds = {row.key: row.kind for row in connection.execute(select(keys))}
-            if _owners(connection, [name]):
-                held = select(dataset_files.c.dataset).where(dataset_files.c.lfn == name)
-                scopes = [*sorted(connection.execute(held).scalars()), *above]
-            else:
-                made = connection.execute(select(datasets.c.name).where(datasets.c.name == name)).scalar()
-                scopes = [name] if made else [name, *above]  # the files of a dataset may lie anywhere
-            own, inherited = _said(connection, file_values, [name]), _said(connection, scope_values, scopes)
-        found: dict[str, tuple[Value, str]] = {}
-        for source, values in ((name, own.get(name, {})), *((each, inherited.get(each, {})) for each in scopes)):
-            for key, stored in values.items():
-                found.setdefault(key, (_value(kinds[key], stored), source or "/"))
-        return dict(sorted(found.items()))
+            return described(connection, name)
 
     def find(self, search: Search, limit: int | None = None) -> list[str]:
         """The names of the files that a search asks for, sorted; the first `limit` of them."""
         with self._db.read() as connection:
             return list(connection.execute(hits(connection, search).limit(limit)).scalars())
+
+
+def described(connection: Connection, name: str) -> dict[str, tuple[Value, str]]:
+    """Each key that holds for a file, dataset or directory: its value, and of what it is said."""
+    held_above = above(name)[::-1]
+    kinds = {row.key: row.kind for row in connection.execute(select(keys))}
+    if _owned(connection, [name]):
+        held = select(dataset_files.c.dataset).where(dataset_files.c.lfn == name)
+        scopes = [*sorted(connection.execute(held).scalars()), *held_above]
+    else:
+        made = connection.execute(select(datasets.c.name).where(datasets.c.name == name)).scalar()
+        scopes = [name] if made else [name, *held_above]  # the files of a dataset may lie anywhere
+    own, inherited = _said(connection, file_values, [name]), _said(connection, scope_values, scopes)
+    found: dict[str, tuple[Value, str]] = {}
+    for source, values in ((name, own.get(name, {})), *((each, inherited.get(each, {})) for each in scopes)):
+        for key, stored in values.items():
+            found.setdefault(key, (_value(kinds[key], stored), source or "/"))
+    return dict(sorted(found.items()))
 
 
 def _declare(connection: Connection, said: Said) -> None:
@@ -108,30 +125,27 @@ def _check_key(key: str) -> None:
         raise UserError(f"The key {key} would be of single events; the catalogue knows files.")
 
 
-def _owners(connection: Connection, named: Iterable[str]) -> dict[str, str]:
-    """The owners of the names that are files."""
-    return {
-        row.lfn: row.owner
-        for part in _parts(list(named))
-        for row in connection.execute(select(files.c.lfn, files.c.owner).where(files.c.lfn.in_(part)))
-    }
+def _owned(connection: Connection, named: Sequence[str]) -> bool:
+    return bool(rights_of(connection, files, named))
 
 
-def _refuse_stranger(connection: Connection, name: str, user: str, owner: str | None) -> None:
-    """A file and a dataset are their owner's; a directory is whose files alone are below it."""
-    if owner is None:
-        owner = connection.execute(select(datasets.c.owner).where(datasets.c.name == name)).scalar()
-        below = connection.execute(
-            select(func.min(files.c.owner), func.max(files.c.owner)).where(range_of(name, files.c.lfn))
-        ).one()
-        of = {each for each in (owner, *below) if each is not None}
-        if not of:
-            raise NotFound(f"There is no file, dataset or directory {name or '/'}. `glideroute ls` lists the files.")
-        owner = next((each for each in sorted(of) if each != user), user)
-    if owner != user:
-        raise UserError(
-            f"{name or '/'} is not yours: {owner} owns it, or files of it. Only the owner says what holds for it."
-        )
+def _refuse_stranger(walk: Walk, name: str, rights: Rights | None) -> None:
+    """Of a file, dataset and directory those say what holds who may write; a name may be a dataset and a directory."""
+    if rights is not None:
+        of = [rights]
+    else:
+        made = rights_of(walk.connection, datasets, [name])
+        there = walk.directory(name)
+        of = [*made.values(), *([there] if there else [])]
+        if made:
+            refuse_foreign(walk, name)
+    if not of:
+        raise missing(name)
+    for each in of:
+        if not walk.person.may_describe(each):
+            raise PermissionRefused(
+                f"{name or '/'} is not yours to describe: its rights are {each}. Only who may write says what holds."
+            )
 
 
 def _replace(connection: Connection, table: Table, said: Said) -> None:
@@ -147,6 +161,18 @@ def _replace(connection: Connection, table: Table, said: Said) -> None:
 def _row(column: str, name: str, key: str, value: Value) -> dict[str, object]:
     number, text = (None, value) if isinstance(value, str) else (float(value), None)
     return {column: name, "key": key, "number": number, "text": text}
+
+
+def restore_values(
+    connection: Connection, lfn: str, values: Sequence[tuple[str, str, float | None, str | None]]
+) -> None:
+    """Say of a file again what was said of it (key, kind, and number or text), but where the key has another kind."""
+    kinds = {row.key: row.kind for row in connection.execute(select(keys))}
+    for key, kind, number, text in values:
+        if key not in kinds:
+            connection.execute(insert(keys).values(key=key, kind=kind))
+        if kinds.get(key, kind) == kind:
+            connection.execute(insert(file_values).values(lfn=lfn, key=key, number=number, text=text))
 
 
 def _said(connection: Connection, table: Table, names: Sequence[str]) -> dict[str, dict[str, Stored]]:

@@ -1,7 +1,8 @@
 """Tables, and the connection to the database that holds them.
 
-SQLite in WAL mode for one access point; writers take the write lock at once (BEGIN IMMEDIATE), because a read
-transaction that turns into a write fails immediately when another writer is ahead, whatever the busy timeout.
+SQLite in WAL mode for one access point, PostgreSQL (`server.py`) for several. In SQLite writers take the write lock at
+once (BEGIN IMMEDIATE), because a read transaction that turns into a write fails immediately when another writer is
+ahead, whatever the busy timeout.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Engine,
@@ -23,58 +25,82 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
-    insert,
-    select,
+    make_url,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from router.errors import RouterError, TemporaryError
+from router.store import migrate, server
 
-VERSION = 1
 UNREAD, READ, UNUSABLE, LOST = 0, 1, 2, 3
 """What is known of an ended job's report; LOST: its outputs are gone, and another job makes them again."""
 BUSY_MS = 10_000
 
 metadata = MetaData()
 
+upsert = postgresql.insert
+"""An insert that may take the place of a row; SQLite has taken the words from PostgreSQL, and understands it."""
+
+NAME = String(1024).with_variant(String(1024, collation="C"), "postgresql")
+"""A text that is compared by code points, whatever the database's language."""
+WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+"""A whole number of up to 64 bits."""
+
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 files = Table(
     "files",
     metadata,
-    Column("lfn", String(1024), primary_key=True),
-    Column("size", Integer, nullable=False),
+    Column("lfn", NAME, primary_key=True),
+    Column("size", WHOLE, nullable=False),
     Column("adler32", String(8), nullable=False),
-    Column("events", Integer, nullable=False, default=0),
+    Column("events", WHOLE, nullable=False, default=0),
     Column("owner", String(64), nullable=False),
     Column("created", Float, nullable=False),
+    Column("guid", String(36), nullable=False),
+    Column("directory", NAME, nullable=False),
+    Column("team", String(64), nullable=False, default=""),
+    Column("mode", Integer, nullable=False, default=0o644),
+    Index("files_by_guid", "guid", unique=True),
+    Index("files_by_directory", "directory", "lfn"),
+    Index("files_by_owner", "owner", "size"),
 )
+"""`team` is the group of the file's rights, `guid` stays when it is renamed."""
+
+FOLLOW = "CASCADE"
+"""A renamed file takes with it what is said of it."""
 
 replicas = Table(
     "replicas",
     metadata,
-    Column("lfn", ForeignKey("files.lfn"), primary_key=True),
+    Column("lfn", ForeignKey("files.lfn", onupdate=FOLLOW), primary_key=True),
     Column("se", String(64), primary_key=True),
     Column("site", String(64), nullable=False),
     Column("pfn", String(2048), nullable=False),
+    Column("state", String(16), nullable=False, default="available"),
 )
 
 datasets = Table(
     "datasets",
     metadata,
-    Column("name", String(1024), primary_key=True),
+    Column("name", NAME, primary_key=True),
     Column("owner", String(64), nullable=False),
     Column("created", Float, nullable=False),
+    Column("directory", NAME, nullable=False),
+    Column("team", String(64), nullable=False, default=""),
+    Column("mode", Integer, nullable=False, default=0o644),
+    Column("closed", Float, nullable=True),
+    Index("datasets_by_directory", "directory", "name"),
 )
 
 dataset_files = Table(
     "dataset_files",
     metadata,
-    Column("dataset", ForeignKey("datasets.name"), primary_key=True),
-    Column("lfn", ForeignKey("files.lfn"), primary_key=True),
+    Column("dataset", ForeignKey("datasets.name", onupdate=FOLLOW), primary_key=True),
+    Column("lfn", ForeignKey("files.lfn", onupdate=FOLLOW), primary_key=True),
+    Index("dataset_files_by_file", "lfn", "dataset"),
 )
-
-dataset_files_by_file = Index("dataset_files_by_file", dataset_files.c.lfn, dataset_files.c.dataset)
 
 keys = Table(
     "metadata_keys",
@@ -86,7 +112,7 @@ keys = Table(
 
 def _values(name: str, *of: Column[Any]) -> Table:
     """Values of keys: one of the two columns is set; a flag is the number 0 or 1."""
-    number, text = Column("number", Float, nullable=True), Column("text", String(1024), nullable=True)
+    number, text = Column("number", Float, nullable=True), Column("text", NAME, nullable=True)
     key = Column("key", String(64), primary_key=True)
     made = Table(name, metadata, *of, key, number, text, sqlite_with_rowid=False)
     Index(f"{name}_by_number", key, number, *of)  # whole, so that it finds all that have a key
@@ -95,10 +121,10 @@ def _values(name: str, *of: Column[Any]) -> Table:
     return made
 
 
-file_values = _values("file_values", Column("lfn", ForeignKey("files.lfn"), primary_key=True))
+file_values = _values("file_values", Column("lfn", ForeignKey("files.lfn", onupdate=FOLLOW), primary_key=True))
 """What is said of single files."""
 
-scope_values = _values("scope_values", Column("scope", String(1024), primary_key=True))
+scope_values = _values("scope_values", Column("scope", NAME, primary_key=True))
 """What is said of datasets and directories, and holds for their files."""
 scope_values_by_key = Index("scope_values_by_key", scope_values.c.key, scope_values.c.scope)
 
@@ -160,7 +186,8 @@ batch_inputs = Table(
     metadata,
     Column("task", String(96), primary_key=True),
     Column("batch", String(64), primary_key=True),
-    Column("lfn", String(1024), primary_key=True),
+    Column("lfn", NAME, primary_key=True),
+    Index("batch_inputs_by_file", "lfn"),
 )
 
 decisions = Table(
@@ -249,27 +276,25 @@ class Database:
     """A connection pool that speaks in RouterErrors."""
 
     def __init__(self, url: str) -> None:
-        """Open the database at an SQLAlchemy `url`; the tables are made when they are missing."""
+        """Open the database at an SQLAlchemy `url`; new and older ones are brought to the schema that is needed."""
         self.engine = _engine(url)
         self.fence: Callable[[Connection], None] = lambda _: None
         """Asked first in every transaction that writes; raises where nothing may be written."""
+        try:
+            self._prepare()
+        except RouterError:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
         with self.write() as connection:
-            metadata.create_all(connection)
-            dataset_files_by_file.create(connection, checkfirst=True)  # a database may be older than this index
-            found = connection.execute(select(schema_version.c.version)).scalar()
-            if found is None:
-                connection.execute(insert(schema_version).values(version=VERSION))
-            elif found != VERSION:
-                raise RouterError(
-                    f"The database {_told_url(self.engine)} has schema version {found}, "
-                    f"this glideroute needs {VERSION}. Use the glideroute that made it, or start a new database."
-                )
+            migrate.bring_up(connection, metadata, _told_url(self.engine))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view."""
-        with _told(self.engine), self.engine.connect() as connection:
-            yield connection
+        with _told(self.engine), self.engine.connect() as plain:
+            yield plain if self._sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def write(self, fenced: bool = True) -> Iterator[Connection]:
@@ -277,13 +302,45 @@ class Database:
         with _told(self.engine), self.engine.connect() as plain:
             connection = plain.execution_options(immediate=True)
             with connection.begin():
+                if not self._sqlite:
+                    server.lock(connection)
                 if fenced:
                     self.fence(connection)
                 yield connection
 
+    @property
+    def _sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+class Schema(Database):
+    """The database's schema, which may be of another revision than this glideroute needs."""
+
+    def _prepare(self) -> None:
+        """Leave it as it is."""
+
+    def told(self) -> dict[str, str]:
+        """Which database it is, its revision, and the one that is needed."""
+        with self.read() as connection:
+            found = migrate.revision(connection) or "none"
+        return {"database": _told_url(self.engine), "revision": found, "head": migrate.HEAD}
+
+    def upgrade(self) -> str:
+        """Take it to the newest revision, which is returned. Raises RouterError for one that is not known."""
+        with self.write() as connection:
+            migrate.bring_up(connection, metadata, _told_url(self.engine))
+        return migrate.HEAD
+
+    def downgrade(self, wanted: str) -> str:
+        """Take it back to a revision. Raises RouterError for one that is not known."""
+        with self.write() as connection:
+            migrate.refuse_unknown(migrate.revision(connection), _told_url(self.engine))
+            migrate.downgrade(connection, wanted)
+        return wanted
 
 
 def sqlite_url(path: Path) -> str:
@@ -293,8 +350,9 @@ def sqlite_url(path: Path) -> str:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url)
-    except (SQLAlchemyError, ImportError) as error:  # the address may hold a password: it is not told
+        address = make_url(url)
+        engine = create_engine(address, **(server.OPTIONS if address.get_backend_name() == "postgresql" else {}))
+    except (SQLAlchemyError, ImportError, ValueError) as error:  # the address may hold a password: it is not told
         raise RouterError(
             f"The database address in the settings is not understood, or its driver is not installed: {error}"
         ) from None
@@ -334,8 +392,7 @@ def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise TemporaryError(
-            f"The database {where} does not answer: {error.orig}. Is its disk full, or the path not writable?"
-        ) from error
+        asked = "Is its disk full, or the path not writable?" if engine.dialect.name == "sqlite" else server.ASKED
+        raise TemporaryError(f"The database {where} does not answer: {error.orig}. {asked}") from error
     except DatabaseError as error:
         raise RouterError(f"The database {where} refused: {error.orig}") from error

@@ -1,5 +1,7 @@
 """The store as the loops and the user's interface see it: one database behind all that they remember."""
 
+from router.model.rights import NO_GROUPS, Members
+from router.ports import Clock
 from router.store.additions import Additions
 from router.store.audit import Audit
 from router.store.catalogue import Catalogue
@@ -9,6 +11,7 @@ from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.lumi_sections import LumiSections
 from router.store.metadata import Metadata
+from router.store.namespace import Namespace
 from router.store.programs import Programs
 from router.store.schema import Database
 from router.store.transfers import Transfers
@@ -33,10 +36,14 @@ class Store(
 ):
     """All that is remembered."""
 
-    def __init__(self, url: str) -> None:
-        """Open the database at an SQLAlchemy URL."""
+    def __init__(self, url: str, members: Members = NO_GROUPS) -> None:
+        """Open the database at an SQLAlchemy URL; `members` says who is in which group of the catalogue."""
         self.database = Database(url)
-        Catalogue.__init__(self, self.database)
+        Catalogue.__init__(self, self.database, members)
+
+    def as_user(self, user: str, clock: Clock) -> Namespace:
+        """The catalogue with one person's rights."""
+        return Namespace(self.database, self.members, user, clock.now)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -24,17 +24,17 @@ from sqlalchemy import (
 
 from router.model.files import File, Replica
 from router.model.transfer import DESTINATIONS_FAULT, Destination, StageOutCount, Transfer, TransferState
-from router.store.schema import Database, metadata, replicas
+from router.store.schema import NAME, WHOLE, Database, metadata, replicas
 
 CHUNK = 400
 
 transfers = Table(
     "transfers",
     metadata,
-    Column("lfn", String(1024), primary_key=True),
-    Column("size", Integer, nullable=False),
+    Column("lfn", NAME, primary_key=True),
+    Column("size", WHOLE, nullable=False),
     Column("adler32", String(8), nullable=False),
-    Column("events", Integer, nullable=False),
+    Column("events", WHOLE, nullable=False),
     Column("owner", String(64), nullable=False),
     Column("task", String(96), nullable=False),
     Column("job", String(16), nullable=False),

@@ -20,10 +20,9 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.model.usage import EPOCH, SUMS, Cell, Run, Usage, changes, merged
-from router.store.schema import Database, metadata
+from router.store.schema import Database, metadata, upsert
 
 AT_ONCE = 200
 """Runs looked up in one statement."""

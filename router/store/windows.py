@@ -7,14 +7,13 @@ from dataclasses import astuple, replace
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.model.cause import Fault
 from router.model.event import BUCKET_S, Tally, is_users, may_be_sites
 from router.model.job import JobState
 from router.model.site import Outcomes
 from router.model.streak import Failing, Program, Streak, cases
-from router.store.schema import Database, ended, event_log, site_outcomes, site_streaks
+from router.store.schema import Database, ended, event_log, site_outcomes, site_streaks, upsert
 
 KEEP_S = 7 * 86400
 """Older buckets are forgotten."""

@@ -322,10 +322,9 @@ def test_results_are_copied_and_named(run, task, router, organisation, tmp_path)
 
 
 def test_the_catalogue_is_listed(run):
-    assert [each["file"]["lfn"] for each in run("ls", "/demo", "--json").json] == [
-        f"/demo/f{n}.root" for n in (1, 2, 3)
-    ]
-    assert "/demo/f2.root" in run("ls").out
+    files = [f"/demo/f{n}.root" for n in (1, 2, 3)]
+    assert [each["name"] for each in run("ls", "/demo", "--json").json] == [*files, "/demo/zmumu"]
+    assert "/demo/f2.root" in run("ls", "-R").out
     assert [each["site"] for each in run("replicas", "/demo/f3.root", "--json").json["replicas"]] == [
         "SITE_A",
         "SITE_B",
@@ -334,7 +333,7 @@ def test_the_catalogue_is_listed(run):
 
 
 def test_datasets_are_listed_and_shown(run):
-    assert run("dataset", "list", "--json").json == [{"name": "/demo/zmumu", "files": 3, "size": 3000}]
+    assert run("dataset", "list", "--json").json == [{"name": "/demo/zmumu", "files": 3, "size": 3000, "closed": False}]
     assert "/demo/zmumu" in run("dataset", "list").out
     assert len(run("dataset", "show", "/demo/zmumu", "--json").json["files"]) == 3
     assert "SITE_A, SITE_B" in run("dataset", "show", "/demo/zmumu").out

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from router.errors import NotFound, UserError
+from router.errors import NotFound, PermissionRefused, UserError
 from router.model.files import Located
 from router.model.task import Inputs
 from router.testing.build import a_batch, a_file, a_payload, a_task
@@ -59,9 +59,9 @@ def test_a_name_that_is_not_allowed_registers_nothing(store, lfn):
 
 
 def test_a_listing_is_a_directory_and_not_a_prefix_nor_a_pattern(store):
-    lfns = ["/demo/a.root", "/demo/sub/b.root", "/demo2/c.root", "/dem_/d.root", "/demo/sub", "/Demo/e.root"]
+    lfns = ["/demo/a.root", "/demo/sub/b.root", "/demo2/c.root", "/dem_/d.root", "/demo/sub2", "/Demo/e.root"]
     store.register([a_file(lfn, "SITE_A") for lfn in lfns], "alice", 1.0)
-    assert store.listing("/demo") == ["/demo/a.root", "/demo/sub", "/demo/sub/b.root"]
+    assert store.listing("/demo") == ["/demo/a.root", "/demo/sub/b.root", "/demo/sub2"]
     assert store.listing("/demo/") == store.listing("/demo")
     assert store.listing("/dem_") == ["/dem_/d.root"]
     assert store.listing("/%") == []
@@ -88,7 +88,7 @@ def test_a_dataset_that_is_not_there_is_told_with_those_that_are(store):
 def test_only_its_owner_adds_to_a_dataset(store):
     store.register([A, B], "alice", 1.0)
     store.add_dataset("/demo/all", ["/demo/a.root"], "alice", 1.0)
-    with pytest.raises(UserError, match="belongs to alice"):
+    with pytest.raises(PermissionRefused, match="belongs to alice"):
         store.add_dataset("/demo/all", ["/demo/b.root"], "bob", 2.0)
     assert store.dataset("/demo/all").files == (A,)
 

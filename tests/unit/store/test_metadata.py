@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.errors import NotFound, UserError
+from router.errors import NotFound, PermissionRefused, UserError
 from router.model.query import All, Condition, Not, Operator, Place, Query, Reach, Search, Some, Value
 from router.model.query_grammar import parse
+from router.model.rights import Members
 from router.store.store import Store
 from router.testing.build import a_file
 from router.testing.emptied import empty
@@ -108,19 +109,30 @@ def test_a_key_that_cannot_be_set_is_refused(catalogue, key):
         catalogue.describe({"/a/f4": {key: 1}}, "alice")
 
 
-def test_only_the_owner_says_what_holds(catalogue):
-    catalogue.register([a_file("/a/x/bobs", "SITE_A")], "bob", 1.0)
+def test_only_who_may_write_says_what_holds(catalogue):
+    catalogue.register([a_file("/bobs/f", "SITE_A")], "bob", 1.0)
     for name in ("/a/x/f1", "/set", "/a/x", "/a", "", "/a/y"):
-        with pytest.raises(UserError, match="not yours"):
+        with pytest.raises(PermissionRefused, match="not yours"):
             catalogue.describe({name: {"run": 1}}, "bob")
-    for name in ("/a/x/bobs", "/a/x", "/a", ""):
-        with pytest.raises(UserError, match="bob owns it, or files of it"):
+    for name in ("/bobs/f", "/bobs", ""):
+        with pytest.raises(PermissionRefused, match="not yours to describe: its rights are rw"):
             catalogue.describe({name: {"run": 1}}, "alice")
     with pytest.raises(NotFound, match="no file, dataset or directory /nowhere"):
         catalogue.describe({"/nowhere": {"run": 1}}, "alice")
     catalogue.describe({"/a/y": {"run": 1}}, "alice")
-    with pytest.raises(UserError, match="not yours"):
+    with pytest.raises(PermissionRefused, match="not yours"):
         catalogue.forget("/a/y", ["run"], "bob")
+
+
+def test_nobody_says_anything_of_anothers_files_by_a_dataset_of_them(catalogue):
+    catalogue.add_dataset("/mallorys", ["/a/f4"], "mallory", 1.0)
+    with pytest.raises(PermissionRefused, match="files in it that are not yours"):
+        catalogue.describe({"/mallorys": {"good": True}}, "mallory")
+    catalogue.add_dataset("/empty", [], "mallory", 1.0)
+    catalogue.describe({"/empty": {"good": True}}, "mallory")
+    with pytest.raises(PermissionRefused, match="files in it that are not yours"):
+        catalogue.add_dataset("/empty", ["/a/f4"], "mallory", 1.0)
+    assert catalogue.described("/a/f4") == {}
 
 
 @pytest.mark.parametrize("text", ["x' or '1'='1", "%", "_", "*", "x'; drop table files; --", "\\", "a%b_c"])
@@ -223,6 +235,7 @@ def inside(place: Place, lfn: str) -> bool:
 def test_a_query_finds_what_it_means(store, monkeypatch, few, said, query, place):
     monkeypatch.setattr("router.store.search.FEW", few)
     empty(store)
+    monkeypatch.setattr(store, "members", Members(frozenset({"alice"})))
     fill(store)
     told = {**said, FILES[0]: {"n": 0, "t": "", "b": False, **said.get(FILES[0], {})}}  # each key is known
     store.describe(told, "alice")

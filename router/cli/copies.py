@@ -1,0 +1,120 @@
+"""Commands on files' bytes and copies: putting, getting, and where the copies are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from router.auditing import asked
+from router.catalogue import UserCatalogue
+from router.cli.session import session
+from router.cli.show import console, json_option, print_json, size, table
+from router.errors import NotFound, RouterError, UserError
+from router.model.entry import Kind, ReplicaState
+from router.model.files import Located, StorageElement
+from router.transfer.fetch import fetch
+from router.transfer.put import measured, put, replica_at
+
+
+@click.command(name="put")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("lfn")
+@click.option("--at", "site", help="The site whose storage takes it; needed where several have storage.")
+@click.option("--events", type=click.IntRange(0), default=0, help="How many events it holds.")
+@json_option
+def put_(source: Path, lfn: str, site: str | None, events: int, as_json: bool) -> None:
+    """Copy the local file SOURCE to a site's storage, and register it as LFN.
+
+    It can be repeated after it was cut short. While it is being copied, its copy is not given to anybody.
+    """
+    with session() as router, asked(router, "put", f"{source} as {lfn}"):
+        element = _element(router.storage, site)
+        name = lfn + source.name if lfn.endswith("/") else lfn
+        file = measured(source, router.catalogue.place(name), events)
+        copy = replica_at(element, file.lfn)
+        router.catalogue.register([Located(file, (copy,))], ReplicaState.COPYING)
+        put(source, file, copy)
+        router.catalogue.set_state(file.lfn, copy.se, ReplicaState.AVAILABLE)
+    if as_json:
+        print_json(Located(file, (copy,)))
+    else:
+        click.echo(f"{file.lfn}  {size(file.size)}  {copy.pfn}")
+
+
+def _element(storage: Mapping[str, StorageElement], site: str | None) -> StorageElement:
+    """The storage element of a site, or the only one there is."""
+    wanted = site or (next(iter(storage)) if len(storage) == 1 else "")
+    if wanted not in storage:
+        there = ", ".join(sorted(storage)) or "no site's is declared"
+        raise UserError(f"Say at which site's storage with --at SITE. There are: {there}.")
+    return storage[wanted]
+
+
+@click.command()
+@click.argument("lfn")
+@click.argument("target", type=click.Path(path_type=Path), default=Path())
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@json_option
+def get(lfn: str, target: Path, force: bool, as_json: bool) -> None:
+    """Copy the file LFN, or all files of a dataset, to TARGET; size and checksum are checked."""
+    with session() as router:
+        if router.catalogue.stat(lfn).kind is Kind.DATASET:
+            found = router.catalogue.dataset(lfn).files
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            found = router.catalogue.files([lfn])
+    if not found:
+        raise NotFound(f"{lfn} is not a file. `glideroute ls {lfn}` lists a directory.")
+    got = [_got(each, target, force) for each in found]
+    if as_json:
+        print_json(got)
+        return
+    for path, each in zip(got, found, strict=True):
+        click.echo(f"{path}  {size(each.file.size)}")
+
+
+def _got(located: Located, target: Path, force: bool) -> Path:
+    path = target / located.file.lfn.rpartition("/")[2] if target.is_dir() else target
+    if path.exists() and not force:
+        raise UserError(f"{path} is there already. Name another, or write over it: --force")
+    try:
+        return fetch(located, path)
+    except OSError as error:
+        raise RouterError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+@click.command()
+@click.argument("lfn")
+@click.option("--mark", metavar="SE=STATE", help="Say how a copy is: available, copying or bad.")
+@click.option("--forget", metavar="SE", help="Forget a copy that is gone.")
+@json_option
+def replicas(lfn: str, mark: str | None, forget: str | None, as_json: bool) -> None:
+    """Show where the copies of LFN are; jobs read those that are available."""
+    with session() as router:
+        if mark or forget:
+            with asked(router, "replicas", f"{lfn}: {mark or ''} {forget or ''}"):
+                _change(router.catalogue, lfn, mark, forget)
+        found = router.catalogue.copies(lfn)
+    if as_json:
+        told = [{"se": c.replica.se, "site": c.replica.site, "pfn": c.replica.pfn, "state": c.state} for c in found]
+        print_json({"lfn": lfn, "replicas": told})
+        return
+    rows = table("site", "storage element", "state", "physical name")
+    for each in found:
+        rows.add_row(each.replica.site, each.replica.se, each.state, each.replica.pfn)
+    console().print(rows)
+
+
+def _change(catalogue: UserCatalogue, lfn: str, mark: str | None, forget: str | None) -> None:
+    if mark:
+        se, _, state = mark.partition("=")
+        catalogue.set_state(lfn, se, _state(state))
+    if forget:
+        catalogue.forget_copy(lfn, forget)
+
+
+def _state(text: str) -> ReplicaState:
+    try:
+        return ReplicaState(text)
+    except ValueError:
+        raise UserError(f"{text!r} is no state of a copy; write SE=bad, SE=copying or SE=available.") from None
