@@ -102,7 +102,8 @@ def test_probes_main_jobs_and_tails_read_every_event_once_and_are_merged(running
     def done() -> bool:
         return bool(running.run("status", task, "--json").json["done"])  # type: ignore[index]
 
-    until(done, 90)
+    until(lambda: list(home.glob(f"SITE_?/user/alice/{task}/read_merged.jsonl")), 90)
+    until(done, 30)
     fetched = running.run("results", task, "--to", home / "got", "--json").json
     assert fetched["merged"] is True  # type: ignore[index]
     lines = (home / "got" / "read_merged.jsonl").read_text().splitlines()

@@ -50,7 +50,7 @@ def test_a_payload_that_is_not_checked_is_noticed(monkeypatch: pytest.MonkeyPatc
 def test_a_description_that_is_not_encoded_is_noticed(
     trick: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    jdl._templates.cache_clear()
+    jdl.templates.cache_clear()
     monkeypatch.setattr(jdl, "submit_value", unchecked)
     monkeypatch.setattr(jdl, "classad_string", bare)
     try:
@@ -60,7 +60,7 @@ def test_a_description_that_is_not_encoded_is_noticed(
             trapped(tmp_path, monkeypatch),
         )
     finally:
-        jdl._templates.cache_clear()
+        jdl.templates.cache_clear()
 
 
 def test_a_constraint_that_is_not_quoted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
