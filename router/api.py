@@ -20,13 +20,24 @@ from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.retry import failures
 from router.decide.stages import LAST, Stage
-from router.errors import NotFound, OutcomeUnknown, RouterError, UserError
+from router.errors import NotFound, OutcomeUnknown, PermissionRefused, RouterError, UserError
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
 from router.model import report as reports
 from router.model.action import Choice
-from router.model.answer import BatchWhy, Estimate, Plan, Proceeded, Submitted, TaskStatus, alike, state_of, task_status
+from router.model.answer import (
+    BatchWhy,
+    Estimate,
+    Plan,
+    Proceeded,
+    Submitted,
+    TaskStatus,
+    alike,
+    state_of,
+    task_status,
+    with_stage_out,
+)
 from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob, JobGroup, JobState, Source
@@ -221,7 +232,8 @@ class Router:
         problems, lost = self._problems(task) if failed else (), len(self._recovery.lost(task))
         stage = self.memory.stage(task.id)
         waits = stage if stage and stage not in LAST else ""
-        return replace(found, problems=problems, failures=failures(groups), lost=lost, stage=waits)
+        found = replace(found, problems=problems, failures=failures(groups), lost=lost, stage=waits)
+        return with_stage_out(found, self.memory.transfer_counts(task.id), self.memory.transferring_jobs(task.id))
 
     def _problems(self, task: Task) -> tuple[str, ...]:
         """Why jobs of a task are held, each reason once, with how many and which."""
@@ -315,6 +327,14 @@ class Router:
     def retry(self, wanted: str) -> int:
         """Let a task's failed jobs run again. Returns how many."""
         return self.pool.retry(self.memory.task(wanted).id, f"released by {self.user} with glideroute retry")
+
+    @audited("retry stage-out", of_task, at_pool=False)
+    def retry_stageout(self, wanted: str) -> int:
+        """Try again to bring a task's outputs to their destination. Returns how many. Raises PermissionRefused."""
+        task = self.memory.task(wanted)
+        if task.owner != self.user:
+            raise PermissionRefused(f"{task.id} is {task.owner}'s; only {task.owner} may have its outputs tried again.")
+        return self.memory.retry_transfers(task.id, self.clock.now())
 
     def next_stage(self, wanted: str) -> Proceeded:
         """What is next in the automatic splitting of a task of the user's, and whether it is due."""

@@ -14,6 +14,7 @@ from router.loops.books import Books
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import Health
+from router.loops.stageout import StageOut
 from router.model.job import JobState
 from router.model.pilot import GlideinState
 from router.model.site import Site, SiteStatus
@@ -27,7 +28,7 @@ MAX_SITES = 500
 class LoopCollector(Collector):
     """Tells how a loop fares and what it saw last; asks nobody and computes at scrape time."""
 
-    def __init__(self, health: Health, loop: Route | Pilots) -> None:
+    def __init__(self, health: Health, loop: Route | Pilots | StageOut) -> None:
         """Read `health` and `loop` at every scrape."""
         self._health, self._loop = health, loop
 
@@ -49,7 +50,9 @@ class LoopCollector(Collector):
                 yield from _used(self._loop.books)
             case Pilots():
                 yield from _glideins(self._loop)
-        if self._loop.world:
+            case StageOut():
+                yield from _transfers(self._loop)
+        if not isinstance(self._loop, StageOut) and self._loop.world:
             yield from _world(self._loop.world)
 
 
@@ -149,6 +152,29 @@ def _glideins(loop: Pilots) -> Iterator[Metric]:
     yield glideins
 
 
+def _transfers(loop: StageOut) -> Iterator[Metric]:
+    """What the stage-out agent did, and how far the outputs are."""
+    text = "Copies of outputs by destination and cause of failure; the cause is empty where they arrived"
+    copies = CounterMetricFamily("glideroute_output_copies", text, labels=["destination", "cause"])
+    for labels, count in sorted(loop.outcomes.items()):
+        copies.add_metric(labels, count)
+    yield copies
+    text = "Bytes that arrived at each destination"
+    arrived = CounterMetricFamily("glideroute_output_bytes", text, labels=["destination"])
+    for destination, size in sorted(loop.bytes.items()):
+        arrived.add_metric([destination], size)
+    yield arrived
+    text = "Outputs that are to move, by how far they are"
+    outputs = GaugeMetricFamily("glideroute_outputs", text, labels=["destination", "state"])
+    totals: dict[tuple[str, str], int] = {}
+    for each in loop.counts:
+        key = (each.destination, str(each.state))
+        totals[key] = totals.get(key, 0) + each.outputs
+    for labels, count in sorted(totals.items()):
+        outputs.add_metric(labels, count)
+    yield outputs
+
+
 def _world(world: World) -> Iterator[Metric]:
     counts = dict.fromkeys(JobState, 0)
     unplaced = 0
@@ -191,12 +217,12 @@ def _sites(sites: tuple[Site, ...]) -> Iterator[Metric]:
     yield from (at_site, cores, excluded)
 
 
-def serve(daemon: str, settings: Settings, health: Health, loop: Route | Pilots) -> None:
+def serve(daemon: str, settings: Settings, health: Health, loop: Route | Pilots | StageOut) -> None:
     """Serve the daemon's metrics; its address is written to run/`daemon`.address below home.
 
     Raises RouterError where the port is taken.
     """
-    wanted = settings.router if daemon == "router" else settings.factory
+    wanted = settings.loop(daemon)
     registry = CollectorRegistry()
     registry.register(LoopCollector(health, loop))
     try:

@@ -11,13 +11,14 @@ from router.model.attempt import Attempt
 from router.model.audit import AuditEntry, AuditQuery, AuditState, Sealed
 from router.model.downtime import Downtime
 from router.model.event import Events, Tally
-from router.model.files import Located
+from router.model.files import Located, Replica
 from router.model.job import EndedJob, JobGroup, SlotGroup
 from router.model.pilot import Entry, EntryState, ValidationFailure
 from router.model.record import BatchRecord, DecisionRecord, Lease, OpenDecision, SiteState
 from router.model.site import Outcomes, Pace
 from router.model.streak import Streak
 from router.model.task import Batch, Inputs, Task
+from router.model.transfer import Destination, Fault, StageOutCount, Transfer
 from router.model.usage import Run as UsedRun
 from router.model.world import TaskProgress
 from router.task_memory import TaskAdditions, TaskMemory
@@ -233,6 +234,10 @@ class Memory(Protocol):
         """When the newest remembered job ended, seconds since the epoch; 0 when none is."""
         ...
 
+    def hand_over(self, wanted: Sequence[Transfer], now: float) -> frozenset[str]:
+        """Remember that outputs are to move; returns the names of those that have arrived already."""
+        ...
+
     def unread_reports(self) -> Sequence[tuple[EndedJob, Task]]:
         """Jobs that ended well and whose report nobody has read, with their tasks."""
         ...
@@ -318,6 +323,63 @@ class Leases(Protocol):
         ...
 
 
+class Transfers(Protocol):
+    """What the stage-out loop remembers and looks up."""
+
+    def transfers_due(self, now: float, most: int) -> tuple[Transfer, ...]:
+        """Outputs whose copy is due and registered at the source, the longest due first."""
+        ...
+
+    def transfers_arrived(self, most: int) -> tuple[Transfer, ...]:
+        """Outputs that are at their destination, and whose bytes at the source are still to be removed."""
+        ...
+
+    def begin_transfers(self, wanted: Sequence[Transfer], now: float) -> tuple[Transfer, ...]:
+        """Remember that copies begin; returns the transfers as they are then."""
+        ...
+
+    def settle_transfers(
+        self, arrived: Sequence[tuple[Transfer, Replica]], failed: Sequence[Transfer], now: float
+    ) -> tuple[Transfer, ...]:
+        """Remember copies that arrived, each with its new replica, and those that failed: all of it, or nothing.
+
+        Returns the outputs that are registered at their destination now.
+        """
+        ...
+
+    def clear_transfers(self, done: Sequence[Transfer], now: float) -> None:
+        """Remember that nothing is left of outputs at their sources."""
+        ...
+
+    def transfer_counts(self, task: str = "") -> tuple[StageOutCount, ...]:
+        """The outputs of a task, or of all, by how far they are."""
+        ...
+
+    def destinations(self) -> Mapping[str, Destination]:
+        """How copies to each storage element went lately."""
+        ...
+
+
+class Mover(Protocol):
+    """Brings outputs from one storage element to another."""
+
+    def move(self, wanted: Sequence[Transfer]) -> Iterator[tuple[Transfer, Fault | None] | None]:
+        """Copy outputs, and verify each before it gets its name; yields each as it ends, with how it failed if it did.
+
+        While nothing ends it yields None now and then, so that the caller can renew its lease.
+        It may be cut anywhere, and a copy that was made already is found and not made again.
+        """
+        ...
+
+    def clear(self, transfer: Transfer) -> None:
+        """Remove an output's bytes at its source; what is gone already is gone. Raises TransferError."""
+        ...
+
+    def replica(self, transfer: Transfer) -> Replica:
+        """The copy at the destination."""
+        ...
+
+
 class UserMemory(Memory, TaskMemory, Protocol):
     """What the user's interface remembers and looks up besides."""
 
@@ -339,6 +401,22 @@ class UserMemory(Memory, TaskMemory, Protocol):
 
     def has_audit_digest(self, digest: str) -> bool:
         """Whether an entry has this digest, or the last one that was removed for its age."""
+        ...
+
+    def transfer_counts(self, task: str = "") -> tuple[StageOutCount, ...]:
+        """The outputs of a task, or of all, by how far they are on their way to their destination."""
+        ...
+
+    def transferring_jobs(self, task: str) -> int:
+        """Jobs of a task of which an output has not arrived yet, and is still tried."""
+        ...
+
+    def retry_transfers(self, task: str, now: float) -> int:
+        """Try the failed transfers of a task again, and those that wait at once; returns how many."""
+        ...
+
+    def destinations(self) -> Mapping[str, Destination]:
+        """How copies to each storage element went lately."""
         ...
 
     def as_user(self, user: str, clock: "Clock") -> UserCatalogue:

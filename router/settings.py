@@ -10,7 +10,7 @@ from router.model import document, names
 from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
-from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy, RunningPolicy
+from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy, RunningPolicy, StageOutPolicy
 from router.model.rights import NO_GROUPS, Members
 from router.model.site import Access, Storage
 from router.model.usage import Pledge
@@ -67,6 +67,12 @@ class SiteSettings:
     """What the storage is good for."""
     pledge: Pledge = Pledge()
     """What the site has promised."""
+    rules_file: str = ""
+    """storage.json or storage.xml by which jobs there name files; empty: the storage's prefix."""
+    fallback: tuple[str, ...] = ()
+    """Sites to whose storage its jobs write where its own takes nothing."""
+    token_file: str = ""
+    """File with the bearer token for its storage, read anew each time; empty: none is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,14 @@ class Settings:
     sites: tuple[SiteSettings, ...] = ()
     router: Loop = Loop()
     factory: Loop = Loop()
+    stageout: Loop = Loop()
     calls: Calls = Calls()
     broker: BrokerPolicy = BrokerPolicy()
     retry: RetryPolicy = RetryPolicy()
     running: RunningPolicy = RunningPolicy()
     demand: DemandPolicy = DemandPolicy()
     accounting: Bookkeeping = Bookkeeping()
+    transfers: StageOutPolicy = StageOutPolicy()
 
     @property
     def pool_home(self) -> Path:
@@ -111,6 +119,10 @@ class Settings:
     def task_home(self) -> Path:
         """Where task directories are made."""
         return Path(self.tasks) if self.tasks else self.home / "tasks"
+
+    def loop(self, daemon: str) -> Loop:
+        """How a daemon runs: `router`, `factory` or `stageout`."""
+        return {"router": self.router, "factory": self.factory, "stageout": self.stageout}[daemon]
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -167,10 +179,12 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         sites=tuple(_site(name, section) for name, section in top.named("sites", names.name)),
         router=_loop(top.section("router"), defaults.router),
         factory=_loop(top.section("factory"), defaults.factory),
+        stageout=_loop(top.section("stageout"), defaults.stageout),
         calls=_calls(top.section("calls"), defaults.calls),
         broker=_broker(top.section("broker"), defaults.broker),
         retry=_retry(top.section("retry"), defaults.retry),
         accounting=_accounting(top.section("accounting"), defaults.accounting),
+        transfers=_transfers(top.section("transfers"), defaults.transfers),
         running=_running(top.section("running"), defaults.running),
     )
     top.finish()
@@ -201,7 +215,16 @@ def _site(name: str, section: document.Section) -> SiteSettings:
     groups = section.section("groups")
     access = Access(groups.texts("allow", names.group), groups.texts("block", names.group)) if groups else Access()
     pledge = section.section("pledge")
-    return SiteSettings(name, element, entries, access, limits, _pledge(pledge) if pledge else Pledge())
+    promised = _pledge(pledge) if pledge else Pledge()
+    made = SiteSettings(name, element, entries, access, limits, promised)
+    if storage is None:
+        return made
+    return replace(
+        made,
+        rules_file=storage.text("rules", "", names.plain),
+        fallback=storage.texts("fallback", names.name),
+        token_file=storage.text("token", "", names.plain),
+    )
 
 
 def _pledge(section: document.Section) -> Pledge:
@@ -330,6 +353,23 @@ def _retry(section: document.Section | None, default: RetryPolicy) -> RetryPolic
         most_memory_mb=section.size_mb("most_memory", default.most_memory_mb),
         most_walltime_s=section.seconds("most_walltime", default.most_walltime_s),
         avoid_s=section.seconds("avoid", int(default.avoid_s)),
+    )
+
+
+def _transfers(section: document.Section | None, default: StageOutPolicy) -> StageOutPolicy:
+    if section is None:
+        return default
+    return StageOutPolicy(
+        parallel=section.integer("parallel", default.parallel, at_least=1, at_most=1000),
+        per_pass=section.integer("per_pass", default.per_pass, at_least=1, at_most=100_000),
+        tries=section.integer("tries", default.tries, at_most=1000),
+        few_tries=section.integer("few_tries", default.few_tries, at_most=1000),
+        delay_s=section.seconds("delay", int(default.delay_s)),
+        most_delay_s=section.seconds("most_delay", int(default.most_delay_s)),
+        bad_streak=section.integer("bad_streak", default.bad_streak, at_least=1),
+        probes=section.integer("probes", default.probes, at_least=1),
+        probe_s=section.seconds("probe_every", int(default.probe_s)),
+        timeout_s=section.seconds("timeout", int(default.timeout_s)),
     )
 
 

@@ -29,13 +29,14 @@ from router.loops.observe import Declared
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import SystemClock
+from router.loops.stageout import StageOut
 from router.model.checkup import Facts
 from router.model.pilot import EntryState
 from router.model.share_load import Submission
 from router.model.shares import SubmitterSetting
 from router.model.task import Task
 from router.packages.taskdir import TaskDirectory
-from router.pilots.condor import CondorFactory, Factory, storage_json
+from router.pilots.condor import CondorFactory, Factory
 from router.pool import examine
 from router.pool.channel import Channel
 from router.pool.condor import CondorPool
@@ -50,9 +51,12 @@ from router.render.pool_config import Daemon
 from router.render.steward import steward_injection
 from router.resources import folder
 from router.settings import Loop, Settings, default_user, not_root
+from router.site_storage import descriptions
 from router.store.schema import Schema
 from router.store.store import Store
 from router.store.worlds import Worlds
+from router.transfer.copying import Copier
+from router.transfer.endpoints import endpoints
 
 T = TypeVar("T")
 STEWARD = (sys.executable, "-E", "-P", "-u", "-m", "router.cli.main", "proceed", "--wait")
@@ -280,6 +284,17 @@ def pilots(settings: Settings) -> Pilots:
     return Pilots(CondorPool(jobs), memory, backend, declared(settings), settings.demand, SystemClock(), leader)
 
 
+def stageout(settings: Settings) -> StageOut:
+    """The stage-out loop."""
+    memory = store(settings)
+    leader = leadership(settings, "stageout", settings.stageout, memory)
+    elements = {site.storage.name: site.storage for site in settings.sites if site.storage}
+    tokens = {site.storage.name: site.token_file for site in settings.sites if site.storage}
+    reached = endpoints(elements.values(), tokens, settings.transfers.timeout_s)
+    mover = Copier(elements, reached, settings.transfers.parallel)
+    return StageOut(memory, mover, frozenset(elements), settings.transfers, SystemClock(), leader)
+
+
 def factory(settings: Settings) -> Factory:
     """The factory of the embedded pool. Raises UserError where there is none."""
     embedded, state = embedded_pool(settings), load_state(settings.pool_home)
@@ -289,18 +304,13 @@ def factory(settings: Settings) -> Factory:
             "For a pool of your own, let GlideinWMS or HTCondor start the glideins."
         )
     release = state.installation.release
-    storage = {
-        site.name: storage_json(site.name, site.storage.name, site.storage.prefix, tape=site.limits.tape)
-        for site in settings.sites
-        if site.storage
-    }
     return Factory(
         folder=settings.home / "factory",
         contact=PoolContact(
             f"127.0.0.1:{state.port}", state.domain, str(release.bin.parent), hidden=_hidden(settings, embedded)
         ),
         schedd=f"schedd@{state.domain}",
-        storage=storage,
+        storage=descriptions(settings.sites),
         token=lambda site: embedded.glidein_token(site).read_text(),
         started=int(time.time()),
     )

@@ -8,10 +8,12 @@ from router.loops.books import Books
 from router.loops.pilots import Pilots
 from router.loops.route import Counts, Route
 from router.loops.runner import Health
+from router.loops.stageout import StageOut
 from router.metrics import LoopCollector
 from router.model.pilot import Entry, EntryState, GlideinState
-from router.model.policy import BrokerPolicy, DemandPolicy
+from router.model.policy import BrokerPolicy, DemandPolicy, StageOutPolicy
 from router.model.site import Site
+from router.model.transfer import StageOutCount, TransferState
 from router.model.usage import Usage
 from router.model.world import World
 
@@ -23,6 +25,7 @@ SEEN = World(
 )
 """One site with one entry, so that every metric has a sample and shows its labels."""
 DONE = Counts({("place", "applied"): 1}, {"tag": 1}, {"tag": 1}, {("cause", "user"): 1})
+DAEMONS = 3
 SUFFIX = {"counter": "_total", "info": "_info"}
 HEAD = ("| metric | type | labels | what | daemon |", "|---|---|---|---|---|")
 
@@ -30,7 +33,7 @@ HEAD = ("| metric | type | labels | what | daemon |", "|---|---|---|---|---|")
 def table() -> list[str]:
     """The table's lines, in the order the collectors yield the metrics."""
     found: dict[str, tuple[Metric, list[str]]] = {}
-    for daemon, loop in (("router", _route()), ("factory", _pilots())):
+    for daemon, loop in (("router", _route()), ("factory", _pilots()), ("stageout", _stage_out())):
         for metric in LoopCollector(Health(), loop).collect():
             found.setdefault(metric.name, (metric, []))[1].append(daemon)
     return [*HEAD, *(_row(metric, daemons) for metric, daemons in found.values())]
@@ -43,7 +46,7 @@ def _row(metric: Metric, daemons: list[str]) -> str:
         metric.type,
         ", ".join(f"`{label}`" for label in labels),
         metric.documentation,
-        "both" if len(daemons) == 2 else daemons[0],
+        "all" if len(daemons) == DAEMONS else ", ".join(daemons),
     )
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
@@ -61,6 +64,16 @@ def _pilots() -> Pilots:
     """A factory that has seen and done something; nothing of it is called."""
     nobody: Any = None
     return Pilots(nobody, nobody, nobody, (), DemandPolicy(), nobody, world=SEEN, started={"entry": 1})
+
+
+def _stage_out() -> StageOut:
+    """A stage-out agent that has done something; nothing of it is called."""
+    nobody: Any = None
+    waiting = StageOutCount(TransferState.WAITING, "SE", "", "", 1, 0.0)
+    done = {("SE", ""): 1}
+    return StageOut(
+        nobody, nobody, frozenset(), StageOutPolicy(), nobody, outcomes=done, bytes={"SE": 1}, counts=(waiting,)
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import click
 
 from router import wiring
 from router.cli.pool import pool_group
-from router.cli.session import settings
+from router.cli.session import session, settings
 from router.cli.show import console, json_option, plain, print_json, table
 from router.decide.policies import check, decide
 from router.decide.retry import treat
@@ -16,9 +16,11 @@ from router.errors import LeaseLost
 from router.loops.pilots import Pilots
 from router.loops.route import Route, words_of
 from router.loops.runner import Health, run, until_stopped
+from router.loops.stageout import StageOut
 from router.metrics import serve
 from router.model.action import Action, PilotAction, Place, StartGlideins, StopGlideins
 from router.model.policy import POLICIES
+from router.model.transfer import Clear, Copy, GiveUp, StageOutAction
 from router.redact import set_up_log
 from router.resources import folder
 from router.settings import Settings
@@ -74,7 +76,46 @@ def run_factory(once: bool, as_json: bool) -> None:
     _run("factory", wiring.pilots, once, as_json)
 
 
-def _run(daemon: str, build: Callable[[Settings], Route | Pilots], once: bool, as_json: bool) -> None:
+@click.group()
+def stageout() -> None:
+    """Bring outputs to the destinations their owners named."""
+
+
+@stageout.command("run")
+@click.option("--once", is_flag=True, help="Do one pass, print what was done, and end.")
+@json_option
+def run_stageout(once: bool, as_json: bool) -> None:
+    """Copy outputs that are due, verify and register them; runs in the foreground until SIGTERM."""
+    _run("stageout", wiring.stageout, once, as_json)
+
+
+@stageout.command("list")
+@click.argument("task", required=False, default="")
+@json_option
+def list_transfers(task: str, as_json: bool) -> None:
+    """Show how far outputs are: those of TASK (its whole id), or of all tasks."""
+    with session() as router:
+        found = router.memory.transfer_counts(router.memory.task(task).id if task else "")
+    if as_json:
+        print_json(found)
+        return
+    rows = table("destination", "state", "#outputs", "cause", "why")
+    for each in found:
+        rows.add_row(each.destination, str(each.state), str(each.outputs), each.cause, each.words)
+    console().print(rows)
+
+
+@stageout.command("retry")
+@click.argument("task")
+@json_option
+def retry_transfers(task: str, as_json: bool) -> None:
+    """Try the outputs of TASK that failed again, and those that wait at once."""
+    with session() as router:
+        count = router.retry_stageout(task)
+    print_json({"outputs": count}) if as_json else click.echo(f"{count} output(s) are tried again.")
+
+
+def _run(daemon: str, build: Callable[[Settings], Route | Pilots | StageOut], once: bool, as_json: bool) -> None:
     set_up_log()
     with until_stopped():
         known = settings()
@@ -85,12 +126,12 @@ def _run(daemon: str, build: Callable[[Settings], Route | Pilots], once: bool, a
                 return
             health = Health()
             serve(daemon, known, health, loop)
-            run(loop.step, (known.router if daemon == "router" else known.factory).interval_s, health)
+            run(loop.step, known.loop(daemon).interval_s, health)
         finally:
             loop.leader.resign()
 
 
-def _once(daemon: str, loop: Route | Pilots) -> Sequence[Action | PilotAction]:
+def _once(daemon: str, loop: Route | Pilots | StageOut) -> Sequence[Action | PilotAction | StageOutAction]:
     if not loop.leader.lead():
         raise LeaseLost(f"Another {daemon} is at work. End it first, or let it do the work.")
     return loop.step()
@@ -118,7 +159,7 @@ def _brief(action: Action) -> str:
     return type(action).__name__.lower()
 
 
-def _show(done: Sequence[Action | PilotAction], as_json: bool) -> None:
+def _show(done: Sequence[Action | PilotAction | StageOutAction], as_json: bool) -> None:
     if as_json:
         print_json([{"action": type(action).__name__, **plain(action)} for action in done])
     else:
@@ -127,8 +168,10 @@ def _show(done: Sequence[Action | PilotAction], as_json: bool) -> None:
         click.echo(f"{len(done)} action(s)")
 
 
-def said(action: Action | PilotAction) -> str:
+def said(action: Action | PilotAction | StageOutAction) -> str:
     """What an action says, in a line."""
+    if isinstance(action, Copy | Clear | GiveUp):
+        return f"{action.transfer.file.lfn} from {action.transfer.source} to {action.transfer.destination}"
     if isinstance(action, StartGlideins | StopGlideins):
         return f"{action.entry}: {action.words}"
     return f"cluster {action.cluster}: {words_of(action)}"

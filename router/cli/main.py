@@ -37,6 +37,7 @@ COMMANDS = {
     "store": "router.cli.store:store",
     "router": "router.cli.daemons:router",
     "factory": "router.cli.daemons:factory",
+    "stageout": "router.cli.daemons:stageout",
 }
 
 EXIT_CODES = """\b
@@ -106,6 +107,7 @@ HELP = {
     "store": "Show the database's schema, take it forward or back.",
     "router": "Run the router.",
     "factory": "Run the factory that starts glideins.",
+    "stageout": "Bring outputs to their destinations, and say how far they are.",
 }
 
 

@@ -1,5 +1,6 @@
 """Ordinary submit files, handed to condor_submit itself, in the user's own process and with the user's credential."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,13 +9,17 @@ from pathlib import Path
 import click
 
 from router import wiring
+from router.api import Router
 from router.cli.show import console, print_json, table
-from router.errors import RouterError, TemporaryError, UserError
+from router.errors import NotFound, RouterError, TemporaryError, UserError
 from router.model import names
 from router.render.encode import quoted
+from router.render.parts import copies_of
 from router.settings import Settings
+from router.worker import lfn_plugin
 
 DEADLINE_S = 120
+LOGICAL = re.compile(r"\blfn://(/[A-Za-z0-9._+=@/-]+)")
 WORDS = ("RouterDataset", "RouterAllowSites", "RouterBlockSites", "RouterArch", "RouterOS", "RouterSoftware")
 """Commands of ours that the schedd teaches condor_submit (schedd_config/40-vocabulary.config)."""
 
@@ -24,7 +29,7 @@ def submit_file(settings: Settings, file: Path, as_json: bool) -> None:
     with wiring.user_session(settings) as router:
         task = router.open_file_task(_name(file), file.resolve().parent)
         marks = ("-append", f"My.RouterTask = {quoted(task.id)}", "-append", 'My.RouterBatch = "b0"')
-        answer = _condor_submit(settings, "-terse", *marks, str(file))
+        answer = _condor_submit(settings, "-terse", *marks, *plugin_for(router, file), str(file))
         ranges = re.findall(r"^(\d+)\.(\d+) - \d+\.(\d+)$", answer, re.MULTILINE)
         if not ranges:
             raise RouterError(f"condor_submit said nothing of a cluster: {answer.strip() or 'no output'}")
@@ -51,6 +56,23 @@ def dry_run_file(settings: Settings, file: Path, as_json: bool) -> None:
         refused = "; ".join(f"{v.site} {v.refusal.words}" for v in choice.verdicts if v.refusal)
         rows.add_row(str(count), ", ".join(sites) or "nowhere now; it would wait", refused)
     console().print(rows)
+
+
+def plugin_for(router: Router, file: Path) -> list[str]:
+    """What makes `lfn://` inputs work: our plug-in, and where the copies of these files are.
+
+    Raises NotFound where the catalogue has not one of them.
+    """
+    text = file.read_text(errors="replace")
+    wanted = sorted(set(LOGICAL.findall(text)))
+    if not wanted:
+        return []
+    found = {located.file.lfn: located for located in router.memory.files(wanted)}
+    if missing := [lfn for lfn in wanted if lfn not in found or not found[lfn].replicas]:
+        raise NotFound(f"{file} asks for {missing[0]}, of which there is no copy. `glideroute ls` lists files.")
+    copies = quoted(json.dumps(copies_of(found.values())))
+    plugin = f"transfer_plugins = lfn={Path(lfn_plugin.__file__).resolve()}"
+    return ["-append", f"My.RouterCopies = {copies}", "-append", plugin]
 
 
 def _vocabulary(file: Path) -> list[str]:

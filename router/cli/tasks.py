@@ -23,11 +23,12 @@ from router.model.answer import BatchWhy, Failure, TaskStatus
 from router.model.job import JobState
 from router.model.policy import POLICIES
 from router.model.task import Shape
+from router.model.transfer import StageOutCount, TransferState
 from router.transfer.fetch import fetch, is_there
 
 MOST_ADVICE = 3
 MOST_NAMES = 20
-STATES = ("waiting", "idle", "running", "held", "finished", "removed")
+STATES = ("waiting", "idle", "running", "held", "transferring", "finished", "removed")
 
 
 @click.command()
@@ -73,7 +74,11 @@ def watch(task: str, every: float) -> None:
                 live.update(Text(str(error)), refresh=True)
             time.sleep(every)
     if not found.succeeded:
-        raise RouterError(f"{found.counts.get('removed', 0)} job(s) of {found.task.id} were removed.")
+        kept = sum(each.outputs for each in found.stage_out if each.state is TransferState.FAILED)
+        raise RouterError(
+            f"{found.counts.get('removed', 0)} job(s) of {found.task.id} were removed, and {kept} output(s) could not "
+            "be brought to their destination."
+        )
 
 
 @click.command()
@@ -220,8 +225,17 @@ def _one(found: TaskStatus) -> Group:
             f"{found.lost} finished job(s) have lost their outputs; `glideroute retry {task} --lost` makes them again"
         )
         tail.append(Text(words, style="red"))
+    tail += [_stage_out(each) for each in found.stage_out if each.cause]
     failed = (_failure(each) for each in found.failures)
     return Group(head, rows, *tail, *failed, *(Text(problem, style="red") for problem in found.problems))
+
+
+def _stage_out(found: StageOutCount) -> Text:
+    """A line such as `2 output(s) could not be brought to …: quota: …; next try at 12:03:04`."""
+    over = found.state is TransferState.FAILED
+    later = "they stay where they were made" if over else f"next try at {when(found.due).partition(' ')[2]}"
+    told = f"{found.outputs} output(s) could not be brought to {found.destination}: {found.cause}: {found.words}"
+    return Text(f"{told}; {later}", style="red" if over else "yellow")
 
 
 def _failure(found: Failure) -> Text:

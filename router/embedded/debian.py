@@ -83,7 +83,7 @@ def _build(cache: Path, progress: Callable[[str], None]) -> Path:
         apt = _Apt(Path(work) / "apt")
         progress(f"asking {ARCHIVE} ({SUITE}) for HTCondor")
         packages = apt.choose("condor")
-        prefix = cache / _prefix_name(packages)
+        prefix = cache / _prefix_name("htcondor", "condor", packages)
         if prefix in prefixes(cache):
             return prefix
         progress(f"fetching HTCondor and its libraries: {len(packages)} packages")
@@ -98,6 +98,25 @@ def _build(cache: Path, progress: Callable[[str], None]) -> Path:
         tree.rename(prefix)
     progress(f"HTCondor is ready in {prefix}")
     return prefix
+
+
+def unpack(cache: Path, names: Sequence[str], left_out: re.Pattern[str], progress: Callable[[str], None]) -> Path:
+    """Return a folder with the packages `names` and all they need but `left_out`; it is made when it is missing.
+
+    Its programs are started by its own LOADER with `--library-path`. Raises as `build` does.
+    """
+    _check_machine()
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / "build.lock", progress), tempfile.TemporaryDirectory(prefix="building-", dir=cache) as work:
+        if found := sorted(cache.glob(f"{names[0]}-*-*")):
+            return found[-1]
+        apt = _Apt(Path(work) / "apt")
+        packages = apt.choose(*names, left_out=left_out)
+        progress(f"fetching {names[0]}: {len(packages)} packages")
+        tree = Path(work) / "tree"
+        for archive in apt.fetch(packages):
+            _run(["dpkg-deb", "--extract", str(archive), str(tree)], "dpkg-deb could not unpack a package")
+        return tree.rename(cache / _prefix_name(names[0], names[0], packages))
 
 
 def _check_machine() -> None:
@@ -162,11 +181,11 @@ class _Apt:
             "Acquire::Retries": "2",
         }
 
-    def choose(self, name: str) -> list[Package]:
-        """Return the package and all it needs, less what the pool never loads."""
+    def choose(self, *names: str, left_out: re.Pattern[str] = LEFT_OUT) -> list[Package]:
+        """Return the packages and all they need, less what is never loaded."""
         self._run("update", "--error-on=any")
-        listing = self._run("install", "--print-uris", "--yes", name)
-        return [package for package in parse_uris(listing) if not LEFT_OUT.fullmatch(package.name)]
+        listing = self._run("install", "--print-uris", "--yes", *names)
+        return [package for package in parse_uris(listing) if not left_out.fullmatch(package.name)]
 
     def fetch(self, packages: Sequence[Package]) -> list[Path]:
         """Download the packages, checked against the signed index."""
@@ -193,12 +212,12 @@ def parse_uris(listing: str) -> list[Package]:
     return packages
 
 
-def _prefix_name(packages: Sequence[Package]) -> str:
+def _prefix_name(title: str, name: str, packages: Sequence[Package]) -> str:
     """Return a name that changes when any of the packages does."""
-    version = next(package.version for package in packages if package.name == "condor")
+    version = next(package.version for package in packages if package.name == name)
     texts = sorted(f"{package.file} {package.digest}\n" for package in packages)
     digest = hashlib.sha256("".join(texts).encode()).hexdigest()
-    return f"htcondor-{re.split('[+~-]', version)[0]}-{digest[:12]}"
+    return f"{title}-{re.split('[+~-]', version)[0]}-{digest[:12]}"
 
 
 def _relocate(tree: Path, prefix: Path) -> None:

@@ -16,6 +16,7 @@ from router.decide.prudence import prudent
 from router.decide.retry import treat
 from router.decide.running import stops
 from router.decide.settle import settle
+from router.decide.stageout import to_move
 from router.errors import RouterError, TemporaryError
 from router.loops.books import Books
 from router.loops.careful import Careful
@@ -255,7 +256,9 @@ class Route:
             found = reports.parse(text)
             if foreign := [each.file.lfn for each in found.outputs if not each.file.lfn.startswith(task.outputs + "/")]:
                 raise ValueError(f"names an output outside {task.outputs}: {foreign[0]}")
-            self.memory.register(found.outputs, task.owner, self.clock.now())
+            there = self.memory.hand_over(to_move(task, job, found.outputs), self.clock.now())
+            outputs = [each for each in found.outputs if each.file.lfn not in there]
+            self.memory.register(outputs, task.owner, self.clock.now())
         except TemporaryError:
             raise
         except (ValueError, RouterError) as error:

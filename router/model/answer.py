@@ -1,7 +1,7 @@
 """What users are told: values that the user's interface gives, and the command line and the web show."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.model.action import Advice, Choice
 from router.model.cause import Fault
@@ -11,9 +11,14 @@ from router.model.payload import Payload
 from router.model.policy import POLICIES
 from router.model.record import DecisionRecord
 from router.model.task import MERGE_BATCH, Batch, Piece, Shape, Task
+from router.model.transfer import StageOutCount, TransferState
 
 WAITING = "waiting"
 """What users are told of a merge job whose parts are not there yet; HTCondor holds it until then."""
+
+
+TRANSFERRING = "transferring"
+"""What users are told of a finished job whose outputs are not at their destination yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,8 @@ class TaskStatus:
     """Jobs that the router mended and let run again, each counted once a retry."""
     lost: int = 0
     """Finished jobs whose output the catalogue has not, or has no copy of."""
+    stage_out: tuple[StageOutCount, ...] = ()
+    """Its outputs that have a destination, by how far they are."""
     stage: str = ""
     """How far an automatic splitting is that will add jobs yet; empty: no jobs will be added."""
 
@@ -125,8 +132,9 @@ class TaskStatus:
 
     @property
     def succeeded(self) -> bool:
-        """Whether every job ended well."""
-        return self.jobs > 0 and self.counts.get("finished", 0) >= self.jobs
+        """Whether every job ended well, and its outputs are where they were to go."""
+        failed = any(each.state is TransferState.FAILED for each in self.stage_out)
+        return self.jobs > 0 and self.counts.get("finished", 0) >= self.jobs and not failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +202,15 @@ def task_status(
     applied = [record for record in decisions if record.outcome == "applied"]
     moved, retried = (sum(each.jobs for each in applied if each.kind == kind) for kind in ("move", "mend"))
     return TaskStatus(task, counts, running, finished, moved, jobs, retried=retried)
+
+
+def with_stage_out(status: TaskStatus, found: tuple[StageOutCount, ...], transferring: int) -> TaskStatus:
+    """A status in which `transferring` of the finished jobs wait for their outputs to arrive."""
+    if not transferring:
+        return replace(status, stage_out=found)
+    finished = status.counts.get(JobState.FINISHED, 0)
+    left = {str(JobState.FINISHED): max(0, finished - transferring), TRANSFERRING: min(finished, transferring)}
+    return replace(status, counts={**status.counts, **left}, stage_out=found)
 
 
 def state_of(group: JobGroup) -> str:

@@ -84,6 +84,8 @@ class Payload:
     """Parameters that differ from job to job; every point reads the whole input."""
     split: Split = Split()
     outputs: tuple[Output, ...] = ()
+    destination: str = ""
+    """Storage element that outputs are brought to when their job has ended; empty: they stay where they are made."""
     requests: Requests = Requests()
     allow: tuple[str, ...] = ()
     """Sites it may run at; empty: all."""
@@ -124,6 +126,7 @@ def parse(text: str, source: str = "payload") -> Payload:
         sweep=sweeps.parse(top),
         split=split,
         outputs=_outputs(top),
+        destination=top.text("destination", "", names.name),
         requests=_requests(top, container, split),
         allow=tuple(sorted(sites.texts("allow", names.name))) if sites else (),
         block=tuple(sorted(sites.texts("block", names.name))) if sites else (),
@@ -240,6 +243,14 @@ def gpus(section: document.Section) -> Gpus:
     return found
 
 
+def _check_outputs(top: document.Section, payload: Payload) -> None:
+    if payload.destination and not payload.outputs:
+        top.fault("destination", "needs `outputs`; without them there is nothing to bring there")
+    taken = [output.name for output in payload.outputs if output.name]
+    if len(set(taken)) != len(taken):
+        top.fault("outputs", "names the same file twice")
+
+
 def _check_together(top: document.Section, payload: Payload) -> None:
     """Faults that no single key shows."""
     if payload.reads and top.has("jobs"):
@@ -252,8 +263,6 @@ def _check_together(top: document.Section, payload: Payload) -> None:
         top.fault("split", "by events cuts luminosity sections; with `input.lumis` split by lumi-events")
     if payload.container and payload.requests.platform.os:
         top.fault("container", "brings its own system, so that `requests.os` means nothing; leave one of them out")
-    taken = [output.name for output in payload.outputs if output.name]
-    if len(set(taken)) != len(taken):
-        top.fault("outputs", "names the same file twice")
+    _check_outputs(top, payload)
     if both := sorted(set(payload.allow) & set(payload.block)):
         top.fault("sites", f"both allows and blocks {', '.join(both)}")

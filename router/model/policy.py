@@ -78,8 +78,8 @@ class BrokerPolicy:
     """A waiting job is moved only for a gain of at least this much, in seconds …"""
     min_gain: float = 0.6
     """… and of at least this share of the time it would otherwise take, 0..1."""
-    tail_share: float = 0.05
-    """When no more than this share of a task waits, 0..1, it is the tail, for which all the others wait."""
+    tail_share: float = 0.0
+    """When no more than this share of a task waits, 0..1, it is the tail, for which all the others wait; 0: never."""
     tail_wait_s: float = 600.0
     """Jobs of a tail get further sites when they have had theirs for this long, in seconds …"""
     tail_gain_s: float = 300.0
@@ -140,3 +140,29 @@ class DemandPolicy:
     """New glideins of one entry in one pass."""
     failing_probes: int = 1
     """Glideins kept at an entry whose nodes fail validation, to see when it is well again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutPolicy:
+    """How outputs are brought to their destinations."""
+
+    parallel: int = 8
+    """Copies under way at once."""
+    per_pass: int = 1000
+    """Copies of one destination that are begun before the database is asked again."""
+    tries: int = 20
+    """Copies of one output that may fail for what passes: with the delays below, about two and a half days."""
+    few_tries: int = 4
+    """The same for what seldom passes by itself: permission, a missing source, wrong bytes."""
+    delay_s: float = 60.0
+    """Before the second copy, in seconds; twice as long each further time."""
+    most_delay_s: float = 14_400.0
+    """No output waits longer than this between two copies, in seconds."""
+    bad_streak: int = 20
+    """A destination where so many copies failed in a row is only probed."""
+    probes: int = 2
+    """Copies of one probe."""
+    probe_s: float = 60.0
+    """Between two probes, in seconds."""
+    timeout_s: float = 60.0
+    """No single answer of a storage may take longer, in seconds."""

@@ -84,13 +84,6 @@ class CondorFactory:
         return self._queue.act("Remove", f"IsGlidein =?= true && ({where})", reason) if where else 0
 
 
-def storage_json(site: str, element: str, prefix: str, *, tape: bool = False) -> list[dict[str, object]]:
-    """A site's storage.json in CMS's form, with one element that both reads and writes; jobs do not write to tape."""
-    protocol = {"protocol": prefix.partition("://")[0], "access": "global-rw", "prefix": prefix}
-    kind = "TAPE" if tape else "DISK"
-    return [{"site": site, "volume": element, "protocols": [protocol], "type": kind, "rse": element}]
-
-
 def _write(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
     """Write a folder of files; it appears whole or not at all."""
     fresh = folder.with_name(f".{folder.name}.new")

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from router.model.files import Located
 from router.model.payload import Payload
 from router.model.sweep import Point, filled
 from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task, merges, numbered
@@ -127,6 +128,11 @@ def merge_text(task: Task, expected: int, directory: str) -> str:
 def _json(task: Task, batch: str, jobs: Mapping[str, Mapping[str, Any]], **alike: Any) -> str:
     # One line: with an indent Python's json is five times slower.
     return json.dumps({"version": VERSION, "task": task.id, "batch": batch, **alike, "jobs": jobs})
+
+
+def copies_of(files: Iterable[Located]) -> dict[str, dict[str, Any]]:
+    """Where files are, by logical name, as the plug-in for `lfn://` reads it."""
+    return {each.file.lfn: _input(Piece(each)) for each in files}
 
 
 def _input(piece: Piece) -> dict[str, Any]:

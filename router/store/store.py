@@ -14,6 +14,7 @@ from router.store.metadata import Metadata
 from router.store.namespace import Namespace
 from router.store.programs import Programs
 from router.store.schema import Database
+from router.store.transfers import Transfers
 from router.store.usage import UsageBook
 from router.store.windows import Windows
 
@@ -31,6 +32,7 @@ class Store(
     Leases,
     Audit,
     UsageBook,
+    Transfers,
 ):
     """All that is remembered."""
 

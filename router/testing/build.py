@@ -17,6 +17,7 @@ from router.model.payload import Output, Payload, Requests
 from router.model.pilot import Entry, EntryState, GlideinState, ValidationFailure
 from router.model.site import Limits, Outcomes, Site
 from router.model.task import Batch, Chunk, Inputs, Piece, Shape, Task
+from router.model.transfer import Transfer
 from router.model.usage import Run
 from router.model.world import World
 from router.testing.clock import NOON
@@ -166,6 +167,12 @@ def an_ended_job(**changes: Any) -> EndedJob:
     """A job of alice's that ended well at SITE_A."""
     default = EndedJob(1, 0, "zmumu-1", "b0", "0000", "alice", JobState.FINISHED, 0, "SITE_A", NOON)
     return replace(default, **changes)
+
+
+def a_transfer(lfn: str = "/user/alice/zmumu-1/hist_0000.root", **changes: Any) -> Transfer:
+    """An output of alice's that is to go from SITE_A to SITE_B; size and checksum are fields like the others."""
+    file = changes.pop("file", replace(File(lfn, 1000, "0badcafe", 100), **_split_off(File, changes)))
+    return replace(Transfer(file, "alice", "zmumu-1", "0000", "SITE_A_DISK", "SITE_B_DISK"), **changes)
 
 
 def a_report(job: str = "0000", *, outputs: Iterable[Located] = (), **changes: Any) -> str:

@@ -394,15 +394,19 @@ def volume_rules(volume: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
     return rules
 
 
-def destinations(lfn: str, site: str, storage: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Where the site's storage may keep an LFN: (SE, PFN), first choice first. Only disk that is written as files."""
-    for volume in storage:
+def destinations(lfn: str, site: str, storage: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Where an LFN may be kept: (SE, its site, PFN), this site's own volumes first, then those it falls back to.
+
+    Only disk that is written as files.
+    """
+    own = [volume for volume in storage if volume["site"] == site]
+    for volume in [*own, *(volume for volume in storage if site in volume.get("fallback_of", ()))]:
         writable = {e["protocol"] for e in volume["protocols"] if e.get("access", "").endswith("-rw")}
-        if volume["site"] != site or volume.get("type") == "TAPE" or "file" not in writable:
+        if volume.get("type") == "TAPE" or "file" not in writable:
             continue
         pfn = translate(lfn, volume_rules(volume), "file")
         if pfn:
-            yield volume["rse"], pfn
+            yield volume["rse"], volume["site"], pfn
 
 
 def publish(source: Path, final: Path, own: bool) -> tuple[int, str]:
@@ -456,13 +460,13 @@ def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str
     own = job.task in output.lfn.split("/")[:-1]
     failed: list[str] = []
     try:
-        for se, pfn in destinations(output.lfn, site, storage):
+        for se, at, pfn in destinations(output.lfn, site, storage):
             try:
                 size, adler = publish(Path(output.name), local_path(pfn), own)
             except (OSError, ValueError) as why:
                 failed.append(f"{se}: {why}")
                 continue
-            place = {"name": output.name, "lfn": output.lfn, "se": se, "site": site, "pfn": pfn}
+            place = {"name": output.name, "lfn": output.lfn, "se": se, "site": at, "pfn": pfn}
             return {**place, "size": size, "adler32": adler}
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, re.error) as why:
         failed.append(f"the storage description of site {site} is wrong: {why!r}")

@@ -13,7 +13,7 @@ from router.model.world import TaskProgress
 from router.testing.build import a_decision, a_group, a_site, a_world, inputs_at
 from router.testing.clock import NOON
 
-POLICY = BrokerPolicy()
+POLICY = BrokerPolicy(tail_share=0.05)
 BUSY = a_site("SITE_A", cores=100, waiting_jobs=60, running_jobs=100)
 FREE = a_site("SITE_B", cores=100, idle_cores=100)
 
@@ -59,6 +59,11 @@ def test_a_tail_is_not_widened_again_before_it_has_waited_again():
     (place,) = decided(waiting(), of(100, "SITE_A", "SITE_B"))
     after = waiting(sites=place.decision.sites)
     assert decided(replace(after, decision=place.decision), of(100, "SITE_A", "SITE_B")) == []
+
+
+def test_without_a_setting_no_task_has_a_tail():
+    read = {waiting().source: of(100, "SITE_A", "SITE_B")}
+    assert tails(a_world(jobs=[waiting(1)]), read, BrokerPolicy()) == frozenset()
 
 
 def test_a_set_that_is_widened_because_the_input_is_elsewhere_now_says_where():

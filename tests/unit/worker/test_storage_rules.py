@@ -30,7 +30,7 @@ def a_rule(lfn, pfn, **chain):
 
 @given(LOGICAL_NAME)
 def test_an_accepted_name_never_leaves_the_storage(lfn):
-    [(_, pfn)] = destinations(lfn, "A", [a_volume(prefix="file:///srv/se")])
+    [(_, _, pfn)] = destinations(lfn, "A", [a_volume(prefix="file:///srv/se")])
     assert str(local_path(pfn)) == "/srv/se" + lfn == os.path.normpath("/srv/se" + lfn)
 
 
@@ -100,9 +100,18 @@ def test_outputs_go_only_to_the_own_sites_disk_that_is_written_as_files():
         a_volume(prefix="file:///second", rse="A_SECOND"),
     ]
     assert list(destinations("/f", "A", storage)) == [
-        ("A_FIRST", "file:///first/f"),
-        ("A_SECOND", "file:///second/f"),
+        ("A_FIRST", "A", "file:///first/f"),
+        ("A_SECOND", "A", "file:///second/f"),
     ]
+
+
+def test_the_storage_of_other_sites_comes_after_the_own_and_only_where_the_site_falls_back_to_it():
+    storage = [
+        a_volume(site="B", prefix="file:///b", fallback_of=["A"]),
+        a_volume(site="C", prefix="file:///c", fallback_of=["D"]),
+        a_volume(),
+    ]
+    assert list(destinations("/f", "A", storage)) == [("A_DISK", "A", "file:///a/f"), ("B_DISK", "B", "file:///b/f")]
 
 
 def test_rules_and_prefixes_of_one_protocol_keep_their_order():

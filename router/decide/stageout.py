@@ -1,0 +1,82 @@
+"""Which outputs to copy now, what becomes of a copy that failed, and which outputs of a job move at all."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from router.model.files import Located
+from router.model.job import EndedJob
+from router.model.policy import StageOutPolicy
+from router.model.task import MERGE_BATCH, Task
+from router.model.transfer import (
+    Clear,
+    Copy,
+    Fault,
+    GiveUp,
+    StageOutAction,
+    StageOutWorld,
+    Transfer,
+    TransferCause,
+    TransferState,
+)
+
+HOPELESS = frozenset({TransferCause.NOT_DECLARED})
+FEW_TRIES = frozenset({TransferCause.PERMISSION, TransferCause.SOURCE_MISSING, TransferCause.CHECKSUM})
+"""Causes that seldom pass by themselves."""
+
+
+def to_move(task: Task, job: EndedJob, outputs: Iterable[Located]) -> tuple[Transfer, ...]:
+    """The outputs of a job that are to move; parts that a merge job joins stay where they are."""
+    destination = task.payload.destination
+    if not destination:
+        return ()
+    parts = {task.output(each.name, job.job) for each in task.payload.outputs if each.merge}
+    stay = parts if job.batch != MERGE_BATCH else set()
+    return tuple(
+        Transfer(each.file, task.owner, task.id, job.job, replica.se, destination)
+        for each in outputs
+        for replica in each.replicas[:1]
+        if each.file.lfn not in stay and replica.se != destination
+    )
+
+
+def plan(world: StageOutWorld, policy: StageOutPolicy) -> Iterator[StageOutAction]:
+    """What to do now: what has arrived is cleared up first, which makes room; a bad destination is only probed."""
+    yield from (Clear(each) for each in world.arrived)
+    begun: dict[str, int] = {}
+    for each in world.waiting:
+        if missing := sorted({each.source, each.destination} - world.elements):
+            words = f"no site declares the storage element {' or '.join(missing)}"
+            yield GiveUp(each, Fault(TransferCause.NOT_DECLARED, words))
+            continue
+        begun[each.destination] = begun.get(each.destination, 0) + 1
+        if begun[each.destination] <= _room(world, each.destination, policy):
+            yield Copy(each)
+
+
+def _room(world: StageOutWorld, se: str, policy: StageOutPolicy) -> int:
+    """How many copies a destination gets at once."""
+    known = world.destinations.get(se)
+    if known is None or known.streak < policy.bad_streak:
+        return policy.per_pass
+    return policy.probes if world.now >= known.at + policy.probe_s else 0
+
+
+def after(transfer: Transfer, fault: Fault, now: float, policy: StageOutPolicy) -> Transfer:
+    """A transfer after a copy of it failed: when it is tried again, or that it is not."""
+    tries = transfer.tries + 1
+    failed = replace(transfer, tries=tries, cause=str(fault.cause), words=fault.words)
+    most = 0 if fault.cause in HOPELESS else policy.few_tries if fault.cause in FEW_TRIES else policy.tries
+    if tries > most:
+        return replace(failed, state=TransferState.FAILED, due=0.0)
+    return replace(failed, due=now + _delay(transfer, tries, policy))
+
+
+def _delay(transfer: Transfer, tries: int, policy: StageOutPolicy) -> float:
+    """Twice as long each time, up to a limit; spread by the name, so that what failed together is not tried together.
+
+    Exponential back-off with jitter, the jitter drawn from the name.
+    """
+    base = min(policy.delay_s * 2.0 ** min(tries - 1, 32), policy.most_delay_s)
+    spread = zlib.crc32(f"{transfer.file.lfn} {tries}".encode()) / 2**32
+    return base * (0.75 + 0.5 * spread)

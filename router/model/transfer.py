@@ -1,0 +1,145 @@
+"""Stage-out: outputs on their way from where jobs left them to where their owner wants them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from router.errors import TemporaryError
+from router.model.files import File
+
+
+class TransferCause(StrEnum):
+    """Why a copy failed, as far as the storage tells."""
+
+    QUOTA = "quota"
+    PERMISSION = "permission"
+    DOWN = "destination-down"
+    CHECKSUM = "checksum"
+    TIME_OUT = "time-out"
+    SOURCE_MISSING = "source-missing"
+    SOURCE_DOWN = "source-down"
+    NOT_DECLARED = "not-declared"
+    OTHER = "other"
+
+
+DESTINATIONS_FAULT = frozenset(
+    {TransferCause.QUOTA, TransferCause.PERMISSION, TransferCause.DOWN, TransferCause.TIME_OUT, TransferCause.OTHER}
+)
+"""Causes that another copy to the same destination would probably meet too."""
+
+
+class TransferState(StrEnum):
+    """How far an output is."""
+
+    WAITING = "waiting"
+    """It lies where the job left it."""
+    ARRIVED = "arrived"
+    """It lies at its destination, verified and registered; the bytes at the source are still to be removed."""
+    MOVED = "moved"
+    FAILED = "failed"
+    """It lies where the job left it, and nothing more is tried."""
+
+
+class TransferError(TemporaryError):
+    """A storage did not do what was asked; the message is what it said."""
+
+    def __init__(self, cause: TransferCause, words: str) -> None:
+        """Name the cause, in the storage's `words`."""
+        super().__init__(words)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How one copy failed."""
+
+    cause: TransferCause
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One output, and where it is to go. Physical names are made from the declared storage, never from a report."""
+
+    file: File
+    owner: str
+    task: str
+    job: str
+    source: str
+    """Storage element where the job left it."""
+    destination: str
+    """Storage element where its owner wants it."""
+    state: TransferState = TransferState.WAITING
+    epoch: int = 0
+    """Copies begun; what is told of an older copy than the last is not believed."""
+    tries: int = 0
+    """Copies that failed."""
+    due: float = 0.0
+    """Not before this is it copied again, seconds since the epoch."""
+    cause: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """How copies to a storage element went lately."""
+
+    se: str
+    streak: int = 0
+    """Copies in a row that failed for what may be the storage's fault."""
+    cause: str = ""
+    words: str = ""
+    at: float = 0.0
+    """When the last of them failed, seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutWorld:
+    """All that one decision on transfers may see."""
+
+    now: float
+    waiting: tuple[Transfer, ...] = ()
+    """Those that are due, the longest first."""
+    arrived: tuple[Transfer, ...] = ()
+    elements: frozenset[str] = frozenset()
+    """The declared storage elements."""
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Bring an output to its destination."""
+
+    transfer: Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Remove the bytes that an output left behind at its source."""
+
+    transfer: Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Try no more; the output stays where it is."""
+
+    transfer: Transfer
+    fault: Fault
+
+
+StageOutAction = Copy | Clear | GiveUp
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutCount:
+    """Outputs of a task that are alike in how far they are."""
+
+    state: TransferState
+    destination: str
+    cause: str
+    words: str
+    """What the storage said of one of them."""
+    outputs: int
+    due: float
+    """When the first is tried again, seconds since the epoch."""
