@@ -17,6 +17,7 @@ from router.store.metadata import Metadata
 from router.store.namespace_schema import directories, links
 from router.store.schema import batch_inputs, datasets, files, replicas, scope_values
 from router.store.search import range_of
+from router.store.transfers import transfers
 from router.store.walk import ROOT, Walk, missing, note, refuse_taken, rights_of
 
 MOST_MOVED = 100_000
@@ -282,7 +283,7 @@ def _rename(connection: Connection, found: Entry, old: str, new: str) -> int:
     count = sum(_rename_below(connection, table, name.name, old, new) for table, name in NAMED)
     told = {"lfn": new, "directory": directory_of(new)}
     connection.execute(update(directories).where(directories.c.lfn == old).values(told))
-    for table, column in ((scope_values, "scope"), (batch_inputs, "lfn")):
+    for table, column in ((scope_values, "scope"), (batch_inputs, "lfn"), (transfers, "lfn")):
         _rename_below(connection, table, column, old, new)
     connection.execute(update(scope_values).where(scope_values.c.scope == old).values(scope=new))
     if count > MOST_MOVED:
@@ -296,7 +297,8 @@ OF_KIND = {Kind.FILE: files, Kind.LINK: links, Kind.DATASET: datasets, Kind.DIRE
 def _follow(connection: Connection, kind: Kind, old: str, new: str) -> None:
     """What refers to a name without a foreign key."""
     if kind is Kind.FILE:
-        connection.execute(update(batch_inputs).where(batch_inputs.c.lfn == old).values(lfn=new))
+        for table in (batch_inputs, transfers):
+            connection.execute(update(table).where(table.c.lfn == old).values(lfn=new))
     if kind is Kind.DATASET:
         connection.execute(update(scope_values).where(scope_values.c.scope == old).values(scope=new))
 

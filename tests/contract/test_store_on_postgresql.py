@@ -135,7 +135,7 @@ def test_only_who_owns_the_tables_upgrades_them(store: Store, url: str) -> None:
         connection.execute(text("CREATE ROLE reader LOGIN"))
         connection.execute(text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader"))
     try:
-        with pytest.raises(RouterError, match=r"revision 0001, this one needs 0004. It is upgraded when its owner"):
+        with pytest.raises(RouterError, match=r"revision 0001, this one needs 0005. It is upgraded when its owner"):
             Store(url.replace("glideroute@", "reader@"))
     finally:
         made.upgrade()

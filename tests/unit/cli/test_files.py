@@ -138,8 +138,8 @@ def test_copies_are_shown_marked_and_forgotten(run):
 
 
 def test_the_schema_is_shown_taken_back_and_forward(run, monkeypatch):
-    assert run("store", "upgrade").out == "The schema has revision 0004.\n"
-    assert run("store", "show", "--json").json["revision"] == "0004"
+    assert run("store", "upgrade").out == "The schema has revision 0005.\n"
+    assert run("store", "show", "--json").json["revision"] == "0005"
     assert run("store", "downgrade", "0001", "--yes").code == 0
-    assert "is at 0001, 0004 is needed" in run("store", "show").out
+    assert "is at 0001, 0005 is needed" in run("store", "show").out
     assert run("store", "downgrade", "9", "--yes").code == 1

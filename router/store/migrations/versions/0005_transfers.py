@@ -46,6 +46,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back to 0004: what is on its way is forgotten, and stays where it is."""
-    for table in ("transfer_destinations", "transfers"):
-        op.drop_table(table)
+    """Back to 0004: what was under way to a destination stays where it is."""
+    op.drop_table("transfer_destinations")
+    op.drop_table("transfers")
