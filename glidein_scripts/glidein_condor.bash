@@ -197,7 +197,8 @@ run_condor() {
   wait "$master" || code=$?
   { kill -s TERM "$watcher" && wait "$watcher"; } 2> /dev/null || true
   say "condor_master ended with code $code"
-  if ((code != 0 && code != 99)); then
+  # 143: told to end before it could listen.
+  if ((code != 0 && code != 99 && code != 143)); then
     sweep
     tail -n 30 "$work"/log/*Log >&2 || true
     export CONDOR_CONFIG=$work/client.config

@@ -88,3 +88,12 @@ FAKE
   ((SECONDS - begun >= 2))
   leaves_nothing
 }
+
+@test "a glidein whose time is over before its HTCondor listens ends well" {
+  a_setting GLIDEIN_Max_Walltime 1
+  a_setting GLIDEIN_Job_Max_Time 1
+  sed -i "s|^cp \"\$CONDOR_CONFIG\"|sleep 3; &|" "$RELEASE/sbin/condor_master"
+  start_glidein
+  wait "$GLIDEIN"
+  leaves_nothing
+}
