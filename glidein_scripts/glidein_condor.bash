@@ -173,13 +173,15 @@ at_work() { [[ -n $(ls "$work/execute") ]]; }
 
 # watch_lifetime MASTER -- end it once the glidein is retired and empty, and at the end of its life in any case
 watch_lifetime() {
-  local retire die now
+  local retire die now before=$!
+  # Our own end must end what we wait with: just forked, it has no mark yet by which `sweep` would find it.
+  trap '[[ $! == "$before" ]] || kill -s KILL "$!" 2> /dev/null; exit 0' TERM
   retire=$(number GLIDEIN_ToRetire 0)
   die=$(number GLIDEIN_ToDie 0)
   now=$(date +%s)
-  ((now >= retire)) || sleep $((retire - now))
+  ((now >= retire)) || await sleep $((retire - now))
   while now=$(date +%s) && ((now < die)) && at_work; do
-    sleep $((die - now < 5 ? die - now : 5))
+    await sleep $((die - now < 5 ? die - now : 5))
   done
   kill -s TERM "$1"
 }

@@ -91,7 +91,7 @@ class Router:
 
     @property
     def _planning(self) -> Planning:
-        return Planning(self.memory, self.catalogue, self.user, self.sites, self.policy, self.world)
+        return Planning(self.memory, self.catalogue, self.user, self.sites, self.storage, self.policy, self.world)
 
     def estimate(self, plan: Plan, folder: Path) -> Estimate:
         """What a plan will take, from what its program, in `folder`, took before."""

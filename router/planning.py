@@ -1,6 +1,6 @@
 """What submitting a payload would do: its input found, cut into batches, and each looked at by brokerage."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from router.loops.observe import Declared, tape_of
 from router.model import lumis
 from router.model import payload as payloads
 from router.model.answer import Plan, PlannedBatch
-from router.model.files import Dataset
+from router.model.files import Dataset, StorageElement
 from router.model.lumis import Lumis
 from router.model.payload import AUTO, BY_LUMIS, Payload
 from router.model.policy import BrokerPolicy
 from router.model.query import Search
+from router.model.site import Storage
 from router.model.task import Batch, Inputs, Piece, Shape, inputs_of
 from router.model.world import World
 from router.ports import UserMemory
@@ -42,6 +43,8 @@ class Planning:
     catalogue: UserCatalogue
     user: str
     sites: Sequence[Declared]
+    storage: Mapping[str, StorageElement]
+    """By site."""
     policy: BrokerPolicy
     world: Callable[[], World]
 
@@ -59,8 +62,12 @@ class Planning:
         return Plan(payload, text, dataset, planned, offered, notes(dataset, planned, sections, whole), whole)
 
     def place(self, payload: Payload, cut: Sequence[Batch]) -> tuple[PlannedBatch, ...]:
-        """What brokerage says of batches now. Raises NothingFits where no site can ever run one."""
+        """What brokerage says of batches now.
+
+        Raises NothingFits where no site can ever run one, UserError where outputs cannot go where the payload says.
+        """
         world = self.world()
+        refuse_destination(payload.destination, self.user, self.storage, world)
         choices = Choices(world, self.policy)
         bars, tape = Bars.of(world, choices.brokerage), tape_of(self.sites)
         shapes = [bars.on(shape_of(payload, _inputs(batch, tape)), self.user) for batch in cut]
@@ -85,6 +92,29 @@ class Planning:
             return Sections()
         mask = read_mask(folder / payload.mask) if payload.mask else None
         return Sections(self.memory.lumis([located.file.lfn for located in dataset.files]), mask)
+
+
+def refuse_destination(name: str, user: str, storage: Mapping[str, StorageElement], world: World) -> None:
+    """Raise UserError for a destination of outputs that nobody declares, or that takes none of the user's now."""
+    if not name:
+        return
+    found = next((each for each in storage.values() if each.name == name), None)
+    if found is None:
+        known = ", ".join(sorted(each.name for each in storage.values())) or "none"
+        raise UserError(f"destination: no site has a storage element named {name}. Declared are: {known}.")
+    what = next((site.storage for site in world.sites if site.name == found.site), Storage())
+    if what.tape:
+        raise UserError(f"destination: {name} is tape, to which outputs are not written. Choose another one.")
+    if user in what.over:
+        raise UserError(
+            f"destination: your files at {name} have used up your quota of {what.quota_mb:,} MB there. Remove some "
+            "with `glideroute rm`, or choose another destination."
+        )
+    if not what.takes_outputs:
+        raise UserError(
+            f"destination: {name} is full: {what.free_mb:,} MB are free, and {what.reserve_mb:,} MB are kept. Choose "
+            "another destination, or try again when there is room."
+        )
 
 
 def shape_of(payload: Payload, inputs: Inputs) -> Shape:

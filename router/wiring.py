@@ -401,11 +401,12 @@ def _asked(settings: Settings, identity: str, question: Callable[[Channel], T]) 
 
 
 def daemons(home: Path) -> tuple[Daemon, ...]:
-    """What the embedded pool runs besides HTCondor: the router and the factory."""
+    """What the embedded pool runs besides HTCondor: the router, the factory, and the agent that stages outputs out."""
     environment = {"GLIDEROUTE_HOME": str(home)}
     # No module of the working directory, or of a PYTHONPATH of whoever started the pool; output unbuffered.
     program = (sys.executable, "-E", "-P", "-u", "-m", "router.cli.main")
     return (
         Daemon("ROUTER", (*program, "router", "run"), environment),
         Daemon("FACTORY", (*program, "factory", "run"), environment),
+        Daemon("STAGEOUT", (*program, "stageout", "run"), environment),
     )

@@ -1,6 +1,7 @@
 """Submitting: planned, refused in words, cut short anywhere and taken up again without a job too many."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from fake_organisation import a_router
 
 from router.api import Router
 from router.errors import NotFound, NothingFits, OutcomeUnknown, PoolUnreachable, UserError
-from router.model.site import SiteStatus
+from router.model.site import SiteStatus, Storage
+from router.planning import refuse_destination
+from router.testing.build import a_site, a_storage, a_world
 from router.testing.pool import FakePool
 
 
@@ -177,6 +180,29 @@ def test_what_can_never_run_is_refused_with_the_reasons(router, text, error, wor
     with pytest.raises(error) as caught:
         router.plan(text, "my.yaml")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "storage", "words"),
+    [
+        ("NOWHERE_DISK", Storage(), "no site has a storage element named NOWHERE_DISK. Declared are: SITE_A_DISK"),
+        ("SITE_B_DISK", Storage(quota_mb=10, over=("alice",)), "your quota of 10 MB"),
+        ("SITE_B_DISK", Storage(space_mb=100, used_mb=95, reserve_mb=10), "SITE_B_DISK is full: 5 MB are free"),
+        ("SITE_B_DISK", Storage(tape=True), "SITE_B_DISK is tape"),
+    ],
+    ids=["that nobody declares", "where the quota is used up", "that is full", "on tape"],
+)
+def test_a_destination_is_refused(name, storage, words):
+    known = {site: a_storage(site) for site in ("SITE_A", "SITE_B")}
+    world = a_world(a_site("SITE_A"), a_site("SITE_B", storage=storage))
+    refuse_destination("SITE_A_DISK", "alice", known, world)
+    with pytest.raises(UserError, match=re.escape(words)):
+        refuse_destination(name, "alice", known, world)
+
+
+def test_a_payload_with_a_destination_that_nobody_declares_is_not_planned(router):
+    with pytest.raises(UserError, match="named NOWHERE"):
+        router.plan(PAYLOAD + "destination: NOWHERE\n", "my.yaml")
 
 
 def test_what_cannot_run_now_may_wait(router):
