@@ -1,6 +1,7 @@
 """Glideins as HTCondor jobs of a factory: local universe in the embedded pool, grid universe for real sites."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,13 @@ from router.render.glidein import TOKEN, GlideinJob, PoolContact, glidein_files,
 
 IDLE, RUNNING = 1, 2
 
+Row = dict[str, Any]
+
 _MACHINE = (
     "GLIDEIN_Entry_Name",
     "GLIDEIN_Site",
+    "GLIDEIN_ClusterId",
+    "GLIDEIN_ProcId",
     "GLIDEIN_Failed",
     "GLIDEIN_LAST_SCRIPT",
     "GLIDEIN_FAILURE_TYPE",
@@ -55,7 +60,7 @@ class CondorFactory:
 
     def states(self, entries: Iterable[Entry]) -> tuple[EntryState, ...]:
         """Glideins of each entry: what the queue has, against what has joined the pool or refused its node."""
-        jobs = self._queue.count("IsGlidein =?= true", ("IsGlidein", "GLIDEIN_Entry_Name", "JobStatus"))
+        jobs = self._queue.query("IsGlidein =?= true", ("GLIDEIN_Entry_Name", "JobStatus", "ClusterId", "ProcId"))
         machines = self._queue.ads("Startd", 'GLIDEIN_Entry_Name isnt undefined && SlotType =!= "Dynamic"', _MACHINE)
         return tuple(_state(entry, _of(entry, jobs), _of(entry, machines, entry.site)) for entry in entries)
 
@@ -107,39 +112,47 @@ def _renew(path: Path, content: bytes) -> None:
         fresh.replace(path)
 
 
-def _of(entry: Entry, rows: list[dict[str, Any]], site: str = "") -> list[dict[str, Any]]:
+def _of(entry: Entry, rows: list[Row], site: str = "") -> list[Row]:
     """The rows of an entry, and of its site: a glidein of another site may name the entry as well."""
     named = (row for row in rows if row.get("GLIDEIN_Entry_Name") == entry.name)
     return [row for row in named if not site or row.get("GLIDEIN_Site") == site]
 
 
-def _state(entry: Entry, jobs: list[dict[str, Any]], machines: list[dict[str, Any]]) -> EntryState:
-    waiting = sum(row["JobCount"] for row in jobs if row.get("JobStatus") == IDLE)
-    running = sum(row["JobCount"] for row in jobs if row.get("JobStatus") == RUNNING)
+def _state(entry: Entry, jobs: list[Row], machines: list[Row]) -> EntryState:
+    """Each glidein is what its newest ad says: the collector tells of a startd that died for many minutes more."""
+    newest = {_glidein(row): row for row in sorted(machines, key=_heard)}
+    running = [(job.get("ClusterId"), job.get("ProcId")) for job in jobs if job.get("JobStatus") == RUNNING]
+    counts = Counter(_of_running(newest.get(glidein)) for glidein in running)
+    counts[GlideinState.WAITING] = sum(job.get("JobStatus") == IDLE for job in jobs)
     refused = [row for row in machines if row.get("GLIDEIN_Failed") is True]
-    joined = [row for row in machines if row.get("GLIDEIN_Failed") is not True]
-    retiring = sum(_retires(row) for row in joined)
-    idle = sum(not _retires(row) and not row.get("NumDynamicSlots") for row in joined)
-    # A refusal is remembered by the collector for a while after its glidein has ended.
-    failed = min(len(refused), max(0, running - len(joined)))
-    counts = (
-        (GlideinState.WAITING, waiting),
-        (GlideinState.STARTING, max(0, running - len(joined) - failed)),
-        (GlideinState.IDLE, idle),
-        (GlideinState.BUSY, len(joined) - idle - retiring),
-        (GlideinState.RETIRING, retiring),
-        (GlideinState.FAILED, failed),
-    )
-    newest = max(refused, key=lambda row: row.get("LastHeardFrom") or 0, default=None)
-    return EntryState(entry, counts, _failure(entry, newest) if newest else None)
+    failure = _failure(entry, max(refused, key=_heard)) if refused else None
+    return EntryState(entry, tuple((state, counts[state]) for state in GlideinState), failure)
 
 
-def _retires(row: Mapping[str, Any]) -> bool:
+def _of_running(row: Row | None) -> GlideinState:
+    if row is None:
+        return GlideinState.STARTING
+    if row.get("GLIDEIN_Failed") is True:
+        return GlideinState.FAILED
+    if _retires(row):
+        return GlideinState.RETIRING
+    return GlideinState.BUSY if row.get("NumDynamicSlots") else GlideinState.IDLE
+
+
+def _glidein(row: Row) -> tuple[object, object]:
+    return row.get("GLIDEIN_ClusterId"), row.get("GLIDEIN_ProcId")
+
+
+def _heard(row: Row) -> float:
+    return float(row.get("LastHeardFrom") or 0)
+
+
+def _retires(row: Row) -> bool:
     end = row.get("GLIDEIN_ToRetire")
     return isinstance(end, int) and 0 < end <= int(row.get("MyCurrentTime") or 0)
 
 
-def _failure(entry: Entry, row: Mapping[str, Any]) -> ValidationFailure:
+def _failure(entry: Entry, row: Row) -> ValidationFailure:
     def text(name: str) -> str:
         return names.CONTROL.sub(" ", str(row.get(name) or ""))
 
@@ -149,5 +162,5 @@ def _failure(entry: Entry, row: Mapping[str, Any]) -> ValidationFailure:
         text("GLIDEIN_LAST_SCRIPT"),
         text("GLIDEIN_FAILURE_TYPE"),
         text("GLIDEIN_FAILURE_REASON"),
-        float(row.get("LastHeardFrom") or 0),
+        _heard(row),
     )

@@ -154,7 +154,10 @@ def test_random_faults_lose_and_repeat_nothing(pool: Breakable) -> None:
             time.sleep(storm.chance.uniform(*PAUSE_S))
             storm.fault()
         sys.stdout.write("\n".join(storm.told) + "\n")
-        until(lambda: waiting(pool) == set(), 300)
+        try:
+            until(lambda: waiting(pool) == set(), 300)
+        finally:
+            sys.stdout.write(left(pool))
         until(lambda: not pool.open(), 30)
         before = memory_mb(storm.router.pid)
         sys.stdout.write(f"{sum(storm.submitted.values())} jobs, the router has {before:.0f} MB\n")
@@ -168,6 +171,13 @@ def waiting(pool: Breakable) -> set[int] | None:
         return {group.cluster for group in pool.groups()}
     except RouterError:
         return None
+
+
+def left(pool: Breakable) -> str:
+    """What is in the queue, which glideins the collector knows, and what the factory said last."""
+    machine = ("Name", "State", "NumDynamicSlots", "GLIDEIN_ClusterId", "GLIDEIN_ProcId", "LastHeardFrom")
+    found = [*pool.groups(), *pool.organisation.live.queue("factory").ads("Startd", "true", machine)]
+    return "\n".join([*map(str, found), (pool.organisation.home / "factory.log").read_text()[-2000:], ""])
 
 
 def ended(pool: Breakable) -> set[tuple[int, int]]:

@@ -199,6 +199,11 @@ def test_two_users_cannot_touch_each_others_jobs_and_the_router_may_edit_both(
     assert output(pool, "alice", "condor_q", job, "-af", "JobPrio") == "9"
 
 
+def test_a_job_whose_glidein_died_is_soon_given_up(pool: EmbeddedPool, tmp_path: Path) -> None:
+    job = submit(pool, "alice", tmp_path, executable="/bin/true")
+    assert output(pool, "alice", "condor_q", job, "-af", "JobLeaseDuration") == "60"
+
+
 @pytest.mark.parametrize(
     ("user", "command", "allowed"),
     [

@@ -120,11 +120,12 @@ def test_the_router_counts_no_slot_that_came_with_the_token_of_another_site(iden
 @pytest.mark.attack("A50")
 def test_a_glidein_of_another_site_does_not_count_as_one_of_an_entry() -> None:
     class Machines:
-        def count(self, constraint: str, attributes: object) -> list[dict[str, object]]:
-            return [{"GLIDEIN_Entry_Name": "north", "JobStatus": 2, "JobCount": 1}]
+        def query(self, constraint: str, attributes: object) -> list[dict[str, object]]:
+            return [{"GLIDEIN_Entry_Name": "north", "JobStatus": 2, "ClusterId": 7, "ProcId": 0}]
 
         def ads(self, kind: str, constraint: str, attributes: object) -> list[dict[str, object]]:
-            return [{"GLIDEIN_Entry_Name": "north", "GLIDEIN_Site": "SOUTH"}]
+            job = {"GLIDEIN_ClusterId": 7, "GLIDEIN_ProcId": 0}
+            return [{"GLIDEIN_Entry_Name": "north", "GLIDEIN_Site": "SOUTH", **job}]
 
     factory = condor.CondorFactory(Machines(), None)  # type: ignore[arg-type]
     [state] = factory.states([Entry("north", "NORTH")])
