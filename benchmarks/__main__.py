@@ -21,6 +21,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "day": ("--jobs", "50000", "--sites", "100", "--hours", "6"),
     "catalogue": ("--files", "100000"),
     "stageout": ("--outputs", "2000"),
+    "merge": ("--parts", "100"),
     "quality": ("--jobs", "2000", "--seeds", "2", "--policies", "ours,panda,overflow"),
 }
 """Each bench with the arguments of its short version, in the order they run."""

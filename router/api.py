@@ -109,7 +109,10 @@ class Router:
         Safe to repeat after it was cut short: what is in the queue already is found there and not injected again.
         """
         masks = (plan.payload.mask,) if plan.payload.mask else ()
-        code = {name: folder / name for name in (plan.payload.executable, *plan.payload.files, *masks)}
+        code = {
+            name: folder / name
+            for name in (plan.payload.executable, *plan.payload.files, *plan.payload.merge_commands, *masks)
+        }
         digest = _digest(plan, code)
         task = self.memory.incomplete_task(self.user, digest)
         resumed = task is not None

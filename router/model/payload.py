@@ -55,6 +55,8 @@ class Output:
     name: str
     merge: bool = False
     """Whether a last job of the task joins them into one."""
+    command: str = ""
+    """The user's program, beside the payload document, that joins them; empty: by the kind of file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,11 @@ class Payload:
     def reads(self) -> bool:
         """Whether it has input."""
         return bool(self.dataset) or self.search is not None
+
+    @property
+    def merge_commands(self) -> tuple[str, ...]:
+        """The user's programs that join outputs, each once."""
+        return tuple(dict.fromkeys(output.command for output in self.outputs if output.command))
 
 
 def parse(text: str, source: str = "payload") -> Payload:
@@ -197,13 +204,17 @@ def _total(section: document.Section, by: str) -> float:
 
 
 def _outputs(top: document.Section) -> tuple[Output, ...]:
-    return tuple(
-        Output(
-            section.text("name", check=names.file_name),
-            section.choice("merge", ("auto", "none"), "none") == "auto",
+    return tuple(_output(section) for section in top.sections("outputs"))
+
+
+def _output(section: document.Section) -> Output:
+    command = section.text("merge_with", "", names.file_name)
+    merge = section.choice("merge", ("auto", "none"), "auto" if command else "none") == "auto"
+    if command and not merge:
+        section.fault(
+            "merge_with", "says how to merge, and `merge: none` that nothing is merged; leave one of them out"
         )
-        for section in top.sections("outputs")
-    )
+    return Output(section.text("name", check=names.file_name), merge, command)
 
 
 def _requests(top: document.Section, container: str, split: Split) -> Requests:

@@ -109,7 +109,7 @@ def merge_injection(task: Task) -> Injection:
         batch=MERGE_BATCH,
         directory=task.directory,
         wrapper=f"{task.directory}/code/{WRAPPER}",
-        files=(f"code/{MERGER}",),
+        files=tuple(f"code/{name}" for name in (MERGER, *payload.merge_commands)),
         requests=MERGE_REQUESTS,
         writes=True,
         allow=",".join(payload.allow),

@@ -16,6 +16,8 @@ from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task, merges, nu
 
 VERSION = 2
 MERGER = "merge_files.py"
+MANIFEST = ".manifest.json"
+"""What follows a merged file's name in that of the list of its parts, which lies beside it."""
 SELECTION = "GLIDEROUTE_SELECTION"
 """The environment variable in which a program finds which events it is asked for."""
 
@@ -114,11 +116,15 @@ def merge_jobs(payload: Payload) -> tuple[str, ...]:
 
 def merge_text(task: Task, expected: int, directory: str) -> str:
     """What the wrappers of the merge jobs read, a part of its own; each joins `expected` files."""
+    commands = {output.name: output.command for output in task.payload.outputs}
     jobs = {
         job: {
-            "arguments": [output],
+            "arguments": [*(["--command", commands[output]] if commands[output] else []), output],
             "merge": {"parts_of": output, "expected_parts": expected},
-            "outputs": [{"name": output, "lfn": f"{directory}/{numbered(output, 'merged')}"}],
+            "outputs": [
+                {"name": output, "lfn": f"{directory}/{numbered(output, 'merged')}"},
+                {"name": f"{output}{MANIFEST}", "lfn": f"{directory}/{numbered(output, 'merged')}{MANIFEST}"},
+            ],
         }
         for job, output in merges(task.payload)
     }

@@ -1,64 +1,108 @@
 #!/usr/bin/env python3
 """Merges the parts of an output: the payload of merge jobs.
 
-Called as `merge_files.py MERGED`; the parts are listed by `GLIDEROUTE_INPUTS`. It is shipped with the job, so it is one
-file and imports nothing of the router; ROOT files need uproot on the node. The suffix of MERGED decides: `.root`,
-`.csv` (one header), `.json` (lists become one list), `.txt`, `.log` and `.jsonl` (joined). Nothing is dropped silently:
-what cannot be merged ends the program with 77 and a line that names it.
+Called as `merge_files.py [--joined] [--command PROGRAM] MERGED`; the parts are listed by `GLIDEROUTE_INPUTS`. It is
+shipped with the job, so it is one file and imports nothing of the router; ROOT files need uproot on the node, Parquet
+and Arrow files pyarrow. The end of MERGED's name decides how parts are joined, see FORMATS; PROGRAM, a file beside this
+one, joins any other: it is called as `PROGRAM MERGED PART...`. `--joined`: the parts are made by this program, too.
+
+Nothing is dropped silently: what cannot be merged ends the program with 77 and a line that names it. What was written
+is read back, and has the entries of all parts together. `MERGED.manifest.json` lists the parts with their entries.
 """
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 MERGE_FAILED = 77
-CHUNK = "16 MB"
+CHUNK_BYTES = 4 * 1000**2
+"""Of a tree's entries that are read at once, and about what is written at once."""
+MANIFEST = ".manifest.json"
 TREES = ("TTree", "TNtuple", "TNtupleD")
 NTUPLES = ("ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 HISTOGRAM = re.compile(r"TH([123])[CSIFD]|TProfile([23]D)?")
+AXES = ("fXaxis", "fYaxis", "fZaxis")
 SUMMED_ARRAYS = ("fSumw2", "fBinEntries", "fBinSumw2")
+
+Counts = dict[str, float]
+"""Entries by what they are entries of: an object's key in a ROOT file, else rows, items, lines or members."""
 
 
 class MergeError(Exception):
     """The parts cannot be merged; the message names what and why."""
 
 
-def merge_root(parts: Sequence[Path], merged: Path) -> None:
-    """Sum histograms and profiles, append trees; MergeError for any other object."""
+@dataclass(frozen=True)
+class Part:
+    """One file to merge."""
+
+    lfn: str
+    path: Path
+
+    @property
+    def stem(self) -> str:
+        """Its logical name's last part up to the first dot: unique among the parts, for a job's name is in it."""
+        return self.lfn.rpartition("/")[2].partition(".")[0]
+
+
+def uproot_here() -> Any:
+    """uproot; MergeError where the node has none."""
     try:
         import uproot
     except ImportError as missing:
         raise MergeError(f"this node's python3 cannot merge ROOT files: {missing}; it needs uproot") from None
+    return uproot
+
+
+def merge_root(parts: Sequence[Part], merged: Path) -> list[Counts]:
+    """Sum histograms and profiles, append trees; MergeError for any other object."""
+    uproot = uproot_here()
     sums: dict[str, Sum] = {}
     with uproot.recreate(merged) as target:
+        counted = []
         for part in parts:
-            with uproot.open(part) as source:
-                add_part(part.name, source, sums, target)
+            with uproot.open(part.path) as source:
+                counted.append(add_part(part.path.name, source, sums, target))
         for key, total in sums.items():
             total.write(key, target)
-    with uproot.open(merged) as result:
-        for key, total in sums.items():
-            written = total.entries_of(result[key])
-            if written != total.entries:
-                raise MergeError(f"{key}: {written} entries were written, the parts have {total.entries}")
+    return counted
 
 
-def add_part(name: str, source: Any, sums: dict[str, Sum], target: Any) -> None:
+def count_root(merged: Path) -> Counts:
+    """The entries of every object."""
+    with uproot_here().open(merged) as result:
+        return {key: entries_of(result[key]) for key, _ in objects(result)}
+
+
+def entries_of(found: Any) -> float:
+    """How many entries an object holds: ROOT's own count of fills where it is a histogram."""
+    return float(found.member("fEntries") if HISTOGRAM.fullmatch(found.classname) else found.num_entries)
+
+
+def add_part(name: str, source: Any, sums: dict[str, Sum], target: Any) -> Counts:
     """Add all objects of one part; MergeError when one of them cannot be merged, or there are none."""
     found = dict(objects(source))
     if not found:
         raise MergeError(f"{name} holds no objects; it may be damaged")
+    counted = {}
     for key, kind in found.items():
         if key not in sums:
             sums[key] = sum_for(key, kind, target)
-        sums[key].add(key, kind, source[key])
+        counted[key] = sums[key].add(key, kind, source[key])
+    return counted
 
 
 def objects(source: Any) -> Iterable[tuple[str, str]]:
@@ -85,25 +129,21 @@ class Sum:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.entries: float = 0
 
-    def add(self, key: str, kind: str, part: Any) -> None:
-        """Add one part's object; MergeError when it differs from the others in more than its content."""
+    def add(self, key: str, kind: str, part: Any) -> float:
+        """Add one part's object; its entries. MergeError when it differs from the others in more than its content."""
         if kind != self.kind:
             raise MergeError(f"{key} is a {self.kind} in one part and a {kind} in another")
         self.append(key, part)
-        self.entries += self.entries_of(part)
+        return entries_of(part)
 
     def append(self, key: str, part: Any) -> None:
         """Add the content."""
         raise NotImplementedError
 
-    def entries_of(self, found: Any) -> float:
-        """How many entries an object of this kind holds."""
-        return float(found.num_entries)
-
     def write(self, key: str, target: Any) -> None:
         """Write what was not written while adding."""
+        raise NotImplementedError
 
 
 class HistogramSum(Sum):
@@ -114,28 +154,26 @@ class HistogramSum(Sum):
         self.values: dict[str, Any] = {}
         self.builder = histogram_builder(kind)
         self.dtype: Any = None
-
-    def entries_of(self, found: Any) -> float:
-        """ROOT's own count of fills."""
-        return float(found.member("fEntries"))
+        self.axes: tuple[Any, ...] = ()
 
     def append(self, key: str, part: Any) -> None:
         """Add contents, under- and overflow included."""
-        values = histogram_values(part, self.builder)
+        members = part.all_members
+        values = summed_values(part, members)
+        axes = tuple(axis_shape(members[axis]) for axis in AXES)
         if not self.values:
-            if len(part.member("fFunctions")):
+            if len(members["fFunctions"]):
                 sys.stderr.write(f"{key}: the functions attached to it are left out, each describes one part alone\n")
             self.dtype = contents(part).dtype.newbyteorder("=")
-            self.values = values
+            self.values, self.axes = look(members, self.builder) | values, axes
             return
-        for axis in ("fXaxis", "fYaxis", "fZaxis"):
-            if axis_shape(values[axis]) != axis_shape(self.values[axis]):
+        for axis, one, first in zip(AXES, axes, self.axes, strict=True):
+            if one != first:
                 raise MergeError(f"{key} ({self.kind}): the parts have different binnings of {axis[1:]}")
         for name, value in values.items():
             if name in SUMMED_ARRAYS and len(value) != len(self.values[name]):
                 raise MergeError(f"{key} ({self.kind}): some parts are weighted and some are not")
-            if name in {"data", "fEntries", *SUMMED_ARRAYS} or name.startswith("fTsumw"):
-                self.values[name] = self.values[name] + value
+            self.values[name] += value
 
     def write(self, key: str, target: Any) -> None:
         """Write the sum as the class it was."""
@@ -161,20 +199,21 @@ def contents(part: Any) -> Any:
     return part[:]
 
 
-def histogram_values(part: Any, builder: Callable[..., Any]) -> dict[str, Any]:
-    """What the builder needs to make the same histogram again, in types that add without loss."""
+def summed_values(part: Any, members: Mapping[str, Any]) -> dict[str, Any]:
+    """What adds up, in types that add without loss, and in memory of its own."""
     import numpy
 
-    members = part.all_members
-    values = {name: members[name] for name in inspect.signature(builder).parameters if name in members}
     stored = contents(part)
-    values["data"] = stored.astype("i8" if stored.dtype.kind == "i" else "f8")
-    for name in SUMMED_ARRAYS:
-        if name in values:
-            values[name] = numpy.asarray(values[name], "f8")
-    for axis in ("fXaxis", "fYaxis", "fZaxis"):
-        values[axis] = rebuilt_axis(values[axis])
-    return {**values, "fFunctions": None, "fOption": str(values["fOption"])}
+    arrays = {name: numpy.array(members[name], "f8") for name in SUMMED_ARRAYS if name in members}
+    sums = {name: members[name] for name in members if name == "fEntries" or name.startswith("fTsumw")}
+    return {"data": stored.astype("i8" if stored.dtype.kind == "i" else "f8"), **arrays, **sums}
+
+
+def look(members: Mapping[str, Any], builder: Callable[..., Any]) -> dict[str, Any]:
+    """What the builder needs beside to make the same histogram again."""
+    values = {name: members[name] for name in inspect.signature(builder).parameters if name in members}
+    axes = {axis: rebuilt_axis(values[axis]) for axis in AXES}
+    return {**values, **axes, "fFunctions": None, "fOption": str(values["fOption"])}
 
 
 def rebuilt_axis(axis: Any) -> Any:
@@ -189,16 +228,45 @@ def axis_shape(axis: Any) -> tuple[Any, ...]:
     """What must be equal for bins to be the same bins."""
     labels = axis.member("fLabels")
     names = tuple(str(label) for label in labels) if labels is not None else ()
-    edges = tuple(axis.member("fXbins"))
+    edges = axis.member("fXbins")[:].tobytes()
     return axis.member("fNbins"), axis.member("fXmin"), axis.member("fXmax"), edges, names
 
 
-class TreeSum(Sum):
-    """TTrees of equal branches, appended in chunks; a TNtuple becomes the TTree it is."""
+class Appended(Sum):
+    """Entries put one after the other; chunks are gathered, so that many small parts make few baskets."""
 
     def __init__(self, kind: str, target: Any) -> None:
         super().__init__(kind)
         self.target = target
+        self.waiting: list[Any] = []
+        self.waiting_bytes = 0
+
+    def gather(self, key: str, chunk: Any) -> None:
+        """Take a chunk, and write what waits when it is much."""
+        self.waiting.append(chunk)
+        self.waiting_bytes += chunk.nbytes
+        if self.waiting_bytes >= CHUNK_BYTES:
+            self.write(key, self.target)
+
+    def write(self, key: str, target: Any) -> None:
+        """Write what waits."""
+        import awkward
+
+        if self.waiting:
+            whole = awkward.concatenate(self.waiting) if len(self.waiting) > 1 else self.waiting[0]
+            self.waiting, self.waiting_bytes = [], 0
+            self.extend(target[key], whole)
+
+    def extend(self, written: Any, chunk: Any) -> None:
+        """Write a chunk."""
+        raise NotImplementedError
+
+
+class TreeSum(Appended):
+    """TTrees of equal branches; a TNtuple becomes the TTree it is."""
+
+    def __init__(self, kind: str, target: Any) -> None:
+        super().__init__(kind, target)
         self.types: dict[str, str] = {}
 
     def append(self, key: str, part: Any) -> None:
@@ -213,16 +281,19 @@ class TreeSum(Sum):
             self.target.mktree(key, branches, title=part.title, counter_name=lambda name: counters[name])
         if types != self.types:
             raise MergeError(f"{key} ({self.kind}): the parts have different branches")
-        for chunk in part.iterate(step_size=CHUNK, **kept):
-            self.target[key].extend({name: chunk[name] for name in chunk.fields})
+        for chunk in part.iterate(step_size=f"{CHUNK_BYTES} B", **kept):
+            self.gather(key, chunk)
+
+    def extend(self, written: Any, chunk: Any) -> None:
+        """Write a chunk, branch by branch."""
+        written.extend({name: chunk[name] for name in chunk.fields})
 
 
-class NTupleSum(Sum):
-    """RNTuples of equal fields, appended in chunks."""
+class NTupleSum(Appended):
+    """RNTuples of equal fields."""
 
     def __init__(self, kind: str, target: Any) -> None:
-        super().__init__(kind)
-        self.target = target
+        super().__init__(kind, target)
         self.form = ""
 
     def append(self, key: str, part: Any) -> None:
@@ -234,96 +305,326 @@ class NTupleSum(Sum):
             self.target.mkrntuple(key, {name: empty[name].type.content for name in empty.fields})
         if form != self.form:
             raise MergeError(f"{key} ({self.kind}): the parts have different fields")
-        for chunk in part.iterate(step_size=CHUNK):
-            self.target[key].extend(chunk)
+        for chunk in part.iterate(step_size=f"{CHUNK_BYTES} B"):
+            self.gather(key, chunk)
+
+    def extend(self, written: Any, chunk: Any) -> None:
+        """Write a chunk."""
+        written.extend(chunk)
 
 
-def merge_csv(parts: Sequence[Path], merged: Path) -> None:
+def arrow_here() -> Any:
+    """pyarrow; MergeError where the node has none."""
+    try:
+        import pyarrow
+        import pyarrow.feather
+        import pyarrow.parquet
+    except ImportError as missing:
+        raise MergeError(f"this node's python3 cannot merge columns: {missing}; it needs pyarrow") from None
+    return pyarrow
+
+
+def merge_parquet(parts: Sequence[Part], merged: Path) -> list[Counts]:
+    """Row groups one after the other; MergeError when the schemas differ."""
+    parquet = arrow_here().parquet
+    counted: list[Counts] = []
+    schema = parquet.read_schema(parts[0].path)
+    with parquet.ParquetWriter(merged, schema) as target:
+        for part in parts:
+            with parquet.ParquetFile(part.path) as source:
+                check_schema(part, source.schema_arrow, schema)
+                for batch in source.iter_batches():
+                    target.write_batch(batch)
+                counted.append({"rows": source.metadata.num_rows})
+    return counted
+
+
+def count_parquet(merged: Path) -> Counts:
+    """The rows that the file's end tells."""
+    return {"rows": arrow_here().parquet.read_metadata(merged).num_rows}
+
+
+def merge_arrow(parts: Sequence[Part], merged: Path) -> list[Counts]:
+    """Record batches one after the other; MergeError when the schemas differ."""
+    ipc = arrow_here().ipc
+    counted: list[Counts] = []
+    with ipc.open_file(parts[0].path) as first:
+        schema = first.schema
+    with ipc.new_file(merged, schema) as target:
+        for part in parts:
+            with ipc.open_file(part.path) as source:
+                check_schema(part, source.schema, schema)
+                rows = 0
+                for number in range(source.num_record_batches):
+                    batch = source.get_batch(number)
+                    target.write_batch(batch)
+                    rows += batch.num_rows
+                counted.append({"rows": rows})
+    return counted
+
+
+def count_arrow(merged: Path) -> Counts:
+    """The rows of all batches."""
+    with arrow_here().ipc.open_file(merged) as source:
+        return {"rows": sum(source.get_batch(number).num_rows for number in range(source.num_record_batches))}
+
+
+def check_schema(part: Part, schema: Any, first: Any) -> None:
+    """MergeError where a part's columns are not the first part's."""
+    if not schema.equals(first):
+        raise MergeError(f"{part.path.name}: its columns differ from those of the first part")
+
+
+def merge_csv(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """One header, then the rows of every part; MergeError when the headers differ."""
     header = None
+    counted: list[Counts] = []
     with merged.open("wb") as target:
         for part in parts:
-            with part.open("rb") as source:
+            with part.path.open("rb") as source:
                 first = source.readline().rstrip(b"\r\n")
                 if header is None:
                     header = first
                     target.write(header + b"\n")
                 if first != header:
-                    raise MergeError(f"{part.name}: its header differs from that of {parts[0].name}")
-                copy_lines(source, target)
+                    raise MergeError(f"{part.path.name}: its header differs from that of {parts[0].path.name}")
+                counted.append({"lines": copy_lines(source, target)})
+    return counted
 
 
-def merge_text(parts: Sequence[Path], merged: Path) -> None:
+def count_csv(merged: Path) -> Counts:
+    """Its lines but the header."""
+    return {"lines": count_text(merged)["lines"] - 1}
+
+
+def merge_text(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """The parts one after the other, each ending its last line."""
+    counted: list[Counts] = []
     with merged.open("wb") as target:
         for part in parts:
-            with part.open("rb") as source:
-                copy_lines(source, target)
+            with part.path.open("rb") as source:
+                counted.append({"lines": copy_lines(source, target)})
+    return counted
 
 
-def copy_lines(source: Any, target: Any) -> None:
-    """Copy what is left of a file, so that the next file starts a new line."""
+def count_text(merged: Path) -> Counts:
+    """Its lines."""
+    with merged.open("rb") as source:
+        return {"lines": sum(1 for _ in source)}
+
+
+def copy_lines(source: Any, target: Any) -> int:
+    """Copy what is left of a file, so that the next file starts a new line; how many lines it was."""
     last = b"\n"
+    lines = 0
     for line in source:
         target.write(line)
         last = line
+        lines += 1
     if not last.endswith(b"\n"):
         target.write(b"\n")
+    return lines
 
 
-def merge_json(parts: Sequence[Path], merged: Path) -> None:
+def merge_json(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """One list of all the parts' items; MergeError when a part is no list."""
-    items: list[Any] = []
-    for part in parts:
-        found = json.loads(part.read_bytes())
-        if not isinstance(found, list):
-            raise MergeError(f"{part.name} holds no list; only JSON lists can be merged")
-        items.extend(found)
-    merged.write_text(json.dumps(items), encoding="utf-8")
+    counted: list[Counts] = []
+    with merged.open("w", encoding="utf-8") as target:
+        target.write("[")
+        written = 0
+        for part in parts:
+            for item in json_list(part.path):
+                target.write((", " if written else "") + json.dumps(item))
+                written += 1
+            counted.append({"items": written - sum(each["items"] for each in counted)})
+        target.write("]")
+    return counted
 
 
-MERGERS: dict[str, Callable[[Sequence[Path], Path], None]] = {
-    ".root": merge_root,
-    ".csv": merge_csv,
-    ".json": merge_json,
-    ".jsonl": merge_text,
-    ".txt": merge_text,
-    ".log": merge_text,
+def json_list(path: Path) -> list[Any]:
+    """The list in a file; MergeError where it holds none."""
+    found = json.loads(path.read_bytes())
+    if not isinstance(found, list):
+        raise MergeError(f"{path.name} holds no list; only JSON lists can be merged")
+    return found
+
+
+def count_json(merged: Path) -> Counts:
+    """The items of its list."""
+    return {"items": len(json_list(merged))}
+
+
+def merge_zip(parts: Sequence[Part], merged: Path, joined: bool = False) -> list[Counts]:
+    """The members of every part, in a folder named after the part; MergeError where a name leaves it."""
+    counted: list[Counts] = []
+    with zipfile.ZipFile(merged, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as target:
+        for part in parts:
+            with zipfile.ZipFile(part.path) as source:
+                members = source.infolist()
+                for member in members:
+                    named = zipfile.ZipInfo(member_name(part, member.filename, joined), member.date_time)
+                    named.external_attr, named.compress_type = member.external_attr, member.compress_type
+                    if member.is_dir():
+                        target.writestr(named, b"")
+                        continue
+                    named.file_size = member.file_size
+                    with source.open(member) as content, target.open(named, "w") as copy:
+                        shutil.copyfileobj(content, copy)
+                counted.append({"members": len(members)})
+    return counted
+
+
+def count_zip(merged: Path) -> Counts:
+    """Its members, each of which gives the bytes that its checksum promises."""
+    with zipfile.ZipFile(merged) as source:
+        if damaged := source.testzip():
+            raise MergeError(f"{damaged} of {merged.name} reads back otherwise than it was written")
+        return {"members": len(source.infolist())}
+
+
+def merge_tar(parts: Sequence[Part], merged: Path, joined: bool = False) -> list[Counts]:
+    """The members of every part, in a folder named after the part; MergeError where a name leaves it."""
+    counted: list[Counts] = []
+    zipped = merged.name.endswith((".tgz", ".gz"))
+    with tarfile.open(merged, "w:gz" if zipped else "w") as target:
+        for part in parts:
+            with tarfile.open(part.path, "r:*") as source:
+                members = 0
+                for member in source:
+                    content = source.extractfile(member) if member.isreg() else None
+                    if member.islnk():
+                        member.linkname = member_name(part, member.linkname, joined)
+                    member.name = member_name(part, member.name, joined)
+                    target.addfile(member, content)
+                    members += 1
+                counted.append({"members": members})
+    return counted
+
+
+def count_tar(merged: Path) -> Counts:
+    """Its members."""
+    with tarfile.open(merged, "r:*") as source:
+        return {"members": sum(1 for _ in source)}
+
+
+def member_name(part: Part, name: str, joined: bool) -> str:
+    """A member's name in the merged archive; MergeError where it is absolute or has `..`."""
+    if name.startswith("/") or ".." in PurePosixPath(name).parts:
+        raise MergeError(f"{part.path.name}: its member {name!r} would leave the folder it is unpacked in")
+    return name if joined else f"{part.stem}/{name}"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files of one kind are joined, and how their entries are counted afterwards."""
+
+    merge: Callable[..., list[Counts]]
+    count: Callable[[Path], Counts]
+    folders: bool = False
+    """Whether each part gets a folder, unless the parts have folders already."""
+
+
+FORMATS = {
+    ".root": Format(merge_root, count_root),
+    ".parquet": Format(merge_parquet, count_parquet),
+    ".arrow": Format(merge_arrow, count_arrow),
+    ".feather": Format(merge_arrow, count_arrow),
+    ".csv": Format(merge_csv, count_csv),
+    ".json": Format(merge_json, count_json),
+    ".jsonl": Format(merge_text, count_text),
+    ".txt": Format(merge_text, count_text),
+    ".log": Format(merge_text, count_text),
+    ".zip": Format(merge_zip, count_zip, folders=True),
+    ".tar": Format(merge_tar, count_tar, folders=True),
+    ".tar.gz": Format(merge_tar, count_tar, folders=True),
+    ".tgz": Format(merge_tar, count_tar, folders=True),
 }
 
 
-def merge(parts: Sequence[Path], merged: Path) -> None:
-    """Merge files by suffix; MergeError, and no merged file, when that is impossible."""
-    merger = MERGERS.get(merged.suffix)
-    if merger is None:
-        known = ", ".join(MERGERS)
-        raise MergeError(f"{merged.name}: no way to merge files of this suffix is known (known: {known})")
+def merge(parts: Sequence[Part], merged: Path, command: str = "", joined: bool = False) -> list[Counts]:
+    """Merge files; the entries of each part. MergeError, and no merged file, when that is impossible."""
     if not parts:
         raise MergeError(f"{merged.name}: there are no parts")
     try:
-        merger(parts, merged)
+        return by_command(parts, merged, command) if command else by_format(parts, merged, joined)
     except BaseException:
         merged.unlink(missing_ok=True)
         raise
 
 
+def by_format(parts: Sequence[Part], merged: Path, joined: bool) -> list[Counts]:
+    """Merge as the end of the name asks, and count again what was written."""
+    found = next((FORMATS[end] for end in FORMATS if merged.name.endswith(end)), None)
+    if found is None:
+        known = ", ".join(FORMATS)
+        raise MergeError(f"{merged.name}: no way to merge files of this suffix is known (known: {known})")
+    counted = found.merge(parts, merged, joined) if found.folders else found.merge(parts, merged)
+    written, expected = found.count(merged), total(counted)
+    for what in sorted({*written, *expected}):
+        if written.get(what) != expected.get(what):
+            raise MergeError(f"{what}: {written.get(what)} entries were written, the parts have {expected.get(what)}")
+    return counted
+
+
+def total(counted: Iterable[Mapping[str, float]]) -> Counts:
+    """The entries of all parts together."""
+    found: Counts = {}
+    for part in counted:
+        for what, entries in part.items():
+            found[what] = found.get(what, 0) + entries
+    return found
+
+
+def by_command(parts: Sequence[Part], merged: Path, command: str) -> list[Counts]:
+    """Merge with the user's own program; what it counts is its own affair."""
+    program = Path.cwd() / command
+    try:
+        program.chmod(program.stat().st_mode | 0o100)
+        code = subprocess.run([program, merged.absolute(), *(part.path for part in parts)], check=False).returncode
+    except OSError as why:
+        raise MergeError(f"{command} could not be started: {why}") from None
+    if code:
+        raise MergeError(f"{command} ended with {f'exit code {code}' if code > 0 else f'signal {-code}'}")
+    if not merged.is_file():
+        raise MergeError(f"{command} ended well, but did not write {merged.name}")
+    return [{} for _ in parts]
+
+
+def write_manifest(merged: Path, parts: Sequence[Part], counted: Sequence[Counts]) -> None:
+    """Say beside the merged file what is in it."""
+    told = [
+        {"lfn": part.lfn, "size": part.path.stat().st_size, "entries": entries}
+        for part, entries in zip(parts, counted, strict=True)
+    ]
+    text = json.dumps({"version": 1, "merged": merged.name, "entries": total(counted), "parts": told}, indent=1)
+    merged.with_name(merged.name + MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Merge the job's inputs into the file named by the one argument; the exit code."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: merge_files.py MERGED\n")
+    """Merge the job's inputs into the file that is named; the exit code."""
+    parser = argparse.ArgumentParser(prog="merge_files.py", exit_on_error=False)
+    parser.add_argument("--joined", action="store_true")
+    parser.add_argument("--command", default="")
+    parser.add_argument("merged", type=Path)
+    try:
+        asked = parser.parse_args(arguments)
+    except (argparse.ArgumentError, SystemExit) as why:
+        sys.stderr.write(f"{why}\n{parser.format_usage()}")
         return MERGE_FAILED
     listing = json.loads(Path(os.environ["GLIDEROUTE_INPUTS"]).read_bytes())
+    parts = [Part(entry["lfn"], Path(entry["path"])) for entry in listing]
     try:
-        merge([Path(entry["path"]) for entry in listing], Path(arguments[0]))
+        counted = merge(parts, asked.merged, asked.command, asked.joined)
+        write_manifest(asked.merged, parts, counted)
     except MergeError as why:
-        return failed(arguments[0], str(why))
+        return failed(asked.merged, str(why))
     except Exception as why:  # what uproot raises for a damaged file has no common class
-        return failed(arguments[0], f"{type(why).__name__}: {why}")
-    sys.stdout.write(f"{arguments[0]}: {len(listing)} parts merged\n")
+        return failed(asked.merged, f"{type(why).__name__}: {why}")
+    sys.stdout.write(f"{asked.merged}: {len(parts)} parts merged\n")
     return 0
 
 
-def failed(merged: str, why: str) -> int:
+def failed(merged: Path, why: str) -> int:
     """Say why there is no merged file; the exit code."""
     sys.stderr.write(f"{merged} was not merged: {why}\n")
     return MERGE_FAILED

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks import apply, job_router, measure, observe, schedd, submit
+from benchmarks import apply, job_router, measure, merge, observe, schedd, submit
 from benchmarks.quality import compare
 from benchmarks.quality.calibration import calibration
 from benchmarks.quality.generate import Recipe
@@ -117,3 +117,25 @@ def test_the_short_version_shows_each_bench_as_its_own_table_and_keeps_what_it_h
     assert set(json.loads((tmp_path / "results.json").read_text())) == set(program.SHORT) - {"observe"}
     shown = capsys.readouterr().out
     assert "mean wait" in shown and "policies" not in shown and "hour" not in shown
+
+
+@pytest.mark.parametrize("kind", ["histogram", "tree"])
+def test_the_bench_of_merging_tells_what_each_way_takes(kind, monkeypatch, capsys):
+    def run(program, parts, target):
+        merged.append((program.stem, [part.name for part in parts], target.name))
+        return merge.Cost(2.0, 1.0, 50.0)
+
+    merged = []
+    monkeypatch.setattr(merge, "run", run)
+    monkeypatch.setattr(merge, "write_parts", lambda kind, count, home: files(home, count))
+    monkeypatch.setattr(merge, "check", lambda *_: None)
+    assert merge.main(["--kind", kind, "--parts", "5", "--fan-in", "2", "--json", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["one_job_s"], told["tree_s"], told["tree_cpu_s"], told["tree_to_plain"]) == (2, 6, 6, 1 / 3)
+    assert ("merge_files", ["tree-2-0.root", "tree-2-1.root"], "tree.root") in merged
+
+
+def files(home, count):
+    for number in range(count):
+        (home / f"{number}.root").write_bytes(b"root")
+    return [home / f"{number}.root" for number in range(count)]

@@ -10,7 +10,7 @@ import pytest
 import uproot
 import yaml
 
-from router.worker.merge_files import merge
+from router.worker.merge_files import Part, merge
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "zmumu"
 SAMPLE = Path(importlib.import_module("skhep_testdata").data_path("uproot-Zmumu.root"))
@@ -73,7 +73,7 @@ def test_the_mass_is_the_one_the_sample_knows(example):
 def test_jobs_over_ranges_of_events_and_over_files_merge_to_the_same_histogram(analyse, tmp_path):
     whole = analyse("whole", (SAMPLE, 0, 2304))
     parts = [analyse("a", (SAMPLE, 0, 500)), analyse("b", (SAMPLE, 500, 1), (SAMPLE, 501, 1803))]
-    merge(parts, tmp_path / "merged.root")
+    merge([Part(part.name, part) for part in parts], tmp_path / "merged.root")
     assert masses(tmp_path / "merged.root") == masses(whole)
     assert masses(whole)[1] == 2304
 

@@ -14,7 +14,7 @@ import pytest
 from router.decide.split import batches
 from router.errors import UserError
 from router.model.node import Gpus, Platform
-from router.model.payload import Split
+from router.model.payload import Output, Split
 from router.model.sweep import Sweep
 from router.model.task import Batch, Chunk
 from router.render import jdl, parts
@@ -210,8 +210,20 @@ def test_each_merged_output_has_a_merge_job_of_its_own():
         "merge0": ({"parts_of": "a.root", "expected_parts": 5}, "/user/alice/t/a_merged.root"),
         "merge1": ({"parts_of": "c.root", "expected_parts": 5}, "/user/alice/t/c_merged.root"),
     }
+    assert [output["lfn"] for output in merges["merge1"]["outputs"]][1] == "/user/alice/t/c_merged.root.manifest.json"
     assert dict(jdl.merge_injection(task).items[1]) == {"RouterJob": "merge1", "RouterPart": "merge"}
     assert parts.merge_jobs(a_payload()) == ()
+
+
+def test_a_merge_program_of_the_users_travels_with_the_merge_job_alone():
+    task = a_task(payload=a_payload(outputs=(Output("a.dat", merge=True, command="join.py"),)))
+    assert json.loads(parts.merge_text(task, 5, "/user/alice/t"))["jobs"]["merge"]["arguments"] == [
+        "--command",
+        "join.py",
+        "a.dat",
+    ]
+    assert "code/merge_files.py, code/join.py, jobs" in jdl.merge_injection(task).text
+    assert "join.py" not in jdl.batch_injection(task, a_batch()).text
 
 
 @pytest.mark.parametrize(

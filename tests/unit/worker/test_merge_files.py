@@ -1,16 +1,22 @@
 """Merging the parts of an output."""
 
+import io
 import json
+import tarfile
+import zipfile
 
 import awkward
 import hist
 import numpy
+import pyarrow
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 import uproot
 from uproot.writing import identify
 
 from router.worker import merge_files
-from router.worker.merge_files import MergeError, merge
+from router.worker.merge_files import Counts, Format, MergeError, Part, merge
 
 
 @pytest.fixture
@@ -30,8 +36,12 @@ def write(tmp_path):
     return write
 
 
+def as_parts(paths):
+    return [Part(f"/user/alice/t/{path.name}", path) for path in paths]
+
+
 def merged_of(tmp_path, *parts):
-    merge(parts, tmp_path / "merged.root")
+    merge(as_parts(parts), tmp_path / "merged.root")
     return uproot.open(tmp_path / "merged.root")
 
 
@@ -139,6 +149,20 @@ def test_rntuples_are_appended_and_stay_rntuples(tmp_path, write):
     assert found["events"].arrays().tolist() == [{"x": 1, "v": [1.0]}, {"x": 2, "v": []}] * 2
 
 
+def test_small_parts_of_a_tree_are_written_as_one_basket(tmp_path, write):
+    part = write("a.root", {"events": {"run": numpy.arange(3)}})
+    found = merged_of(tmp_path, *[part] * 20)["events"]
+    assert (found.num_entries, found["run"].num_baskets) == (60, 1)
+
+
+def test_a_tree_larger_than_a_chunk_is_written_piece_by_piece(tmp_path, write, monkeypatch):
+    monkeypatch.setattr(merge_files, "CHUNK_BYTES", 8 * 1000)
+    part = write("a.root", {"events": {"run": numpy.arange(600)}})
+    found = merged_of(tmp_path, *[part] * 5)["events"]
+    assert found["run"].num_baskets == 3
+    assert found["run"].array().tolist() == list(range(600)) * 5
+
+
 def test_only_the_newest_cycle_of_an_object_counts(tmp_path):
     with uproot.recreate(tmp_path / "a.root") as target:
         target["h"] = weighted(X, seed=1)
@@ -167,7 +191,7 @@ def test_what_cannot_be_merged_is_named_with_its_class_and_leaves_no_file(tmp_pa
 def texts(tmp_path, suffix, *contents):
     for number, content in enumerate(contents):
         (tmp_path / f"{number}{suffix}").write_text(content)
-    merge([tmp_path / f"{number}{suffix}" for number in range(len(contents))], tmp_path / f"merged{suffix}")
+    merge(as_parts(tmp_path / f"{number}{suffix}" for number in range(len(contents))), tmp_path / f"merged{suffix}")
     return (tmp_path / f"merged{suffix}").read_text()
 
 
@@ -189,7 +213,7 @@ def test_text_is_joined_as_its_suffix_asks(tmp_path, suffix, parts, merged):
     [
         (".csv", ["a,b\n", "b,a\n"], "its header differs"),
         (".json", ["[1]", "{}"], "holds no list"),
-        (".parquet", [""], "no way to merge files of this suffix"),
+        (".hdf5", [""], "no way to merge files of this suffix"),
         (".txt", [], "there are no parts"),
     ],
 )
@@ -198,17 +222,111 @@ def test_text_that_does_not_fit_together_is_an_error(tmp_path, suffix, parts, wh
         texts(tmp_path, suffix, *parts)
 
 
-def run(monkeypatch, tmp_path, *parts):
+def archived(tmp_path, name, members):
+    path = tmp_path / name
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as target:
+            for member, content in members.items():
+                target.writestr(member, content)
+        return path
+    with tarfile.open(path, "w:gz") as target:
+        for member, content in members.items():
+            told = tarfile.TarInfo(member)
+            told.size = len(content)
+            target.addfile(told, io.BytesIO(content.encode()))
+    return path
+
+
+def members_of(path):
+    if path.name.endswith(".zip"):
+        with zipfile.ZipFile(path) as source:
+            return {name: source.read(name).decode() for name in source.namelist()}
+    with tarfile.open(path) as source:
+        return {member.name: source.extractfile(member).read().decode() for member in source}
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".tgz"])
+def test_archives_get_a_folder_for_each_part_once(tmp_path, suffix):
+    parts = [archived(tmp_path, f"log_{n}{suffix}", {"run.log": f"job {n}", "a/b": "x"}) for n in range(2)]
+    half = tmp_path / f"half{suffix}"
+    assert merge(as_parts(parts), half) == [{"members": 2}, {"members": 2}]
+    whole = tmp_path / f"whole{suffix}"
+    merge(as_parts([half]), whole, joined=True)
+    assert members_of(whole) == {"log_0/run.log": "job 0", "log_0/a/b": "x", "log_1/run.log": "job 1", "log_1/a/b": "x"}
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd"])
+def test_a_member_that_would_leave_its_folder_is_refused(tmp_path, suffix, name):
+    part = archived(tmp_path, f"log_0{suffix}", {name: "x"})
+    with pytest.raises(MergeError, match="would leave the folder"):
+        merge(as_parts([part]), tmp_path / f"merged{suffix}")
+
+
+def columns(path, values):
+    table = pyarrow.table({"pt": values})
+    if path.suffix == ".parquet":
+        pyarrow.parquet.write_table(table, path)
+    else:
+        pyarrow.feather.write_feather(table, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".feather"])
+def test_columns_follow_each_other_with_their_types(tmp_path, suffix):
+    parts = [columns(tmp_path / f"{n}{suffix}", [n + 0.5, n + 1.5]) for n in range(3)]
+    merged = tmp_path / f"merged{suffix}"
+    assert merge(as_parts(parts), merged) == [{"rows": 2}] * 3
+    read = pyarrow.parquet.read_table if suffix == ".parquet" else pyarrow.feather.read_table
+    assert read(merged).to_pydict() == {"pt": [0.5, 1.5, 1.5, 2.5, 2.5, 3.5]}
+    with pytest.raises(MergeError, match=f"other{suffix}: its columns differ"):
+        merge(as_parts([*parts, columns(tmp_path / f"other{suffix}", [1])]), merged)
+
+
+def test_a_merge_that_loses_entries_is_noticed_whatever_the_format(tmp_path, monkeypatch):
+    def lossy(parts, merged):
+        merged.write_text("one line\n")
+        return [Counts({"lines": 1}) for _ in parts]
+
+    monkeypatch.setitem(merge_files.FORMATS, ".txt", Format(lossy, merge_files.count_text))
+    with pytest.raises(MergeError, match="lines: 1 entries were written, the parts have 2"):
+        texts(tmp_path, ".txt", "a\n", "b\n")
+    assert not (tmp_path / "merged.txt").exists()
+
+
+def run(monkeypatch, tmp_path, *parts, merged="merged.root", command=""):
     listing = tmp_path / "inputs.json"
     listing.write_text(json.dumps([{"lfn": f"/{part.name}", "path": str(part)} for part in parts]))
     monkeypatch.setenv("GLIDEROUTE_INPUTS", str(listing))
-    return merge_files.main([str(tmp_path / "merged.root")])
+    monkeypatch.chdir(tmp_path)
+    return merge_files.main([*(["--command", command] if command else []), "--", merged])
 
 
-def test_the_program_merges_the_jobs_inputs(tmp_path, write, monkeypatch, capsys):
-    part = write("a.root", {"h": weighted(X, seed=1)})
+def test_the_program_merges_the_jobs_inputs_and_tells_of_each(tmp_path, write, monkeypatch, capsys):
+    part = write("a.root", {"dir/events": EVENTS})
     assert run(monkeypatch, tmp_path, part, part) == 0
-    assert capsys.readouterr().out.endswith("merged.root: 2 parts merged\n")
+    assert capsys.readouterr().out == "merged.root: 2 parts merged\n"
+    told = {"lfn": "/a.root", "size": part.stat().st_size, "entries": {"dir/events": 3}}
+    manifest = json.loads((tmp_path / "merged.root.manifest.json").read_text())
+    assert manifest == {"version": 1, "merged": "merged.root", "entries": {"dir/events": 6}, "parts": [told, told]}
+
+
+def test_a_command_of_the_users_merges_what_only_it_knows(tmp_path, monkeypatch, capsys):
+    (tmp_path / "join.sh").write_text('#!/bin/sh\nout=$1; shift; cat "$@" > "$out"\n')
+    for name in ("a.dat", "b.dat"):
+        (tmp_path / name).write_text(name)
+    parts = tmp_path / "a.dat", tmp_path / "b.dat"
+    assert run(monkeypatch, tmp_path, *parts, merged="-all.dat", command="join.sh") == 0
+    assert (tmp_path / "-all.dat").read_text() == "a.datb.dat"
+    (tmp_path / "join.sh").write_text("#!/bin/sh\nexit 3\n")
+    assert run(monkeypatch, tmp_path, *parts, merged="all.dat", command="join.sh") == 77
+    (tmp_path / "join.sh").write_text("#!/bin/sh\n")
+    assert run(monkeypatch, tmp_path, *parts, merged="all.dat", command="join.sh") == 77
+    assert run(monkeypatch, tmp_path, *parts, merged="all.dat", command="no.sh") == 77
+    errors = capsys.readouterr().err
+    assert "join.sh ended with exit code 3" in errors
+    assert "did not write all.dat" in errors
+    assert "no.sh could not be started" in errors
 
 
 def test_a_part_that_is_no_root_file_is_a_failed_merge_in_words(tmp_path, monkeypatch, capsys):
