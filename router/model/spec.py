@@ -14,7 +14,7 @@ from yaml.representer import SafeRepresenter
 from yaml.resolver import BaseResolver
 from yaml.serializer import Serializer
 
-from router.model import payload
+from router.model import document, payload
 from router.model.payload import Payload
 
 SOURCE = "the analysis"
@@ -63,7 +63,14 @@ def parse(text: str, source: str) -> Spec:
 
 
 def _read(text: str) -> dict[str, Any]:
-    return dict(yaml.load(text, Loader=yaml.BaseLoader))  # noqa: S506 - makes only texts, lists and mappings
+    return dict(_texts(document.read(text, SOURCE).node))
+
+
+def _texts(node: yaml.Node) -> Any:
+    """What a document says, every scalar as the characters that were written."""
+    if isinstance(node, yaml.MappingNode):
+        return {_texts(key): _texts(value) for key, value in node.value}
+    return [_texts(each) for each in node.value] if isinstance(node, yaml.SequenceNode) else str(node.value)
 
 
 def _plain(value: Any) -> Any:
