@@ -12,6 +12,7 @@ from router.adding import Adding
 from router.auditing import Request, as_task, audited, named, nothing_more, of_job, of_jobs, of_known, of_site, of_task
 from router.catalogue import UserCatalogue
 from router.closures import Closures
+from router.collecting import Outputs, outputs_of
 from router.decide.advise import advise
 from router.decide.appraise import appraise
 from router.decide.bars import Bars
@@ -308,13 +309,14 @@ class Router:
                            "--jobs` names its jobs; outputs come back when a job ends.")  # fmt: skip
         return text
 
-    def outputs(self, wanted: str) -> tuple[Task, tuple[Located, ...], bool]:
-        """A task's outputs: the merged ones where there are any, else every job's; and whether they are merged."""
+    def outputs(self, wanted: str, partial: bool = False) -> Outputs:
+        """What a task has left: of each output the merged file, else every job's; `partial`: the jobs' own so far.
+
+        Raises TemporaryError while files are missing, unless the caller wants what there is.
+        """
         task = self.memory.task(wanted)
-        base = task.outputs
-        every = self.catalogue.files(self.catalogue.below(base))
-        merged = tuple(each for each in every if _is_merged(each.file.lfn))
-        return task, merged or every, bool(merged)
+        files = self.catalogue.files(self.catalogue.below(task.outputs))
+        return outputs_of(self.memory, files, task, partial)
 
     # Changing
 
@@ -435,10 +437,6 @@ def _with_vacates(line: JobLine) -> str:
 
 def _texts(task: Task, batch: Batch) -> dict[str, str]:
     return {part.name: part_text(task, batch.key, part, task.outputs) for part in parts(batch)}
-
-
-def _is_merged(lfn: str) -> bool:
-    return lfn.rpartition("/")[2].partition(".")[0].endswith("_merged")
 
 
 def _digest(plan: Plan, code: Mapping[str, Path]) -> str:

@@ -431,6 +431,10 @@ class UserMemory(Memory, TaskMemory, Protocol):
         """Remember a task before any of it is injected."""
         ...
 
+    def document(self, task: str) -> str:
+        """The payload document of a task, as it was submitted."""
+        ...
+
     def incomplete_task(self, owner: str, digest: str) -> Task | None:
         """The owner's task of this payload whose injection never ended."""
         ...

@@ -206,11 +206,11 @@ def only_at(site: str) -> set[int]:
 
 def collect(router: Router, task: str, target: Path) -> plot.Fit:
     """Get the merged histogram, fit it and draw it."""
-    _, outputs, merged = router.outputs(task)
-    if not merged:
+    found = router.outputs(task)
+    if not found.merged:
         raise RouterError(f"The outputs of {task} are not merged.")
     target.mkdir(parents=True, exist_ok=True)
-    return plot.fit_and_plot(fetch(outputs[0], target / "hist.root"), target / "zmumu.png")
+    return plot.fit_and_plot(fetch(found.files[0], target / "hist.root"), target / "zmumu.png")
 
 
 @dataclass(frozen=True)

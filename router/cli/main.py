@@ -15,7 +15,7 @@ COMMANDS = {
     "watch": "router.cli.tasks:watch",
     "why": "router.cli.tasks:why",
     "logs": "router.cli.tasks:logs",
-    "results": "router.cli.tasks:results",
+    "results": "router.cli.results:results",
     "kill": "router.cli.tasks:kill",
     "retry": "router.cli.tasks:retry",
     "proceed": "router.cli.stages:proceed",

@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
-from pathlib import Path
 
 import click
 from rich.console import Group
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from router import wiring
 from router.cli.session import session, settings
-from router.cli.show import COLOURS, console, json_option, plain, print_json, size, table, when
+from router.cli.show import COLOURS, console, json_option, plain, print_json, table, when
 from router.cli.stages import retry_in_parts
 from router.decide.share_wait import Outlook
 from router.errors import RouterError, TemporaryError
@@ -24,7 +23,7 @@ from router.model.job import JobState
 from router.model.policy import POLICIES
 from router.model.task import Shape
 from router.model.transfer import StageOutCount, TransferState
-from router.transfer.fetch import fetch, is_there
+from router.transfer.fetch import is_there
 
 MOST_ADVICE = 3
 MOST_NAMES = 20
@@ -110,28 +109,6 @@ def logs(task: str, job: str, stream: str) -> None:
     """Show what JOB (a name such as 0003) of TASK wrote."""
     with session() as router:
         click.echo(router.log(task, job, stream), nl=False)
-
-
-@click.command()
-@click.argument("task")
-@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="Where to put them.")
-@json_option
-def results(task: str, folder: Path | None, as_json: bool) -> None:
-    """Get the outputs of TASK: the merged ones, or every job's while there are none."""
-    with session() as router:
-        found, outputs, merged = router.outputs(task)
-    target = folder or Path(found.directory) / "results"
-    target.mkdir(parents=True, exist_ok=True)
-    got = [fetch(each, target / each.file.lfn.rpartition("/")[2]) for each in outputs]
-    if as_json:
-        print_json({"task": found.id, "merged": merged, "files": got})
-        return
-    if not got:
-        raise TemporaryError(f"{found.id} has no outputs yet. `glideroute status {found.id}` tells how far it is.")
-    if not merged:
-        click.echo(f"{found.id} is not merged (yet); these are its jobs' outputs.", err=True)
-    for path, each in zip(got, outputs, strict=True):
-        click.echo(f"{path}  {size(each.file.size)}")
 
 
 @click.command()

@@ -92,6 +92,11 @@ class Ledger:
         with self._db.write() as connection:
             connection.execute(update(tasks).where(tasks.c.id == task).values(complete=1))
 
+    def document(self, task: str) -> str:
+        """The payload document of a task, as it was submitted."""
+        with self._db.read() as connection:
+            return str(connection.execute(select(tasks.c.payload).where(tasks.c.id == task)).scalar_one())
+
     def task(self, wanted: str) -> Task:
         """The task of an id, of the beginning of one id only, or the newest of a name. Raises NotFound."""
         wanted = wanted.replace("\0", "\ufffd")  # PostgreSQL has no text with a zero byte; no task is called so

@@ -1,7 +1,10 @@
 """Getting a catalogued file: the first replica whose bytes are right."""
 
+import os
 import secrets
+import stat
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -13,19 +16,36 @@ SCHEMES = ("file", "http", "https", "root", "davs", "dav")
 BLOCK = 1 << 20
 
 
-def fetch(located: Located, target: Path) -> Path:
+def fetch(located: Located, target: Path, told: Callable[[int], None] = lambda _: None) -> Path:
     """Copy a file to `target` and check its size and checksum; replicas are tried in order.
 
+    `told` hears how many bytes have come, block by block; what a copy that was given up gave is taken back.
     Raises TemporaryError, with what each replica answered, where none gave the file.
     """
     failed = []
     for replica in located.replicas:
         try:
-            _copy(replica.pfn, target, located)
+            _copy(replica.pfn, target, located, told)
             return target
         except (OSError, ValueError, ImportError, RouterError) as error:
             failed.append(f"{replica.se}: {error}")
     raise TemporaryError(f"{located.file.lfn} cannot be read: {'; '.join(failed) or 'it has no copy'}.")
+
+
+def is_whole(path: Path, located: Located) -> bool:
+    """Whether `path` is an ordinary file with the size and checksum of a catalogued one."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        known = os.fstat(descriptor)
+        if not stat.S_ISREG(known.st_mode) or known.st_size != located.file.size:
+            return False
+        checksum = 1
+        while block := file.read(BLOCK):
+            checksum = zlib.adler32(block, checksum)
+    return f"{checksum:08x}" == located.file.adler32
 
 
 def is_there(replica: Replica) -> bool:
@@ -46,7 +66,7 @@ def _refuse_scheme(pfn: str) -> None:
         raise RouterError(f"{pfn} has none of the schemes {', '.join(SCHEMES)}")
 
 
-def _copy(pfn: str, target: Path, located: Located) -> None:
+def _copy(pfn: str, target: Path, located: Located, told: Callable[[int], None]) -> None:
     _refuse_scheme(pfn)
     # Nobody can put a link there before: the name cannot be guessed, and what exists is not opened.
     part = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
@@ -56,9 +76,13 @@ def _copy(pfn: str, target: Path, located: Located) -> None:
             while block := source.read(BLOCK):
                 checksum, size = zlib.adler32(block, checksum), size + len(block)
                 copy.write(block)
+                told(len(block))
         if (size, f"{checksum:08x}") != (located.file.size, located.file.adler32):
             raise RouterError(f"{size} bytes with adler32 {checksum:08x} instead of {located.file.size} and "
                               f"{located.file.adler32}")  # fmt: skip
         part.rename(target)
+    except BaseException:
+        told(-size)
+        raise
     finally:
         part.unlink(missing_ok=True)

@@ -26,6 +26,7 @@ CASES = {
     "A23": "Python in an expression; eval, pickle and their like in our code",
     "A24": "Configuration that somebody else can write",
     "A25": "Names in a policy that become settings of the negotiator",
+    "A29": "Markup, and characters that hide other text, in what a notebook shows",
     "A39": "Logical names with `..`, `//`, `%2F`, `\\\\`, NUL, a newline, a leading `-` or `~`, 4 kB, marks to combine",
     "A40": "A name that only begins like one's own: /user/al and /user/alice",
     "A43": "Files of another size or checksum, in part, or changed while they are read",

@@ -7,10 +7,10 @@ import pytest
 from fake_organisation import SPLIT_PAYLOAD as PAYLOAD
 from fake_organisation import a_router, an_output_of
 
-from router.errors import NotFound, UserError
+from router.errors import NotFound, TemporaryError, UserError
 from router.model.job import JobState
 from router.model.site import SiteStatus
-from router.testing.build import a_report
+from router.testing.build import a_file, a_report
 
 
 @pytest.fixture
@@ -144,13 +144,25 @@ def test_jobs_that_their_owner_wants_elsewhere_go_there(router, task, organisati
 
 
 def test_outputs_are_the_jobs_until_they_are_merged(router, task, organisation):
-    assert router.outputs(task.id) == (task, (), False)
+    with pytest.raises(TemporaryError, match="has no outputs yet"):
+        router.outputs(task.id, partial=True)
     parts = [an_output_of(task, "0000"), an_output_of(task, "0001")]
     organisation.store.register(parts, "alice", 1.0)
-    assert router.outputs(task.id) == (task, tuple(parts), False)
+    with pytest.raises(TemporaryError, match="4 of its 6 jobs have not left their outputs"):
+        router.outputs(task.id)
+    found = router.outputs(task.id, partial=True)
+    assert (found.files, found.merged, found.missing) == (tuple(parts), False, 4)
     merged = an_output_of(task, "merged")
     organisation.store.register([merged], "alice", 1.0)
-    assert router.outputs(task.id) == (task, (merged,), True)
+    found = router.outputs(task.id)
+    assert (found.files, found.merged, found.missing) == ((merged,), True, 0)
+    assert router.outputs(task.id, partial=True).files == tuple(parts)
+
+
+def test_files_that_no_job_promised_are_no_outputs(router, task, organisation):
+    strangers = [a_file(f"{task.outputs}/{name}", "SITE_A") for name in ("hist_x.root", "hist_0000_0001.root", "a.txt")]
+    organisation.store.register([*strangers, an_output_of(task, "0003")], "alice", 1.0)
+    assert [each.file.lfn for each in router.outputs(task.id, partial=True).files] == [f"{task.outputs}/hist_0003.root"]
 
 
 def test_a_log_is_shown_as_it_is_and_one_that_is_not_there_yet_is_told(router, task):
