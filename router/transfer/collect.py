@@ -50,12 +50,12 @@ def collect(wanted: Sequence[Located], folder: Path, told: Callable[[int], None]
 
 def join(parts: Sequence[Path], merged: Path) -> Path:
     """Merge files here, as a merge job would. Raises RouterError where they cannot be."""
-    from router.worker.merge_files import merge
+    from router.worker.merge_files import Part, merge
 
     # The suffix says how; the name that it gets in the end is never that of half a file.
     part = merged.with_name(f".{secrets.token_hex(8)}{merged.suffix}")
     try:
-        merge(parts, part)
+        merge([Part(path.name, path) for path in parts], part)
         part.rename(merged)
     except Exception as error:  # what uproot raises for a damaged file has no common class
         words = str(error).replace(part.name, merged.name)
