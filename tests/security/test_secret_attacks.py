@@ -262,5 +262,5 @@ def test_a_fetched_file_goes_through_a_name_that_nobody_can_guess(
     (tmp_path / ".h.root.guessed").symlink_to(victim)
     located = a_file("/a/h.root", "SITE_A")
     with pytest.raises(FileExistsError):
-        fetch._copy(f"file://{source}", tmp_path / "h.root", located)
+        fetch._copy(f"file://{source}", tmp_path / "h.root", located, lambda _: None)
     assert victim.read_text() == "precious"
