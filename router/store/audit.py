@@ -96,14 +96,49 @@ _REFUSALS = (
     """,
 )
 
+_POSTGRESQL_REFUSALS = (
+    """
+    CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$
+    """,
+    """
+    CREATE FUNCTION audit_keep_order() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN
+        IF TG_TABLE_NAME = 'audit_start' THEN
+            IF NEW.number > OLD.number THEN RETURN NEW; END IF;
+        ELSIF TG_OP = 'DELETE' THEN
+            IF OLD.number <= (SELECT number FROM audit_start) THEN RETURN OLD; END IF;
+        ELSIF NEW.number = 1 + coalesce((SELECT max(number) FROM audit_log), (SELECT number FROM audit_start)) THEN
+            RETURN NEW;
+        END IF;
+        RAISE EXCEPTION 'the audit is append-only';
+    END $$
+    """,
+    """
+    CREATE TRIGGER audit_log_changed BEFORE UPDATE OR TRUNCATE ON audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()
+    """,
+    """
+    CREATE TRIGGER audit_log_ordered BEFORE INSERT OR DELETE ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION audit_keep_order()
+    """,
+    """
+    CREATE TRIGGER audit_start_removed BEFORE DELETE OR TRUNCATE ON audit_start
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()
+    """,
+    """
+    CREATE TRIGGER audit_start_moved_back BEFORE UPDATE ON audit_start
+    FOR EACH ROW EXECUTE FUNCTION audit_keep_order()
+    """,
+)
+
 
 @event.listens_for(audit_start, "after_create")
 def _guard(_: Table, connection: Connection, **__: Any) -> None:
     """Begin the chain, and have the database refuse what would break it."""
     connection.execute(insert(audit_start).values(id=1, number=0, digest=GENESIS))
-    if connection.dialect.name == "sqlite":
-        for trigger in _REFUSALS:
-            connection.exec_driver_sql(trigger)
+    for statement in _REFUSALS if connection.dialect.name == "sqlite" else _POSTGRESQL_REFUSALS:
+        connection.exec_driver_sql(statement)
 
 
 class Audit:

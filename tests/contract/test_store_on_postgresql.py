@@ -14,6 +14,7 @@ from postgres_server import server
 from sqlalchemy import Connection, text, update
 
 from router.errors import RouterError, TemporaryError
+from router.model.audit import AuditEntry, AuditQuery
 from router.store import migrate, schema
 from router.store import server as postgresql
 from router.store.namespace import Namespace
@@ -85,6 +86,25 @@ def test_processes_that_write_at_once_take_turns_and_nothing_is_lost(store: Stor
     assert len(store.listing("/demo")) == WRITERS * EACH + 1
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_log SET who = 'bob'",
+        "DELETE FROM audit_log",
+        "TRUNCATE audit_log",
+        "INSERT INTO audit_log VALUES (9, 1, 'a', 'kill', '', 'done', '', '', '', 0, '', '', '')",
+        "DELETE FROM audit_start",
+        "UPDATE audit_start SET number = number - 1",
+    ],
+)
+def test_the_database_itself_refuses_to_change_the_audit(store: Store, statement: str) -> None:
+    written = [AuditEntry(1.0, "alice", act, "task zmumu-1", "done") for act in ("submit", "kill")]
+    store.note_audit(written)
+    with pytest.raises(RouterError, match="append-only"), store.database.write() as connection:
+        connection.execute(text(statement))
+    assert [each.entry for each in store.audit(AuditQuery())] == written
+
+
 def test_a_reader_sees_one_instant_and_waits_for_nobody(store: Store, url: str) -> None:
     store.register([a_file("/demo/a", "SITE_A")], "alice", 1.0)
     other = Store(url)
@@ -135,7 +155,9 @@ def test_only_who_owns_the_tables_upgrades_them(store: Store, url: str) -> None:
         connection.execute(text("CREATE ROLE reader LOGIN"))
         connection.execute(text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader"))
     try:
-        with pytest.raises(RouterError, match=r"revision 0001, this one needs 0005. It is upgraded when its owner"):
+        with pytest.raises(
+            RouterError, match=rf"revision 0001, this one needs {migrate.HEAD}. It is upgraded when its owner"
+        ):
             Store(url.replace("glideroute@", "reader@"))
     finally:
         made.upgrade()
