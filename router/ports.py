@@ -106,7 +106,7 @@ class Pool(Sight, Protocol):
         ...
 
     def release(self, cluster: int, reason: str) -> int:
-        """Release the held jobs of a cluster. Returns how many."""
+        """Release the jobs of a cluster that were submitted on hold and still are; no others. Returns how many."""
         ...
 
     def diagnose_all(self, actions: Sequence[Diagnose]) -> tuple[int, ...]:

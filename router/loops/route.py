@@ -20,6 +20,7 @@ from router.decide.stageout import to_move
 from router.errors import RouterError, TemporaryError
 from router.loops.books import Books
 from router.loops.careful import Careful
+from router.loops.history import History
 from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.pressure import Pressure
@@ -48,11 +49,8 @@ NO_EDIT_TAKEN = (
 REPORT_WAIT_S = 600
 """A report comes back with the job's output; file systems that are shared by network show it a little later."""
 
-
 CLOCK_STEP_S = 2.0
 """A clock that moves this much against the monotonic one between two passes was set, or the machine slept."""
-HISTORY_EVERY_S = 600.0
-"""The history is read this often where an event log tells which jobs end, and in each pass where none does."""
 
 
 @dataclass
@@ -110,13 +108,15 @@ class Route:
     """What the last pass held against sites."""
     counts: Counts = field(default_factory=Counts)
 
-    _history_read: float = 0.0
+    _term: int = 0
+    """In which the last pass was."""
     _ahead: float | None = None
     """What the clock has more than the monotonic one, in seconds."""
 
     def __post_init__(self) -> None:
         """See the pool with care."""
         self.watch = Watch(self.pool, self.clock)
+        self._history = History(self.pool, self.memory, self.clock)
         self._runs = Runs(self.pool, self.clock, self.running)
         self.careful = Careful(self.pool, self.clock, self.watch)
         self.look_anew()
@@ -131,6 +131,7 @@ class Route:
         if not self.leader.lead():
             return []
         self._check_clock()
+        self._check_term()
         self._learn()
         self.world = self._observe()
         self.leader.saw(max((group.decision.term for group in self.world.jobs if group.decision), default=0))
@@ -163,7 +164,13 @@ class Route:
         self.look_anew()
         self.watch.mistrust()
         self.careful.clock_was_set(ahead - before)
-        self._history_read = 0.0
+        self._history.clock_was_set(ahead - before)
+
+    def _check_term(self) -> None:
+        """Where the lease was taken over: no event tells what another router wrote into jobs meanwhile."""
+        if self.leader.term != self._term:
+            self._term = self.leader.term
+            self.look_anew()
 
     def _observe(self) -> World:
         """The world now, with what is not believed of it."""
@@ -216,14 +223,10 @@ class Route:
     def _learn(self) -> None:
         """Remember what happened and which jobs ended since the last pass, and register what they left behind."""
         found = self._read_events()
-        now = self.clock.now()
-        if found is None or not found.whole or not self._history_read <= now < self._history_read + HISTORY_EVERY_S:
-            since = self.memory.last_ended()
-            self.memory.record_ended(self.pool.ended(min(since, self._history_read) if self._history_read else since))
-            self._history_read = now
+        self._history.learn(anyway=found is None or not found.whole)
         if found is not None:
             self.memory.record_ended(ended_jobs(found.events))
-            self.memory.record_events(tally(found.events), found.position, now, streaks(found.events))
+            self.memory.record_events(tally(found.events), found.position, self.clock.now(), streaks(found.events))
         self.watch.happened(found)
         for job, task in self.memory.unread_reports():
             self._read_report(job, task)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from router.decide.follow import SLACK_S, Followed, Look
 from router.model.action import Place
-from router.model.event import Events
+from router.model.event import EventKind, Events, JobEvent
 from router.model.job import JobGroup
 from router.ports import Clock, Pool
 
@@ -28,15 +28,27 @@ class Watch:
     """How often the whole queue, some clusters, and no job at all were asked for."""
     _followed: Followed = field(default_factory=Followed)
     _due: float = 0.0
+    _told: float = 0.0
+    """Time of the last event."""
     _mistrusted: float = 0.0
     """Until when events and looks are not compared, seconds since the epoch."""
 
     def happened(self, found: Events | None) -> None:
         """Take what an event log told since the last time; None, or a gap in it: look anew."""
-        if found is None or not found.whole:
+        sure = found is not None and self._in_order(found.events)
+        if found is None or not found.whole or not sure:
             self.forget()
         elif self._due:
             self._followed.follow(found.events)
+
+    def _in_order(self, events: Sequence[JobEvent]) -> bool:
+        """Whether no clock was set while they were written: their times cannot be compared with a look then."""
+        now, clear = self.clock.now(), True
+        for event in events:
+            latest = max(event.at, event.began) if event.kind is EventKind.STARTED else event.at
+            clear = clear and self._told - SLACK_S <= event.at and latest <= now + SLACK_S
+            self._told = event.at
+        return clear
 
     def forget(self) -> None:
         """Look at the whole queue the next time."""
@@ -45,6 +57,7 @@ class Watch:
     def mistrust(self) -> None:
         """Look anew for as long as events may carry times of a clock that was set meanwhile."""
         self.forget()
+        self._told = 0.0
         self._mistrusted = self.clock.now() + SLACK_S
 
     def placed(self, actions: Sequence[Place], counts: Sequence[int]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from router.model.action import Diagnose, Mend, Place, Vacate
 from router.model.attempt import Attempt
-from router.model.job import ASKED_ELSEWHERE, EndedJob, JobGroup, SlotGroup
+from router.model.job import ASKED_ELSEWHERE, SUBMITTED_HELD, EndedJob, JobGroup, SlotGroup
 from router.model.pilot import ValidationFailure
 from router.pool import ads, mending, placing, vacating
 from router.ports import Asked, JobLine, JobQueue
@@ -94,8 +94,10 @@ class CondorPool:
         return placing.place_all(self._queue, actions)
 
     def release(self, cluster: int, reason: str) -> int:
-        """Release the held jobs of a cluster. Returns how many."""
-        return self._queue.act("Release", f"ClusterId == {cluster} && JobStatus == 5", reason)
+        """Release the jobs of a cluster that were submitted on hold and still are; no others. Returns how many."""
+        return self._queue.act(
+            "Release", f"ClusterId == {cluster} && JobStatus == 5 && HoldReasonCode == {SUBMITTED_HELD}", reason
+        )
 
     def diagnose_all(self, actions: Sequence[Diagnose]) -> tuple[int, ...]:
         """Write remedies into jobs that are held as the decisions saw them; returns how many carry each now."""

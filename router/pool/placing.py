@@ -121,7 +121,7 @@ def _seen(row: Row, kind: Kind | None) -> Seen:
 
 def _as_seen(queue: JobQueue, look: Look, changes: Iterable[Change]) -> Jobs:
     """The idle jobs that still have the sites each decision saw; changes that meet none are left out."""
-    met = [change for change in changes if any(map(_is_as_seen(change), look.get(change.cluster, ())))]
+    met = [change for change in changes if _is_met(change, look.get(change.cluster, ()))]
     if parts := [change for change in met if not _is_whole(look, change)]:
         listed = _listed(queue, parts)
     jobs: Jobs = {}
@@ -161,6 +161,12 @@ def _taken(runs: list[Run], count: int) -> list[Run]:
 
 def _is_as_seen(change: Change) -> Callable[[Seen], bool]:
     return lambda seen: seen.idle and seen.sites == change.old and seen.kind == change.kind
+
+
+def _is_met(change: Change, seen: Sequence[Seen]) -> bool:
+    """Whether jobs are as the decision saw them, and none of those carries a later one, which it did not see."""
+    met = [each.decision for each in filter(_is_as_seen(change), seen)]
+    return bool(met) and all(decision is None or decision.epoch <= change.made.epoch for decision in met)
 
 
 def _is_whole(look: Look, change: Change) -> bool:

@@ -136,9 +136,9 @@ class FakePool:
         return tuple(self.place(action) for action in actions)
 
     def release(self, cluster: int, reason: str) -> int:
-        """Release the held jobs of a cluster. Returns how many."""
+        """Release the jobs of a cluster that were submitted on hold and still are; no others. Returns how many."""
         with self._breaking("release"):
-            return self._release(self._of(cluster))
+            return self._release(job for job in self._of(cluster) if job.like.hold_code == SUBMITTED_ON_HOLD)
 
     def diagnose_all(self, actions: Sequence[Diagnose]) -> tuple[int, ...]:
         """Write remedies into jobs that are held as the decisions saw them; returns how many carry each now."""

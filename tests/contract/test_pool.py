@@ -352,6 +352,14 @@ def test_a_merge_job_waits_on_hold_until_the_router_releases_it(mine):
     assert mine.router.release(cluster, "all parts are there") == 0
 
 
+def test_a_merge_job_that_its_owner_holds_stays_held(mine):
+    cluster = mine.submit_merge()
+    mine.router.release(cluster, "all parts are there")
+    mine.hold(cluster)
+    assert mine.router.release(cluster, "all parts are there") == 0
+    assert mine.group().state is JobState.HELD
+
+
 def test_a_remedy_is_written_into_held_jobs_and_its_words_are_their_reason(mine):
     cluster = mine.submit(a_batch(jobs=2))
     mine.hold(cluster)
@@ -403,7 +411,7 @@ def test_a_job_that_its_owner_held_again_is_neither_mended_nor_released(mine):
     action = mine.diagnose(cluster)
     mine.router.diagnose_all([action])
     mend = mine.mend(cluster, action.remedy)
-    mine.alice.release(cluster, "no")
+    mine.alice.retry(mine.task.id, "no")
     mine.hold(cluster)
     assert mine.router.mend_all([mend]) == (0,)
     assert (mine.group().state, mine.group().holds) == (JobState.HELD, 2)
@@ -511,7 +519,7 @@ def test_jobs_are_withdrawn_by_name_as_far_as_they_are_held_and_by_nobody_else(m
     assert mine.alice.withdraw(mine.task.id, ["0000", "0002"], "smaller ones") == 2
     left = eventually(lambda: mine.alice.task_lines(mine.task.id), lambda found: len(found) == 1)
     assert [line.job for line in left] == ["0001"]
-    mine.alice.release(cluster, "on")
+    mine.alice.retry(mine.task.id, "on")
     assert mine.alice.withdraw(mine.task.id, ["0001"], "smaller ones") == 0
 
 

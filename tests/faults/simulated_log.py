@@ -28,7 +28,7 @@ class SimulatedLog:
         self._now, self._chance = now, chance
         self._late = b""
         self._careless = chance.choice((0.0, 0.05, 0.3))
-        self._births = 0
+        self._births, self._calm = 0, False
         self._begin()
 
     def tell(self, schedd: Schedd, job: Job, kind: int, before: int) -> None:
@@ -51,14 +51,14 @@ class SimulatedLog:
     def write(self) -> None:
         """Some of what is late gets to the disk, if only half an event; now and then the log is rotated."""
         size = len(self._late)
-        self._put(self._chance.choice((size, size, size, self._chance.randint(0, size), 0)))
+        self._put(size if self._calm else self._chance.choice((size, size, size, self._chance.randint(0, size), 0)))
         if self._strikes():
             self.rotate()
 
     def flush(self) -> None:
         """All of it gets to the disk, and what comes later as well."""
         self._put(len(self._late))
-        self._careless = 0.0
+        self._careless, self._calm = 0.0, True
 
     def rotate(self) -> None:
         """Begin a new file; the oldest is deleted."""

@@ -32,6 +32,7 @@ from simulated_schedd import (
     memory_mb,
 )
 
+from router.decide import focus
 from router.errors import TemporaryError
 from router.loops.lease import Leadership
 from router.loops.observe import Declared
@@ -172,8 +173,10 @@ class Simulation:
             self.clock.pass_time(LOOK_EVERY_S)  # what no event told is seen by now
         if not any(route.leader.lead() for route in self.running.values()):
             self.clock.pass_time(LEASE_S / 2)  # whoever held the lease is dead, or has lost it
-        for _ in range(QUIET_AFTER):
+        for turn in range(QUIET_AFTER):
             again = self.heal()
+            if self.log and turn == 1:
+                self.clock.pass_time(focus.EVERY_S)  # what nothing told of is decided again by now
         invariants.hold("I4", not again, f"passes over what was just decided decide again: {again}")
         log = [record for cluster in self.schedd.clusters for record in self.store.of_cluster(cluster)]
         if self.log:

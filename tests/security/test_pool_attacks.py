@@ -129,7 +129,7 @@ def test_jobs_are_still_held_and_released_and_placed(live_pool: pool_backend.Liv
     cluster = submitted(live_pool, task)
     alice = live_pool.queue("alice")
     assert alice.act("Hold", f"ClusterId == {cluster}", "wait") == 1
-    assert live_pool.as_user("router").release(cluster, "go on") == 1
+    assert live_pool.queue("router").act("Release", f"ClusterId == {cluster}", "go on") == 1
     place = a_place(cluster, task=task, count=1, decision=a_decision("SITE_A"))
     assert live_pool.as_user("router").place(place) == 1
 

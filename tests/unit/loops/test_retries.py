@@ -153,7 +153,7 @@ def test_a_job_that_its_owner_holds_in_between_stays_held(organisation, failed):
     failed(exit_code=0, hold_code=11)
     organisation.step()
     alice = organisation.pool.as_user("alice")
-    alice.release(1, "let me")
+    alice.retry("zmumu-1", "let me")
     alice.hold(1, "not now")
     organisation.clock.pass_time(3600)
     assert steps(organisation, 2) == []

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from router.errors import OutcomeUnknown
+from router.loops.lease import Alone
 from router.loops.reads import EVERY_S
 from router.loops.watch import LOOK_EVERY_S, MOST_ASKED
 from router.model.action import Diagnose
@@ -163,3 +164,25 @@ def test_a_clock_that_is_set_hides_nothing_that_happens(organisation, route, cap
     organisation.pool.finish("SITE_A", 1)
     passed(organisation, route)
     assert (states(route), route.watch.looks["whole"]) == ({"idle": 9, "running": 1}, looks), "it is followed again"
+
+
+@pytest.mark.parametrize("wrong_s", [3600, -3600])
+def test_events_of_a_clock_that_was_wrong_meanwhile_make_it_look_anew(organisation, route, wrong_s):
+    organisation.clock.pass_time(60)
+    organisation.pool.negotiate()
+    organisation.clock.at += wrong_s
+    organisation.pool.finish("SITE_A", 1)
+    organisation.clock.at -= wrong_s
+    passed(organisation, route)
+    assert (states(route), route.watch.looks["whole"]) == ({"idle": 6, "running": 3}, 2)
+    passed(organisation, route)
+    assert route.watch.looks["whole"] == 2
+
+
+def test_who_leads_again_looks_anew_for_what_the_other_wrote_into_jobs(organisation, route):
+    passed(organisation, route)
+    assert route.watch.looks["whole"] == 1
+    route.leader = type("Again", (Alone,), {"term": 7})()
+    for _ in range(2):
+        passed(organisation, route)
+        assert route.watch.looks["whole"] == 2

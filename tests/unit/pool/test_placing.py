@@ -133,6 +133,13 @@ def test_jobs_that_are_not_as_the_decision_saw_them_are_left_alone(changes):
     assert [call[0] for call in queue.asked] == ["look"]
 
 
+def test_jobs_of_which_some_carry_a_later_decision_are_left_to_the_next_pass():
+    later = row(7, 5, DESIRED_Sites="SITE_B", RouterDecision={**SHOWN, "Epoch": MADE.epoch + 1})
+    queue = Script([row(7, 5, DESIRED_Sites="SITE_B"), later])
+    assert placing.place_all(queue, places(7, old=("SITE_B",), count=5)) == (0,)
+    assert [call[0] for call in queue.asked] == ["look"]
+
+
 def test_equal_decisions_are_one_call_however_many_clusters_they_are_for():
     queue = Script([row(cluster) for cluster in range(50)])
     placing.place_all(queue, places(*range(50)))
