@@ -9,6 +9,7 @@ from pathlib import Path
 
 from router.errors import OutcomeUnknown, PermissionRefused, RouterError, UserError
 from router.model.job import JobState
+from router.model.merging import is_merge
 from router.model.task import MERGE_BATCH, Batch, Chunk, Task
 from router.ports import Pool, TaskFiles, UserMemory
 from router.render import jdl
@@ -44,7 +45,7 @@ class Adding:
 
     def given_to(self, task: Task) -> dict[str, dict[str, Chunk]]:
         """The same by batch."""
-        keys = [each.key for each in self.memory.batches(task.id) if each.key != MERGE_BATCH]
+        keys = [each.key for each in self.memory.batches(task.id) if not is_merge(each.key)]
         return {key: self.described(task, key) for key in keys}
 
     def add(self, task: Task, added: Sequence[Batch], replaced: Mapping[str, str], stage: str = "") -> dict[str, int]:
@@ -96,8 +97,8 @@ class Adding:
 
     def expect(self, task: Task) -> None:
         """Tell merge jobs, which wait, how many parts there will be."""
-        if merge_jobs(task.payload):
-            parts_expected = sum(each.jobs for each in self.memory.batches(task.id) if each.key != MERGE_BATCH)
+        if merge_jobs(task.payload) and not any(output.fan_in for output in task.payload.outputs):
+            parts_expected = sum(each.jobs for each in self.memory.batches(task.id) if not is_merge(each.key))
             self.files(task).describe({MERGE_BATCH: merge_text(task, parts_expected, task.outputs)})
 
     def _batch(self, task: Task, key: str, jobs: Sequence[str]) -> Batch:

@@ -43,6 +43,7 @@ from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob, JobGroup, JobState, Source
 from router.model.lumis import Lumis
+from router.model.merging import MergeNode, MergeTree, files_of, is_merge, merge_tree
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
 from router.model.site import SiteStatus
@@ -55,7 +56,7 @@ from router.ports import Asked, Clock, JobLine, Pool, TaskFiles, UserMemory
 from router.queries import searched
 from router.recovery import Present, Recovery
 from router.render import jdl
-from router.render.parts import MERGER, merge_jobs, merge_text, part_text, parts
+from router.render.parts import MERGER, merge_jobs, merge_text, node_text, part_text, parts
 from router.resplit import Resplit
 from router.staging import Staging, work_texts
 
@@ -119,6 +120,8 @@ class Router:
         resumed = task is not None
         if task is None:
             task = self._open(plan, digest, program_digest(folder / plan.payload.executable))
+        tree = _tree(plan)
+        self.memory.add_merge_nodes(task.id, {node.job: files_of(task, node) for node in tree.nodes})
         self._refuse_other_cut(task, plan)
         files = self._lay_out(task, plan, code)
         if plan.work:
@@ -135,7 +138,7 @@ class Router:
 
     def _refuse_other_cut(self, task: Task, plan: Plan) -> None:
         """Raise UserError where the data has moved since the task was planned, so that it would be cut otherwise."""
-        planned = {each.key: each.jobs for each in self.memory.batches(task.id) if each.key != MERGE_BATCH}
+        planned = {each.key: each.jobs for each in self.memory.batches(task.id) if not is_merge(each.key)}
         if planned != {each.batch.key: len(each.batch.chunks) for each in plan.batches}:
             raise UserError(
                 f"An earlier submission of this payload, {task.id}, stopped half-way, and its data has moved since. "
@@ -171,7 +174,11 @@ class Router:
                 for batch in (planned.batch for planned in plan.batches)
             ]
             if merge_jobs(task.payload) and not plan.work:  # of an automatic split they come last
-                merges = {MERGE_BATCH: merge_text(task, plan.jobs, task.outputs)}
+                tree = _tree(plan)
+                for node in tree.nodes:
+                    texts = partial(_node_texts, task, node)
+                    wanted.append((jdl.node_injection(task, node.job), described(node.job, texts)))
+                merges = {MERGE_BATCH: merge_text(task, plan.jobs, task.outputs, tree)}
                 wanted.append((jdl.merge_injection(task), described(MERGE_BATCH, lambda: merges)))
             for number, (injection, written) in enumerate(wanted, 1):
                 if written is not None:
@@ -243,7 +250,7 @@ class Router:
         """Why jobs of a task are held, each reason once, with how many and which."""
         held: dict[str, list[str]] = {}
         for line in self.pool.task_lines(task.id):
-            if line.owner == task.owner and line.state == JobState.HELD and line.batch != MERGE_BATCH:
+            if line.owner == task.owner and line.state == JobState.HELD and not is_merge(line.batch):
                 held.setdefault(self._held_reason(task, line), []).append(line.job or line.id)
         return tuple(f"{len(jobs)} job(s) held, {jobs[0]} the first: {why}" for why, jobs in sorted(held.items()))
 
@@ -437,6 +444,16 @@ def _with_vacates(line: JobLine) -> str:
 
 def _texts(task: Task, batch: Batch) -> dict[str, str]:
     return {part.name: part_text(task, batch.key, part, task.outputs) for part in parts(batch)}
+
+
+def _tree(plan: Plan) -> MergeTree:
+    """The merge jobs of a plan whose parts are named beforehand."""
+    jobs = [chunk.job for planned in plan.batches for chunk in planned.batch.chunks]
+    return merge_tree(plan.payload, jobs)
+
+
+def _node_texts(task: Task, node: MergeNode) -> Mapping[str, str]:
+    return {node.job: node_text(task, node)}
 
 
 def _digest(plan: Plan, code: Mapping[str, Path]) -> str:

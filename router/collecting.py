@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from router.decide.stages import LAST
 from router.errors import TemporaryError
 from router.model.files import Located
-from router.model.task import MERGE_BATCH, Task, numbered
+from router.model.merging import is_merge
+from router.model.task import Task, numbered
 from router.ports import UserMemory
 
 
@@ -58,7 +59,7 @@ def outputs_of(memory: UserMemory, files: Iterable[Located], task: Task, partial
     Raises TemporaryError where files are missing, unless the caller wants what there is.
     """
     known = {each.file.lfn: each for each in files}
-    jobs = sum(batch.jobs for batch in memory.batches(task.id) if batch.key != MERGE_BATCH)
+    jobs = sum(batch.jobs for batch in memory.batches(task.id) if not is_merge(batch.key))
     found = Outputs(task, tuple(_left(task, each.name, known, jobs, partial) for each in task.payload.outputs))
     if not found.files:
         raise TemporaryError(f"{task.id} has no outputs yet. `glideroute status {task.id}` tells how far it is.")

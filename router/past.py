@@ -9,8 +9,9 @@ from router.errors import RouterError, UserError
 from router.model import report as reports
 from router.model.job import JobState
 from router.model.measure import Measured, measured
+from router.model.merging import is_merge
 from router.model.report import JobReport
-from router.model.task import MERGE_BATCH, Task
+from router.model.task import Task
 from router.ports import TaskFiles, UserMemory
 
 TASKS = 5
@@ -34,7 +35,7 @@ class Past:
             task = self.memory.task(each)
             done = [job.job for job in self.memory.ended(each) if job.state is JobState.FINISHED]
             found.extend(self.of_jobs(task, done[:REPORTS]))
-        return measured(each for each in found if each.batch != MERGE_BATCH)
+        return measured(each for each in found if not is_merge(each.batch))
 
     def of_jobs(self, task: Task, jobs: Iterable[str]) -> Iterator[JobReport]:
         """The reports of jobs of a task, as far as there are any that can be read."""

@@ -11,6 +11,7 @@ from router.decide.recover import lost, needed
 from router.errors import OutcomeUnknown, PermissionRefused, RouterError
 from router.model.files import Replica
 from router.model.job import EndedJob
+from router.model.merging import is_merge, is_node
 from router.model.task import MERGE_BATCH, Batch, Chunk, Inputs, Task, merges
 from router.ports import Pool, TaskFiles, UserMemory
 from router.render import jdl
@@ -69,8 +70,8 @@ class Recovery:
             )
 
     def _key(self, task: Task, batch: str) -> str:
-        """A new batch's key: `b0-r1` for jobs of `b0`. The merge batch keeps its own, by which it is known."""
-        if batch == MERGE_BATCH:
+        """A new batch's key: `b0-r1` for jobs of `b0`. The merge batches keep theirs, by which they are known."""
+        if is_merge(batch):
             return batch
         base = _first(batch)
         taken = {each.key for each in self.memory.batches(task.id)}
@@ -96,6 +97,8 @@ class Recovery:
         if key == MERGE_BATCH:
             whole = jdl.merge_injection(task)
             return replace(whole, items=tuple(item for item in whole.items if dict(item)["RouterJob"] in jobs))
+        if is_node(key):
+            return jdl.node_injection(task, key)
         inputs = self.memory.inputs([(task.id, key)]).get((task.id, key), Inputs())
         holders = frozenset(site for site, size in inputs.at_sites if size >= inputs.size)
         batch = Batch(key, tuple(Chunk(job) for job in jobs), holders)
@@ -118,7 +121,7 @@ class Recovery:
             return self.pool.submit(injection.text, [dict(item) for item in injection.items])
         except OutcomeUnknown:
             found = self.pool.clusters(task.id, self.user).get(injection.batch)
-            if found is None or injection.batch == MERGE_BATCH:
+            if found is None or is_merge(injection.batch):
                 raise
             return found
 

@@ -7,7 +7,8 @@ from router.decide.split import Numbering, cut
 from router.decide.split.again import smaller
 from router.errors import NotFound, RouterError, UserError
 from router.model.job import JobState
-from router.model.task import MERGE_BATCH, Chunk, Task
+from router.model.merging import is_merge
+from router.model.task import Chunk, Task
 
 _LISTED = "`glideroute status {} --jobs` lists its jobs."
 
@@ -39,6 +40,11 @@ class Resplit:
             raise NotFound(
                 f"{task.id} has no job {job} that reads input. `glideroute status {task.id} --jobs` lists its jobs."
             )
+        if any(output.fan_in for output in task.payload.outputs):
+            raise UserError(
+                f"{task.id} merges in a tree, whose jobs know their parts already, so that none can be split. "
+                "Release the job with more time or memory, or submit the payload again with a finer split."
+            )
         batch = self._failed(task, job)
         chunk = self._where_it_lies_now(given[job])
         taken = {each.key for each in self.adding.memory.batches(task.id)}
@@ -56,7 +62,7 @@ class Resplit:
         pool = self.adding.pool
         lines = [each for each in pool.task_lines(task.id) if (each.job, each.owner) == (job, task.owner)]
         if lines:
-            if lines[0].state not in (JobState.HELD, JobState.REMOVED) or lines[0].batch == MERGE_BATCH:
+            if lines[0].state not in (JobState.HELD, JobState.REMOVED) or is_merge(lines[0].batch):
                 raise UserError(f"Job {job} of {task.id} is {lines[0].state}: only a job that failed is split again.")
             return lines[0].batch
         gone = [

@@ -50,6 +50,10 @@ class TaskMemory(Protocol):
         """How far a task that gets its jobs in stages is; empty for any other."""
         ...
 
+    def add_merge_nodes(self, task: str, joined: Mapping[str, Sequence[str]]) -> None:
+        """Remember merge jobs by batch, with the files each joins; saying it twice is saying it once."""
+        ...
+
     def add_merge(self, task: str, jobs: int) -> None:
         """Remember that a task gets merge jobs, before they are injected."""
         ...

@@ -1,8 +1,9 @@
 """Which finished jobs of a task have to be run again, because what they left is not there any more."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from router.model.job import EndedJob, JobState
+from router.model.merging import is_node
 from router.model.task import MERGE_BATCH, Task, merges
 
 MERGED = "merged"
@@ -18,9 +19,14 @@ def needed(task: Task, finished: Iterable[EndedJob]) -> dict[EndedJob, tuple[str
     return {
         job: (task.output(joins[job.job], MERGED),)
         if job.batch == MERGE_BATCH and job.job in joins
-        else tuple(task.output(name, job.job) for name in parts)
+        else tuple(task.output(name, job.job) for name in parts if _leaves(job, name, joins))
         for job in done
     }
+
+
+def _leaves(job: EndedJob, name: str, joins: Mapping[str, str]) -> bool:
+    """Whether a job leaves a part or a file called `name`: a merge job of a tree leaves what it joins alone."""
+    return not is_node(job.batch) or joins.get(job.job.partition("-")[0]) == name
 
 
 def lost(task: Task, finished: Iterable[EndedJob], there: Collection[str]) -> tuple[EndedJob, ...]:
@@ -31,10 +37,12 @@ def lost(task: Task, finished: Iterable[EndedJob], there: Collection[str]) -> tu
     done = list(finished)
     wanted = needed(task, done)
     gone = {job for job, names in wanted.items() if not set(names) <= set(there)}
+    joins = dict(merges(task.payload))
     unmerged = {name for job, name in merges(task.payload) if any(each.job == job and each in gone for each in done)}
     parts = {
         job
         for job in wanted
-        if job.batch != MERGE_BATCH and any(task.output(name, job.job) not in there for name in unmerged)
+        if job.batch != MERGE_BATCH
+        and any(task.output(name, job.job) not in there for name in unmerged if _leaves(job, name, joins))
     }
     return tuple(job for job in wanted if job in gone or job in parts)

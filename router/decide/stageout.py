@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from router.model.files import Located
 from router.model.job import EndedJob
+from router.model.merging import is_node
 from router.model.policy import StageOutPolicy
 from router.model.task import MERGE_BATCH, Task
 from router.model.transfer import (
@@ -28,7 +29,7 @@ FEW_TRIES = frozenset({TransferCause.PERMISSION, TransferCause.SOURCE_MISSING, T
 def to_move(task: Task, job: EndedJob, outputs: Iterable[Located]) -> tuple[Transfer, ...]:
     """The outputs of a job that are to move; parts that a merge job joins stay where they are."""
     destination = task.payload.destination
-    if not destination:
+    if not destination or is_node(job.batch):
         return ()
     parts = {task.output(each.name, job.job) for each in task.payload.outputs if each.merge}
     stay = parts if job.batch != MERGE_BATCH else set()

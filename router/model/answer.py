@@ -7,10 +7,11 @@ from router.model.action import Advice, Choice
 from router.model.cause import Fault
 from router.model.files import Dataset
 from router.model.job import SUBMITTED_HELD, EndedJob, JobGroup, JobState
+from router.model.merging import is_merge
 from router.model.payload import Payload
 from router.model.policy import POLICIES
 from router.model.record import DecisionRecord
-from router.model.task import MERGE_BATCH, Batch, Piece, Shape, Task
+from router.model.task import Batch, Piece, Shape, Task
 from router.model.transfer import StageOutCount, TransferState
 
 WAITING = "waiting"
@@ -215,5 +216,5 @@ def with_stage_out(status: TaskStatus, found: tuple[StageOutCount, ...], transfe
 
 def state_of(group: JobGroup) -> str:
     """The state of a group's jobs in users' words."""
-    waits = group.batch == MERGE_BATCH and group.state is JobState.HELD and group.hold_code == SUBMITTED_HELD
+    waits = is_merge(group.batch) and group.state is JobState.HELD and group.hold_code == SUBMITTED_HELD
     return WAITING if waits else str(group.state)

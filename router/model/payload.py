@@ -57,6 +57,8 @@ class Output:
     """Whether a last job of the task joins them into one."""
     command: str = ""
     """The user's program, beside the payload document, that joins them; empty: by the kind of file."""
+    fan_in: int = 0
+    """Parts that one merge job joins at most, so that there is a tree of them; 0: one job joins all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,10 @@ def _output(section: document.Section) -> Output:
         section.fault(
             "merge_with", "says how to merge, and `merge: none` that nothing is merged; leave one of them out"
         )
-    return Output(section.text("name", check=names.file_name), merge, command)
+    fan_in = section.integer("fan_in", 0, at_least=2, at_most=1000)
+    if fan_in and not merge:
+        section.fault("fan_in", "says how many parts a merge job joins; it needs `merge: auto`")
+    return Output(section.text("name", check=names.file_name), merge, command, fan_in)
 
 
 def _requests(top: document.Section, container: str, split: Split) -> Requests:
@@ -270,6 +275,8 @@ def _check_together(top: document.Section, payload: Payload) -> None:
         top.fault("split", "needs `input: {dataset: …}`; without input, `jobs` says how many jobs there are")
     if payload.split.by == AUTO and payload.sweep.values:
         top.fault("split", "by auto measures one program with one set of parameters; leave out `sweep`")
+    if payload.split.by == AUTO and any(output.fan_in for output in payload.outputs):
+        top.fault("split", "by auto does not tell how many parts there will be; leave out `outputs[].fan_in`")
     if payload.mask and payload.split.by == "events":
         top.fault("split", "by events cuts luminosity sections; with `input.lumis` split by lumi-events")
     if payload.container and payload.requests.platform.os:

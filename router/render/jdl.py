@@ -1,5 +1,6 @@
 """Batches as submit descriptions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -102,11 +103,20 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
 
 
 def merge_injection(task: Task) -> Injection:
-    """The cluster of the task's merge job."""
+    """The cluster of the task's last merge jobs."""
+    return _merging(task, MERGE_BATCH, merge_jobs(task.payload))
+
+
+def node_injection(task: Task, job: str) -> Injection:
+    """The cluster of a merge job of a tree."""
+    return _merging(task, job, (job,))
+
+
+def _merging(task: Task, batch: str, jobs: Iterable[str]) -> Injection:
     payload = task.payload
     description = Description(
         task=task.id,
-        batch=MERGE_BATCH,
+        batch=batch,
         directory=task.directory,
         wrapper=f"{task.directory}/code/{WRAPPER}",
         files=tuple(f"code/{name}" for name in (MERGER, *payload.merge_commands)),
@@ -118,8 +128,8 @@ def merge_injection(task: Task) -> Injection:
         priority=payload.priority * LEVEL + 1,
         fixed=str(not payload.move),
     )
-    items = tuple(_item(job, MERGE_BATCH) for job in merge_jobs(payload))
-    return Injection(MERGE_BATCH, _render("merge.jdl.j2", f"{task.id} {MERGE_BATCH}", description), items)
+    items = tuple(_item(job, batch) for job in jobs)
+    return Injection(batch, _render("merge.jdl.j2", f"{task.id} {batch}", description), items)
 
 
 def _item(job: str, part: str, point: Point = ()) -> tuple[tuple[str, str], ...]:

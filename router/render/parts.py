@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.model.files import Located
+from router.model.merging import NO_TREE, MergeNode, MergeTree
 from router.model.payload import Payload
 from router.model.sweep import Point, filled
 from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task, merges, numbered
@@ -114,21 +115,33 @@ def merge_jobs(payload: Payload) -> tuple[str, ...]:
     return tuple(job for job, _ in merges(payload))
 
 
-def merge_text(task: Task, expected: int, directory: str) -> str:
-    """What the wrappers of the merge jobs read, a part of its own; each joins `expected` files."""
-    commands = {output.name: output.command for output in task.payload.outputs}
+def merge_text(task: Task, expected: int, directory: str, tree: MergeTree = NO_TREE) -> str:
+    """What the wrappers of the last merge jobs read, a part of its own.
+
+    Each joins `expected` files, or those that the tree says.
+    """
+    named = dict(tree.last)
     jobs = {
-        job: {
-            "arguments": [*(["--command", commands[output]] if commands[output] else []), output],
-            "merge": {"parts_of": output, "expected_parts": expected},
-            "outputs": [
-                {"name": output, "lfn": f"{directory}/{numbered(output, 'merged')}"},
-                {"name": f"{output}{MANIFEST}", "lfn": f"{directory}/{numbered(output, 'merged')}{MANIFEST}"},
-            ],
-        }
+        job: _merge_job(task, output, f"{directory}/{numbered(output, 'merged')}", expected, named.get(job, ()))
         for job, output in merges(task.payload)
     }
     return _json(task, MERGE_BATCH, jobs, executable=MERGER, environment={}, inputs=[])
+
+
+def node_text(task: Task, node: MergeNode) -> str:
+    """What the wrapper of a merge job of a tree reads."""
+    job = _merge_job(task, node.output, task.output(node.output, node.job), len(node.parts), node.parts)
+    return _json(task, node.job, {node.job: job}, executable=MERGER, environment={}, inputs=[])
+
+
+def _merge_job(task: Task, output: str, lfn: str, expected: int, parts: tuple[str, ...]) -> dict[str, Any]:
+    command = {each.name: each.command for each in task.payload.outputs}[output]
+    named = {"expected_parts": len(parts), "jobs": list(parts)} if parts else {"expected_parts": expected}
+    return {
+        "arguments": [*(["--command", command] if command else []), output],
+        "merge": {"parts_of": output, **named},
+        "outputs": [{"name": output, "lfn": lfn}, {"name": f"{output}{MANIFEST}", "lfn": f"{lfn}{MANIFEST}"}],
+    }
 
 
 def _json(task: Task, batch: str, jobs: Mapping[str, Mapping[str, Any]], **alike: Any) -> str:

@@ -16,6 +16,7 @@ from router.model.site import Outcomes, Pace, SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.model.world import TaskProgress
 from router.store.additions import replaced_jobs
+from router.store.merging import node_progress
 from router.store.schema import (
     LOST,
     READ,
@@ -294,7 +295,8 @@ class Ledger:
             merge.c.key == MERGE_BATCH, merge.c.cluster.is_not(None), ~over
         )
         with self._db.read() as connection:
-            return tuple(TaskProgress(*row) for row in connection.execute(query))
+            last = [TaskProgress(*row) for row in connection.execute(query)]
+            return (*node_progress(connection), *last)
 
     # Sites
 

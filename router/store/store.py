@@ -10,6 +10,7 @@ from router.store.downtimes import Downtimes
 from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.lumi_sections import LumiSections
+from router.store.merging import MergeBook
 from router.store.metadata import Metadata
 from router.store.namespace import Namespace
 from router.store.programs import Programs
@@ -25,6 +26,7 @@ class Store(
     Metadata,
     Ledger,
     Additions,
+    MergeBook,
     Programs,
     Downtimes,
     Windows,

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Merges the parts of an output: the payload of merge jobs.
 
-Called as `merge_files.py [--joined] [--command PROGRAM] MERGED`; the parts are listed by `GLIDEROUTE_INPUTS`. It is
+Called as `merge_files.py [--command PROGRAM] MERGED`; the parts are listed by `GLIDEROUTE_INPUTS`. It is
 shipped with the job, so it is one file and imports nothing of the router; ROOT files need uproot on the node, Parquet
 and Arrow files pyarrow. The end of MERGED's name decides how parts are joined, see FORMATS; PROGRAM, a file beside this
-one, joins any other: it is called as `PROGRAM MERGED PART...`. `--joined`: the parts are made by this program, too.
+one, joins any other: it is called as `PROGRAM MERGED PART...`.
 
 Nothing is dropped silently: what cannot be merged ends the program with 77 and a line that names it. What was written
 is read back, and has the entries of all parts together. `MERGED.manifest.json` lists the parts with their entries.
@@ -34,6 +34,8 @@ MANIFEST = ".manifest.json"
 TREES = ("TTree", "TNtuple", "TNtupleD")
 NTUPLES = ("ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 HISTOGRAM = re.compile(r"TH([123])[CSIFD]|TProfile([23]D)?")
+JOINED = re.compile(r"_merge\d*-\d+-\d+$")
+"""How the name of a part ends that another merge job made: its members have folders already."""
 AXES = ("fXaxis", "fYaxis", "fZaxis")
 SUMMED_ARRAYS = ("fSumw2", "fBinEntries", "fBinSumw2")
 
@@ -454,7 +456,7 @@ def count_json(merged: Path) -> Counts:
     return {"items": len(json_list(merged))}
 
 
-def merge_zip(parts: Sequence[Part], merged: Path, joined: bool = False) -> list[Counts]:
+def merge_zip(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """The members of every part, in a folder named after the part; MergeError where a name leaves it."""
     counted: list[Counts] = []
     with zipfile.ZipFile(merged, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as target:
@@ -462,7 +464,7 @@ def merge_zip(parts: Sequence[Part], merged: Path, joined: bool = False) -> list
             with zipfile.ZipFile(part.path) as source:
                 members = source.infolist()
                 for member in members:
-                    named = zipfile.ZipInfo(member_name(part, member.filename, joined), member.date_time)
+                    named = zipfile.ZipInfo(member_name(part, member.filename), member.date_time)
                     named.external_attr, named.compress_type = member.external_attr, member.compress_type
                     if member.is_dir():
                         target.writestr(named, b"")
@@ -482,7 +484,7 @@ def count_zip(merged: Path) -> Counts:
         return {"members": len(source.infolist())}
 
 
-def merge_tar(parts: Sequence[Part], merged: Path, joined: bool = False) -> list[Counts]:
+def merge_tar(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """The members of every part, in a folder named after the part; MergeError where a name leaves it."""
     counted: list[Counts] = []
     zipped = merged.name.endswith((".tgz", ".gz"))
@@ -493,8 +495,8 @@ def merge_tar(parts: Sequence[Part], merged: Path, joined: bool = False) -> list
                 for member in source:
                     content = source.extractfile(member) if member.isreg() else None
                     if member.islnk():
-                        member.linkname = member_name(part, member.linkname, joined)
-                    member.name = member_name(part, member.name, joined)
+                        member.linkname = member_name(part, member.linkname)
+                    member.name = member_name(part, member.name)
                     target.addfile(member, content)
                     members += 1
                 counted.append({"members": members})
@@ -507,21 +509,19 @@ def count_tar(merged: Path) -> Counts:
         return {"members": sum(1 for _ in source)}
 
 
-def member_name(part: Part, name: str, joined: bool) -> str:
+def member_name(part: Part, name: str) -> str:
     """A member's name in the merged archive; MergeError where it is absolute or has `..`."""
     if name.startswith("/") or ".." in PurePosixPath(name).parts:
         raise MergeError(f"{part.path.name}: its member {name!r} would leave the folder it is unpacked in")
-    return name if joined else f"{part.stem}/{name}"
+    return name if JOINED.search(part.stem) else f"{part.stem}/{name}"
 
 
 @dataclass(frozen=True)
 class Format:
     """How files of one kind are joined, and how their entries are counted afterwards."""
 
-    merge: Callable[..., list[Counts]]
+    merge: Callable[[Sequence[Part], Path], list[Counts]]
     count: Callable[[Path], Counts]
-    folders: bool = False
-    """Whether each part gets a folder, unless the parts have folders already."""
 
 
 FORMATS = {
@@ -534,31 +534,31 @@ FORMATS = {
     ".jsonl": Format(merge_text, count_text),
     ".txt": Format(merge_text, count_text),
     ".log": Format(merge_text, count_text),
-    ".zip": Format(merge_zip, count_zip, folders=True),
-    ".tar": Format(merge_tar, count_tar, folders=True),
-    ".tar.gz": Format(merge_tar, count_tar, folders=True),
-    ".tgz": Format(merge_tar, count_tar, folders=True),
+    ".zip": Format(merge_zip, count_zip),
+    ".tar": Format(merge_tar, count_tar),
+    ".tar.gz": Format(merge_tar, count_tar),
+    ".tgz": Format(merge_tar, count_tar),
 }
 
 
-def merge(parts: Sequence[Part], merged: Path, command: str = "", joined: bool = False) -> list[Counts]:
+def merge(parts: Sequence[Part], merged: Path, command: str = "") -> list[Counts]:
     """Merge files; the entries of each part. MergeError, and no merged file, when that is impossible."""
     if not parts:
         raise MergeError(f"{merged.name}: there are no parts")
     try:
-        return by_command(parts, merged, command) if command else by_format(parts, merged, joined)
+        return by_command(parts, merged, command) if command else by_format(parts, merged)
     except BaseException:
         merged.unlink(missing_ok=True)
         raise
 
 
-def by_format(parts: Sequence[Part], merged: Path, joined: bool) -> list[Counts]:
+def by_format(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """Merge as the end of the name asks, and count again what was written."""
     found = next((FORMATS[end] for end in FORMATS if merged.name.endswith(end)), None)
     if found is None:
         known = ", ".join(FORMATS)
         raise MergeError(f"{merged.name}: no way to merge files of this suffix is known (known: {known})")
-    counted = found.merge(parts, merged, joined) if found.folders else found.merge(parts, merged)
+    counted = found.merge(parts, merged)
     written, expected = found.count(merged), total(counted)
     for what in sorted({*written, *expected}):
         if written.get(what) != expected.get(what):
@@ -603,7 +603,6 @@ def write_manifest(merged: Path, parts: Sequence[Part], counted: Sequence[Counts
 def main(arguments: Sequence[str]) -> int:
     """Merge the job's inputs into the file that is named; the exit code."""
     parser = argparse.ArgumentParser(prog="merge_files.py", exit_on_error=False)
-    parser.add_argument("--joined", action="store_true")
     parser.add_argument("--command", default="")
     parser.add_argument("merged", type=Path)
     try:
@@ -614,7 +613,7 @@ def main(arguments: Sequence[str]) -> int:
     listing = json.loads(Path(os.environ["GLIDEROUTE_INPUTS"]).read_bytes())
     parts = [Part(entry["lfn"], Path(entry["path"])) for entry in listing]
     try:
-        counted = merge(parts, asked.merged, asked.command, asked.joined)
+        counted = merge(parts, asked.merged, asked.command)
         write_manifest(asked.merged, parts, counted)
     except MergeError as why:
         return failed(asked.merged, str(why))

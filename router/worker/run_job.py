@@ -104,6 +104,8 @@ class Merge:
 
     parts_of: str
     expected_parts: int
+    jobs: frozenset[str] | None = None
+    """Whose; None: all others'."""
 
 
 @dataclass(frozen=True)
@@ -222,13 +224,19 @@ def read_job(path: str, name: str) -> Job:
             environment={variable(name): text(v) for name, v in ad["environment"].items()},
             inputs=tuple(read_input(one) for one in ad["inputs"]),
             outputs=tuple(Output(file_name(o["name"]), logical_name(o["lfn"])) for o in ad["outputs"]),
-            merge=None if merge is None else Merge(file_name(merge["parts_of"]), count(merge["expected_parts"])),
+            merge=None if merge is None else read_merge(merge),
             parameters={text(name): text(value) for name, value in ad.get("parameters", {}).items()},
         )
     except KeyError as missing:
         raise Failure("bad_description", f"{path} does not say {missing}") from None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as why:
         raise Failure("bad_description", f"{path} is no job description: {why}") from None
+
+
+def read_merge(ad: Mapping[str, Any]) -> Merge:
+    """What to merge, as described; KeyError, TypeError or ValueError when it is not."""
+    jobs = frozenset(file_name(name) for name in ad["jobs"]) if "jobs" in ad else None
+    return Merge(file_name(ad["parts_of"]), count(ad["expected_parts"]), jobs)
 
 
 def merge_inputs(job: Job, merge: Merge) -> tuple[Input, ...]:
@@ -239,6 +247,8 @@ def merge_inputs(job: Job, merge: Merge) -> tuple[Input, ...]:
             report = json.loads(path.read_bytes())
             if report["batch"] == job.batch:
                 continue  # of another merge job, or of this one's earlier try
+            if merge.jobs is not None and report["job"] not in merge.jobs:
+                continue
             part = read_part(job, merge, report)
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as why:
             raise Failure("stage_in_failed", f"{path} gives no part to merge: {why}") from None

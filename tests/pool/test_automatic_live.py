@@ -37,6 +37,14 @@ PAYLOAD = {
     "requests": {"memory": "128 MB", "disk": "10 MB"},
 }
 
+TREE = {
+    "name": "tree",
+    "executable": "part.sh",
+    "jobs": 5,
+    "outputs": [{"name": "part.txt", "merge": "auto", "fan_in": 2}],
+    "requests": {"memory": "128 MB", "disk": "10 MB"},
+}
+
 
 @pytest.fixture
 def running(live_pool: pool_backend.LivePool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
@@ -115,6 +123,25 @@ def test_probes_main_jobs_and_tails_read_every_event_once_and_are_merged(running
     )
     assert set(seen.values()) == {1}
     assert len(seen) == FILES * EVENTS
+
+
+def test_a_tree_of_merge_jobs_joins_every_part_once(running: Organisation) -> None:
+    home = running.home
+    (home / "part.sh").write_text('#!/bin/sh\necho "$GLIDEROUTE_JOB" > part.txt\n')
+    (home / "tree.yaml").write_text(json.dumps(TREE))
+    submitted = running.run("submit", home / "tree.yaml", "--json")
+    assert submitted.code == 0, submitted.err
+    task = str(submitted.json["task"])  # type: ignore[index]
+    found = f"SITE_?/user/alice/{task}"
+    until(lambda: list(home.glob(f"{found}/part_merged.txt.manifest.json")), 90)
+    (merged,) = home.glob(f"{found}/part_merged.txt")
+    assert sorted(merged.read_text().split()) == [f"{number:04d}" for number in range(5)]
+    (manifest,) = home.glob(f"{found}/part_merged.txt.manifest.json")
+    parts = json.loads(manifest.read_text())["parts"]
+    assert {part["lfn"]: part["entries"]["lines"] for part in parts} == {
+        f"/user/alice/{task}/part_merge-2-0.txt": 1,
+        f"/user/alice/{task}/part_merge-2-1.txt": 4,
+    }
 
 
 def test_the_values_of_a_sweep_are_in_the_queue(organisation: Organisation, tmp_path: Path) -> None:

@@ -248,10 +248,10 @@ def members_of(path):
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".tgz"])
 def test_archives_get_a_folder_for_each_part_once(tmp_path, suffix):
     parts = [archived(tmp_path, f"log_{n}{suffix}", {"run.log": f"job {n}", "a/b": "x"}) for n in range(2)]
-    half = tmp_path / f"half{suffix}"
+    half = tmp_path / f"log_merge-1-0{suffix}"
     assert merge(as_parts(parts), half) == [{"members": 2}, {"members": 2}]
     whole = tmp_path / f"whole{suffix}"
-    merge(as_parts([half]), whole, joined=True)
+    merge(as_parts([half]), whole)
     assert members_of(whole) == {"log_0/run.log": "job 0", "log_0/a/b": "x", "log_1/run.log": "job 1", "log_1/a/b": "x"}
 
 

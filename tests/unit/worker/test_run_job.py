@@ -489,6 +489,15 @@ def test_a_merge_job_gets_the_parts_of_all_jobs_in_their_order(sandbox):
     assert (sandbox.storage("SITE_A") / "user/alice/zmumu-3f9c2a/hist.root").read_bytes() == b"abc"
 
 
+def test_a_merge_job_of_a_tree_gets_the_parts_that_it_names(sandbox):
+    for job, content in (("0002", b"c"), ("0000", b"a"), ("0001", b"b")):
+        a_report(sandbox, job, content)
+    a_merge(sandbox, parts=2)
+    sandbox.describe(merge={"parts_of": "hist.root", "expected_parts": 2, "jobs": ["0002", "0000"]})
+    assert sandbox.run().code == 0
+    assert (sandbox.storage("SITE_A") / "user/alice/zmumu-3f9c2a/hist.root").read_bytes() == b"ac"
+
+
 @pytest.mark.parametrize(
     ("second", "why"),
     [

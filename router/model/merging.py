@@ -1,0 +1,79 @@
+"""Trees of merge jobs: which parts each job joins, where an output says how many parts one job may join."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from router.model.payload import Payload
+from router.model.task import MERGE_BATCH, Task, merges
+
+_NODE = re.compile(rf"{MERGE_BATCH}\d*-\d+-\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class MergeNode:
+    """A merge job below the last one. It is a batch of its own, of the same name."""
+
+    job: str
+    """`merge-LEVEL-NUMBER`, or `merge0-LEVEL-NUMBER` of the first of several outputs."""
+    output: str
+    parts: tuple[str, ...]
+    """The jobs whose outputs it joins."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeTree:
+    """All merge jobs of a task whose parts are named beforehand."""
+
+    nodes: tuple[MergeNode, ...] = ()
+    """Each after those it waits for; empty: there are last jobs alone."""
+    last: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What each of the last jobs joins."""
+
+
+NO_TREE = MergeTree()
+
+
+def is_merge(batch: str) -> bool:
+    """Whether a batch merges the outputs of others."""
+    return batch == MERGE_BATCH or is_node(batch)
+
+
+def is_node(batch: str) -> bool:
+    """Whether a batch is a merge job below the last one."""
+    return _NODE.fullmatch(batch) is not None
+
+
+def merge_tree(payload: Payload, jobs: Sequence[str]) -> MergeTree:
+    """The merge jobs for the outputs of `jobs`; neighbours are joined first, so these should be neighbours in place."""
+    fan_in = {output.name: output.fan_in for output in payload.outputs}
+    nodes: list[MergeNode] = []
+    last: list[tuple[str, tuple[str, ...]]] = []
+    for name, output in merges(payload):
+        parts = tuple(jobs)
+        for level in _levels(len(parts), fan_in[output]):
+            below = tuple(_level(name, output, level, parts, fan_in[output]))
+            nodes.extend(below)
+            parts = tuple(node.job for node in below)
+        last.append((name, parts))
+    return MergeTree(tuple(nodes), tuple(last)) if nodes else NO_TREE
+
+
+def _levels(count: int, fan_in: int) -> Iterator[int]:
+    level = 1
+    while fan_in and count > fan_in:
+        yield level
+        count, level = -(-count // fan_in), level + 1
+
+
+def _level(name: str, output: str, level: int, parts: Sequence[str], fan_in: int) -> Iterator[MergeNode]:
+    """Jobs of nearly the same number of parts each."""
+    count = -(-len(parts) // fan_in)
+    for number in range(count):
+        mine = parts[number * len(parts) // count : (number + 1) * len(parts) // count]
+        yield MergeNode(f"{name}-{level}-{number}", output, tuple(mine))
+
+
+def files_of(task: Task, node: MergeNode) -> tuple[str, ...]:
+    """The logical names of what a merge job joins."""
+    return tuple(task.output(node.output, part) for part in node.parts)

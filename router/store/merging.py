@@ -1,0 +1,43 @@
+"""Merge jobs of which it is known beforehand what they join."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, and_, func, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from router.model.entry import ReplicaState
+from router.model.task import MERGE_BATCH
+from router.model.world import TaskProgress
+from router.store.schema import Database, batch_inputs, batches, ended, replicas
+
+
+class MergeBook:
+    """Knows which files each merge job of a tree joins."""
+
+    _db: Database
+
+    def add_merge_nodes(self, task: str, joined: Mapping[str, Sequence[str]]) -> None:
+        """Remember merge jobs by batch, with the files each joins; saying it twice is saying it once."""
+        planned = [{"task": task, "key": key, "jobs": 1} for key in joined]
+        read = [{"task": task, "batch": key, "lfn": lfn} for key, lfns in joined.items() for lfn in lfns]
+        with self._db.write() as connection:
+            if planned:
+                connection.execute(upsert(batches).on_conflict_do_nothing(), planned)
+                connection.execute(upsert(batch_inputs).on_conflict_do_nothing(), read)
+
+
+def node_progress(connection: Connection) -> list[TaskProgress]:
+    """How many of its files are there, of each merge job of a tree that is injected and has not ended."""
+    mine = and_(batch_inputs.c.task == batches.c.task, batch_inputs.c.batch == batches.c.key)
+    there = replicas.c.lfn.in_(select(batch_inputs.c.lfn).where(mine).correlate(batches))
+    expected = select(func.count()).select_from(batch_inputs).where(mine).scalar_subquery()
+    finished = (
+        select(func.count(func.distinct(replicas.c.lfn)))
+        .where(there, replicas.c.state == ReplicaState.AVAILABLE)
+        .scalar_subquery()
+    )
+    over = select(ended.c.cluster).where(ended.c.cluster == batches.c.cluster).exists()
+    query = select(batches.c.task, expected, finished, batches.c.cluster).where(
+        batches.c.key.like(f"{MERGE_BATCH}%-%-%"), batches.c.cluster.is_not(None), ~over
+    )
+    return [TaskProgress(*row) for row in connection.execute(query)]
