@@ -16,7 +16,7 @@ pytestmark = pytest.mark.pool
 
 ENTRY = {"cpus": 2, "memory": "1 GB", "disk": "2 GB", "walltime": "1 h", "idle": "10 min", "max_glideins": 1}
 SETTINGS = {"router": {"interval": "1 s"}, "factory": {"interval": "1 s"}}
-PROGRAM = '#!/bin/sh\nprintf "job,word\\n%s,%s\\n" "$GLIDEROUTE_JOB" "$(cat word.txt)" > words.csv\n'
+PROGRAM = '#!/bin/sh\nprintf "job,word\\n%s,%s\\n" "$GLIDEROUTE_JOB" "$(cat words/word.txt)" > words.csv\n'
 
 
 @pytest.fixture
@@ -50,12 +50,12 @@ def test_an_analysis_is_run_collected_and_run_again_with_other_code(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLIDEROUTE_USER", "alice")
-    (tmp_path / "newer").mkdir()
     (tmp_path / "words.sh").write_text(PROGRAM)
-    (tmp_path / "word.txt").write_text("first")
-    (tmp_path / "newer" / "word.txt").write_text("second")
+    for folder, word in ((tmp_path / "words", "first"), (tmp_path / "newer" / "words", "second")):
+        folder.mkdir(parents=True)
+        (folder / "word.txt").write_text(word)
     with Session(home) as session:
-        asked = session.analysis("words").exec(tmp_path / "words.sh", files=[tmp_path / "word.txt"]).options(jobs=3)
+        asked = session.analysis("words").exec(tmp_path / "words.sh", folder=tmp_path / "words").options(jobs=3)
         task = asked.outputs("words.csv").requests(memory="128 MB", disk="10 MB", walltime="5 min").run()
         assert task.wait(timeout=90, every=0.2).succeeded
         got = task.results(tmp_path / "got", merge=True)
