@@ -169,10 +169,16 @@ class Analysis(_Shown):
         """Cut the input into jobs, as `split` of a payload says."""
         return self._but(split={"by": by, "target": target, "total": total})
 
-    def outputs(self, *files: str, merge: bool = False) -> "Analysis":
-        """Promise further files that every job leaves; `merge`: they are joined by a last job of the task."""
-        added = [{"name": each, "merge": "auto"} if merge else {"name": each} for each in files]
-        return self._but(outputs=[*(self.spec.get("outputs") or []), *added])
+    def outputs(self, *files: str, merge: bool = False, merge_with: str | Path | None = None) -> "Analysis":
+        """Promise further files that every job leaves; `merge`: they are joined by a last job of the task.
+
+        `merge_with`: a program here joins them.
+        """
+        program = Path(merge_with).absolute() if merge_with else None
+        how = {"merge": "auto" if merge or program else None, "merge_with": program.name if program else None}
+        added = [{"name": each, **how} for each in files]
+        made = self._but(outputs=[*(self.spec.get("outputs") or []), *added])
+        return made._with({program.name: program}) if program else made
 
     def requests(self, **wanted: object) -> "Analysis":
         """What one job needs: cpus, memory="2 GB", disk, walltime="8 h", gpus, arch, os, software."""

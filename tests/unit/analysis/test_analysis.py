@@ -135,3 +135,14 @@ def test_a_folder_goes_with_the_jobs_and_is_kept_once_for_all_tasks(session, her
     (here / "newer" / "mylib" / "cut.py").write_text("CUT = 2")
     other = dict(task.resubmit(code="newer").analysis.code)["mylib"]
     assert other.read_bytes() != first.read_bytes()
+
+
+def test_what_a_program_of_the_users_joins_is_not_joined_here(session, world, here):
+    (here / "add.py").write_text("")
+    made = session.analysis("own").exec("analyse.py").options(jobs=2).outputs("counts.csv", merge_with="add.py")
+    task = made.run()
+    assert dict(task.analysis.code)["add.py"].is_file()
+    world.run()
+    with pytest.raises(RouterError, match=r"counts\.csv is joined by your program add\.py, which only merge jobs run"):
+        task.results("got", partial=True, merge=True)
+    assert len(list((here / "got").iterdir())) == 2
