@@ -137,17 +137,20 @@ class Analysis(_Shown):
         files: Sequence[str | Path] = (),
         environment: Mapping[str, object] | None = None,
         container: str | None = None,
+        folder: str | Path | None = None,
     ) -> "Analysis":
-        """Run `program`, a file here, with these arguments; `files` go with every job."""
+        """Run `program`, a file here, with these arguments; `files` and a whole `folder` go with every job."""
         paths = [Path(each).absolute() for each in (program, *files)]
+        tree = Path(folder).absolute() if folder else None
         made = self._but(
+            code={"folder": tree.name} if tree else None,
             executable=paths[0].name,
             arguments=[str(each) for each in arguments] or None,
             files=[each.name for each in paths[1:]] or None,
             environment=environment or None,
             container=container,
         )
-        return made._with({path.name: path for path in paths})
+        return made._with({path.name: path for path in (*paths, *([tree] if tree else []))})
 
     def query(self, wanted: str, where: str | None = None, lumis: str | Path | None = None) -> "Analysis":
         """Read a dataset, or of it the files `where` metadata is so; or what a query such as `/a//: run > 5` finds.
@@ -166,10 +169,16 @@ class Analysis(_Shown):
         """Cut the input into jobs, as `split` of a payload says."""
         return self._but(split={"by": by, "target": target, "total": total})
 
-    def outputs(self, *files: str, merge: bool = False) -> "Analysis":
-        """Promise further files that every job leaves; `merge`: they are joined by a last job of the task."""
-        added = [{"name": each, "merge": "auto"} if merge else {"name": each} for each in files]
-        return self._but(outputs=[*(self.spec.get("outputs") or []), *added])
+    def outputs(self, *files: str, merge: bool = False, merge_with: str | Path | None = None) -> "Analysis":
+        """Promise further files that every job leaves; `merge`: they are joined by a last job of the task.
+
+        `merge_with`: a program here joins them.
+        """
+        program = Path(merge_with).absolute() if merge_with else None
+        how = {"merge": "auto" if merge or program else None, "merge_with": program.name if program else None}
+        added = [{"name": each, **how} for each in files]
+        made = self._but(outputs=[*(self.spec.get("outputs") or []), *added])
+        return made._with({program.name: program}) if program else made
 
     def requests(self, **wanted: object) -> "Analysis":
         """What one job needs: cpus, memory="2 GB", disk, walltime="8 h", gpus, arch, os, software."""
@@ -202,7 +211,7 @@ class Analysis(_Shown):
         path = Path(code).absolute()
         if not path.is_dir():
             return self._with({str(self.spec.get("executable")): path})
-        newer = {name: path / name for name in _files_of(self.spec) if (path / name).is_file()}
+        newer = {name: path / name for name in _files_of(self.spec) if (path / name).exists()}
         if not newer:
             raise UserError(f"{path} has none of {', '.join(_files_of(self.spec))}, which this analysis runs.")
         return self._with(newer)
@@ -231,14 +240,15 @@ class Analysis(_Shown):
     @contextmanager
     def _folder(self) -> Iterator[Path]:
         """A folder in which the files have the names that the document calls them."""
-        self.spec.payload()
+        payload = self.spec.payload()
         known = dict(self.code)
         wanted = {name: known.get(name, Path(name).absolute()) for name in _files_of(self.spec)}
-        if missing := sorted(str(path) for path in wanted.values() if not path.is_file()):
+        if missing := sorted(str(path) for path in wanted.values() if not path.exists()):
             raise UserError(f"Not found: {', '.join(missing)}. Say where the code is: analysis.with_code(FOLDER).")
         with TemporaryDirectory(prefix="glideroute-") as made:
             for name, path in wanted.items():
-                (Path(made) / name).symlink_to(path)
+                packed = name == payload.folder and not path.is_dir()
+                (Path(made) / (payload.bundle if packed else name)).symlink_to(path)
             yield Path(made)
 
 
@@ -330,8 +340,11 @@ class TaskHandle(_Shown):
 
 def _files_of(found: Spec) -> tuple[str, ...]:
     payload = found.payload()
-    return (payload.executable, *payload.files, *((payload.mask,) if payload.mask else ()))
+    return (*payload.beside, payload.folder) if payload.folder else payload.beside
 
 
 def _code_in(found: Spec, folder: Path) -> Code:
-    return tuple(sorted((name, folder / name) for name in _files_of(found)))
+    payload = found.payload()
+    # A task keeps a folder as it was sent, packed.
+    packed = {payload.folder: payload.bundle} if payload.folder and not (folder / payload.folder).is_dir() else {}
+    return tuple(sorted((name, folder / packed.get(name, name)) for name in _files_of(found)))

@@ -49,6 +49,7 @@ from router.model.record import SiteState
 from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, STEWARD_BATCH, Batch, Inputs, Shape, Task
 from router.model.world import World
+from router.packages.bundle import BUNDLES, packed
 from router.past import Past, program_digest
 from router.planning import Planning
 from router.planning import shape_of as planning_shape
@@ -110,11 +111,9 @@ class Router:
         `alone`: the caller carries an automatic splitting on; else a job of the user's on the access point does.
         Safe to repeat after it was cut short: what is in the queue already is found there and not injected again.
         """
-        masks = (plan.payload.mask,) if plan.payload.mask else ()
-        code = {
-            name: folder / name
-            for name in (plan.payload.executable, *plan.payload.files, *plan.payload.merge_commands, *masks)
-        }
+        code = {name: folder / name for name in plan.payload.beside}
+        if plan.payload.folder:
+            code[plan.payload.bundle] = packed(folder, plan.payload, self.task_home / self.user / BUNDLES)
         digest = _digest(plan, code)
         task = self.memory.incomplete_task(self.user, digest)
         resumed = task is not None

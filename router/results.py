@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.collecting import Outputs
+from router.errors import RouterError
 from router.transfer.collect import collect, join
 
 Bar = Callable[[int, int], None]
@@ -36,6 +37,9 @@ def collected(found: Outputs, folder: Path | None, merge: bool = False, bar: Bar
     joined = []
     for left in found.left if merge else ():
         if left.files and not left.merged:
+            if command := next(each.command for each in found.task.payload.outputs if each.name == left.output):
+                raise RouterError(f"{left.output} is joined by your program {command}, which only merge jobs run. "
+                                  f"The jobs' own files are in {target}.")  # fmt: skip
             parts = [target / each.file.lfn.rpartition("/")[2] for each in left.files]
             joined.append(join(parts, target / left.joined))
     return Collected(found.task.id, files, found.merged, tuple(joined), found.missing)

@@ -25,6 +25,8 @@ class Requests:
 
 BY_LUMIS = ("lumis", "lumi-events")
 """Splits that cut files between luminosity sections."""
+RESERVED = ("glideroute_inputs", "reports", "tmp", "var")
+"""Folders of a job's working directory that are not the user's."""
 AUTO = "auto"
 """Probes first, then jobs of a wanted length, as `router.decide.stages` says."""
 AUTO_TARGET_S = 8 * 3600
@@ -74,6 +76,8 @@ class Payload:
     """The image that the jobs run in; empty: none."""
     files: tuple[str, ...] = ()
     """Further files sent with every job."""
+    folder: str = ""
+    """A folder beside the payload document that is sent with every job, where it has the same name; empty: none."""
     dataset: str = ""
     """Logical name of the input; empty where a query chooses it, or where there is none."""
     search: Search | None = None
@@ -102,6 +106,16 @@ class Payload:
     """Whether jobs may be taken to other sites once they are placed."""
 
     @property
+    def beside(self) -> tuple[str, ...]:
+        """The files that lie beside the payload document."""
+        return tuple(name for name in (self.executable, *self.files, *self.merge_commands, self.mask) if name)
+
+    @property
+    def bundle(self) -> str:
+        """The file that the folder is sent as; empty where there is none."""
+        return f"{self.folder}.tar.gz" if self.folder else ""
+
+    @property
     def reads(self) -> bool:
         """Whether it has input."""
         return bool(self.dataset) or self.search is not None
@@ -115,7 +129,7 @@ class Payload:
 def parse(text: str, source: str = "payload") -> Payload:
     """The payload written in a YAML document. Raises UserError that names every fault with its line."""
     top = document.read(text, source)
-    sites = top.section("sites")
+    sites, code = top.section("sites"), top.section("code")
     container = top.text("container", "", names.image)
     section = top.section("input")
     dataset, search, selection = _input(section)
@@ -127,6 +141,7 @@ def parse(text: str, source: str = "payload") -> Payload:
         environment=top.pairs("environment", names.environment_name, names.plain),
         container=container,
         files=top.texts("files", names.file_name),
+        folder=code.text("folder", check=names.file_name) if code else "",
         dataset=dataset,
         search=search,
         mask=section.text("lumis", "", names.file_name) if section else "",
@@ -262,6 +277,10 @@ def gpus(section: document.Section) -> Gpus:
 def _check_outputs(top: document.Section, payload: Payload) -> None:
     if payload.destination and not payload.outputs:
         top.fault("destination", "needs `outputs`; without them there is nothing to bring there")
+    if payload.folder and payload.folder in RESERVED:
+        top.fault("code", f"calls the folder {payload.folder}, as the job wrapper calls one of its own; rename it")
+    if payload.folder and payload.folder in (payload.executable, *payload.files):
+        top.fault("code", f"calls the folder {payload.folder}, and so is a file; one of them needs another name")
     taken = [output.name for output in payload.outputs if output.name]
     if len(set(taken)) != len(taken):
         top.fault("outputs", "names the same file twice")

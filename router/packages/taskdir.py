@@ -5,12 +5,13 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from router.errors import RouterError, TemporaryError, UserError
 from router.model import names
 from router.model.report import MAX_BYTES
+from router.packages.bundle import BUNDLES
 
 _WORKER = Path(__file__).resolve().parent.parent / "worker"
 
@@ -104,5 +105,10 @@ class TaskDirectory:
 
 
 def _copy(source: Path, target: Path) -> None:
+    if source.parent.name == BUNDLES:  # under its digest, so that it never changes: kept once for all tasks
+        target.unlink(missing_ok=True)
+        with suppress(OSError):  # another file system: then it is copied
+            target.hardlink_to(source)
+            return
     shutil.copyfile(source, target)
     target.chmod(0o755)

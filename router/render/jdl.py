@@ -85,7 +85,7 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         batch=batch.key,
         directory=task.directory,
         wrapper=f"{task.directory}/code/{WRAPPER}",
-        files=tuple(f"code/{name}" for name in (payload.executable, *payload.files)),
+        files=tuple(f"code/{name}" for name in (payload.executable, *payload.files, payload.bundle) if name),
         requests=payload.requests,
         container=payload.container,
         dataset=payload.dataset,

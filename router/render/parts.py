@@ -76,6 +76,7 @@ def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
         task,
         batch,
         jobs,
+        **({"folder": payload.folder} if payload.folder else {}),
         executable=payload.executable,
         arguments=list(payload.arguments),
         environment=environment,

@@ -14,11 +14,13 @@ import os
 import re
 import resource
 import select
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
@@ -51,6 +53,8 @@ REPORTS = "reports"
 SCHEMES = ("file", "http", "https")
 NETWORK_TIMEOUT_S = 60
 CHUNK = 1 << 20
+BUNDLE_FILES = 10_000
+"""Files in a packed folder, at most."""
 KEEP = "SCRATCH_DIR|SLOT|JOB_AD|MACHINE_AD|JOB_IWD"
 SECRETS = re.compile(rf"_CONDOR_(?!({KEEP})$).*|BEARER_TOKEN.*|X509_USER_.*|CONDOR_CONFIG")
 
@@ -123,6 +127,8 @@ class Job:
     merge: Merge | None
     parameters: dict[str, str]
     """Its values where a task sweeps over some."""
+    folder: str = ""
+    """What came packed beside the program; empty: nothing."""
 
 
 def file_name(value: Any) -> str:
@@ -225,6 +231,7 @@ def read_job(path: str, name: str) -> Job:
             inputs=tuple(read_input(one) for one in ad["inputs"]),
             outputs=tuple(Output(file_name(o["name"]), logical_name(o["lfn"])) for o in ad["outputs"]),
             merge=None if merge is None else read_merge(merge),
+            folder=file_name(ad["folder"]) if "folder" in ad else "",
             parameters={text(name): text(value) for name, value in ad.get("parameters", {}).items()},
         )
     except KeyError as missing:
@@ -584,6 +591,25 @@ def payload_environment(job: Job, listing: Path) -> dict[bytes, bytes]:
     return environment
 
 
+def unpack(bundle: Path, into: Path) -> None:
+    """Unpack a folder of the user's; Failure for anything but new ordinary files inside it."""
+    try:
+        into.mkdir()
+        with tarfile.open(bundle, "r:gz") as tar:
+            for number, member in enumerate(tar):
+                parts = member.name.split("/")
+                if number >= BUNDLE_FILES or not member.isreg() or not all(map(file_name, parts)):
+                    raise ValueError(f"{member.name[:200]!r} is no ordinary file inside it, or one too many")
+                path = into.joinpath(*parts)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                content = tar.extractfile(member)
+                with path.open("xb") as target:
+                    shutil.copyfileobj(content, target, CHUNK)  # type: ignore[arg-type]
+                path.chmod(0o755 if member.mode & stat.S_IXUSR else 0o644)
+    except (OSError, ValueError, EOFError, zlib.error, tarfile.TarError) as why:
+        raise Failure("bad_description", f"{bundle} cannot be unpacked: {why}") from None
+
+
 def run_payload(job: Job, listing: Path, eviction: Eviction, report: dict[str, Any]) -> None:
     """Run the payload to its end; Failure when it ends badly, Evicted when it was told to stop."""
     program = Path.cwd() / job.executable
@@ -649,6 +675,8 @@ def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]
     report.update(task=job.task, batch=job.batch, job=job.job, parameters=job.parameters)
     inputs = merge_inputs(job, job.merge) if job.merge else job.inputs
     storage = read_storage() if job.outputs else []
+    if job.folder:
+        unpack(Path(f"{job.folder}.tar.gz"), Path(job.folder))
     run_payload(job, stage_in_all(inputs, report["site"], report), eviction, report)
     check_outputs(job)
     for output in job.outputs:

@@ -121,3 +121,28 @@ def test_a_notebook_shows_a_task_by_the_states_of_its_jobs(session):
     shown = a_submitted(session)._repr_html_()
     assert "<td>idle</td><td>6</td><td>100%</td>" in shown
     assert "Session of alice" in session._repr_html_()
+
+
+def test_a_folder_goes_with_the_jobs_and_is_kept_once_for_all_tasks(session, here):
+    (here / "mylib").mkdir()
+    (here / "mylib" / "cut.py").write_text("CUT = 1")
+    task = session.analysis("lib").exec("analyse.py", folder="mylib").run()
+    again = task.resubmit()
+    (first, second) = (dict(each.analysis.code)["mylib"] for each in (task, again))
+    assert (first.name, first.stat().st_ino) == ("mylib.tar.gz", second.stat().st_ino)
+    assert again.analysis.spec == task.analysis.spec
+    (here / "newer" / "mylib").mkdir()
+    (here / "newer" / "mylib" / "cut.py").write_text("CUT = 2")
+    other = dict(task.resubmit(code="newer").analysis.code)["mylib"]
+    assert other.read_bytes() != first.read_bytes()
+
+
+def test_what_a_program_of_the_users_joins_is_not_joined_here(session, world, here):
+    (here / "add.py").write_text("")
+    made = session.analysis("own").exec("analyse.py").options(jobs=2).outputs("counts.csv", merge_with="add.py")
+    task = made.run()
+    assert dict(task.analysis.code)["add.py"].is_file()
+    world.run()
+    with pytest.raises(RouterError, match=r"counts\.csv is joined by your program add\.py, which only merge jobs run"):
+        task.results("got", partial=True, merge=True)
+    assert len(list((here / "got").iterdir())) == 2

@@ -1,0 +1,77 @@
+"""Folders of code: packed alike, and neither packing nor unpacking reaches a file outside."""
+
+import io
+import os
+import tarfile
+
+import pytest
+
+from router.errors import UserError
+from router.packages import bundle
+from router.worker import run_job
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "mylib"
+    (made / "inner").mkdir(parents=True)
+    (made / "a.py").write_text("print(1)\n")
+    (made / "inner" / "run.sh").write_text("#!/bin/sh\n")
+    (made / "inner" / "run.sh").chmod(0o755)
+    return made
+
+
+@pytest.mark.attack("A42")
+@pytest.mark.parametrize("kind", ["link", "folder link", "pipe"])
+def test_what_is_no_file_of_the_folder_is_refused_by_name(folder, tmp_path, kind):
+    (tmp_path / "secret").write_text("secret")
+    odd = folder / "odd"
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to(tmp_path / "secret" if kind == "link" else tmp_path)
+    with pytest.raises(UserError, match=r"mylib/odd is .* cannot be sent.* /odd into .*glideignore"):
+        bundle.pack(folder, tmp_path / "store")
+    (folder / ".glideignore").write_text("/odd\n")
+    with tarfile.open(bundle.pack(folder, tmp_path / "store")) as tar:
+        assert tar.getnames() == ["a.py", "inner/run.sh"]
+
+
+@pytest.mark.attack("A42")
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../out", tarfile.REGTYPE),
+        ("/tmp/out", tarfile.REGTYPE),
+        ("a/../../out", tarfile.REGTYPE),
+        ("a\\b", tarfile.REGTYPE),
+        ("out", tarfile.SYMTYPE),
+        ("out", tarfile.LNKTYPE),
+        ("out", tarfile.CHRTYPE),
+        ("out", tarfile.FIFOTYPE),
+        ("..", tarfile.DIRTYPE),
+    ],
+)
+def test_a_hostile_bundle_is_not_unpacked(tmp_path, name, kind):
+    hostile = tarfile.TarInfo(name)
+    hostile.type, hostile.linkname = kind, "/etc/passwd"
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as tar:
+        tar.addfile(hostile, io.BytesIO(b""))
+    with pytest.raises(run_job.Failure, match="cannot be unpacked"):
+        run_job.unpack(tmp_path / "x.tar.gz", tmp_path / "x")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["x", "x.tar.gz"]
+
+
+@pytest.mark.attack("A42")
+def test_a_bundle_writes_over_nothing(tmp_path):
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("a"), io.BytesIO(b""))
+        tar.addfile(tarfile.TarInfo("a"), io.BytesIO(b""))
+    with pytest.raises(run_job.Failure, match="exists"):
+        run_job.unpack(tmp_path / "x.tar.gz", tmp_path / "x")
+    (tmp_path / "y").symlink_to(tmp_path)
+    with pytest.raises(run_job.Failure, match="exists"):
+        run_job.unpack(tmp_path / "x.tar.gz", tmp_path / "y")
+    (tmp_path / "z.tar.gz").write_bytes(b"no tarball")
+    with pytest.raises(run_job.Failure, match="cannot be unpacked"):
+        run_job.unpack(tmp_path / "z.tar.gz", tmp_path / "z")
