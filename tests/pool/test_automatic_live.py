@@ -42,7 +42,7 @@ TREE = {
     "executable": "part.sh",
     "jobs": 5,
     "outputs": [{"name": "part.txt", "merge": "auto", "fan_in": 2}],
-    "requests": {"memory": "128 MB", "disk": "10 MB"},
+    "requests": {"memory": "128 MB", "disk": "10 MB", "walltime": "10 min"},
 }
 
 
