@@ -25,6 +25,7 @@ UNREACHABLE = (
     "failed to connect",
     "can't find address",
     "failed to fetch ads",
+    "failed communication",
     "timed out",
     "failed to read",
     "failed to send",

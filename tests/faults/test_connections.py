@@ -9,6 +9,8 @@ from breakable import Breakable
 from organisation import until
 from test_killed_at_system_calls import pass_with, why_not
 
+from router.errors import TemporaryError
+
 pytestmark = [pytest.mark.pool, pytest.mark.timeout(240)]
 
 RESTART_S = 60.0
@@ -58,6 +60,14 @@ def test_connections_that_are_reset_now_and_then_lose_and_repeat_nothing(pool: B
         pool.clear()
 
 
+def answers(pool: Breakable) -> bool:
+    """Whether alice's connection finds the schedd."""
+    try:
+        return pool.organisation.live.queue("alice").count("false", ["ClusterId"]) == []
+    except TemporaryError:
+        return False
+
+
 def test_all_of_htcondor_is_started_anew_under_a_router(pool: Breakable) -> None:
     pool.router()
     before = pool.submit(2)
@@ -65,6 +75,7 @@ def test_all_of_htcondor_is_started_anew_under_a_router(pool: Breakable) -> None
     pool.organisation.live.pool.down()
     pool.organisation.live.pool.up()
     started = time.monotonic()
+    until(lambda: answers(pool), RESTART_S)  # who was connected before may lose a call
     clusters = pool.submit(3)
     pool.heals(clusters)
     sys.stdout.write(f"{time.monotonic() - started:.1f} s\n")

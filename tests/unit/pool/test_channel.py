@@ -123,6 +123,7 @@ def test_the_child_knows_nothing_of_the_parents_secrets(channel, monkeypatch):
         ("Failed to connect to schedd.", "unreachable"),
         ("Unable to locate local daemon", "unreachable"),
         ("Server rejected our session id", "unreachable"),
+        ("Failed communication with collector.", "unreachable"),
         ("SECMAN: DENIED authorization", "denied"),
         ("Permission denied", "denied"),
         ("Failed to create job ad, errmsg=x", "refused"),
