@@ -96,7 +96,7 @@ class CondorPool:
     def release(self, cluster: int, reason: str) -> int:
         """Release the jobs of a cluster that were submitted on hold and still are; no others. Returns how many."""
         return self._queue.act(
-            "Release", f"ClusterId == {cluster} && JobStatus == 5 && HoldReasonCode == {SUBMITTED_HELD}", reason
+            "Release", f"ClusterId == {cluster} && JobStatus == 5 && HoldReasonCode == {int(SUBMITTED_HELD)}", reason
         )
 
     def diagnose_all(self, actions: Sequence[Diagnose]) -> tuple[int, ...]:
