@@ -68,6 +68,7 @@ def answers(pool: Breakable) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_all_of_htcondor_is_started_anew_under_a_router(pool: Breakable) -> None:
     pool.router()
     before = pool.submit(2)

@@ -13,7 +13,7 @@ import pool_backend
 import pytest
 from organisation import Organisation, until
 
-pytestmark = pytest.mark.pool
+pytestmark = [pytest.mark.pool, pytest.mark.slow]
 
 ENTRY = {"cpus": 2, "memory": "1500 MB", "disk": "2 GB", "walltime": "2 h", "idle": "10 min", "max_glideins": 1}
 SETTINGS = {"router": {"interval": "1 s"}, "factory": {"interval": "1 s"}}

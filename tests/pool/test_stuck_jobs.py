@@ -12,7 +12,7 @@ from organisation import Organisation, until
 from router.model.job import JobGroup
 from router.wiring import store
 
-pytestmark = [pytest.mark.pool, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.pool, pytest.mark.slow, pytest.mark.timeout(240)]
 
 ENTRY: dict[str, object] = {
     "cpus": 1,
