@@ -49,7 +49,7 @@ def test_every_fault_of_a_payload_is_told_at_once_with_its_line(organisation: Or
         "line 2: executible: is not a known key; did you mean 'executable'?",
         "executable: is missing",
         "line 3: requests.memory: must be a size",
-        "line 4: split.by: must be one of files, events, size, blocks, lumis, lumi-events, auto, not 'fils'; did you mean",
+        "line 4: split.by: must be one of files, events, size, blocks, lumis, lumi-events, auto, not 'fils'",
     )
 
 
