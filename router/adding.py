@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.errors import OutcomeUnknown, PermissionRefused, RouterError, UserError
+from router.errors import PermissionRefused, RouterError, UserError
+from router.injecting import inject
 from router.model.job import JobState
 from router.model.merging import is_merge
 from router.model.task import MERGE_BATCH, Batch, Chunk, Task
@@ -121,10 +122,4 @@ class Adding:
 
     def submit(self, task: Task, injection: jdl.Injection) -> int:
         """Inject one cluster; returns its id."""
-        try:
-            return self.pool.submit(injection.text, [dict(item) for item in injection.items])
-        except OutcomeUnknown:
-            found = self.pool.clusters(task.id, self.user).get(injection.batch)
-            if found is None:
-                raise
-            return found
+        return inject(self.pool, self.user, task, injection)

@@ -21,7 +21,8 @@ from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.retry import failures
 from router.decide.stages import LAST, Stage
-from router.errors import NotFound, OutcomeUnknown, PermissionRefused, RouterError, UserError
+from router.errors import NotFound, PermissionRefused, RouterError, UserError
+from router.injecting import inject
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
@@ -130,7 +131,7 @@ class Router:
         there = dict(self.pool.clusters(task.id, self.user)) if resumed else {}  # a search of queue and history
         clusters = self._inject(task, plan, files, there, told)
         if plan.work and self.steward and not alone:
-            steward = there.get(STEWARD_BATCH) or self._submit(task, self.steward(task))
+            steward = there.get(STEWARD_BATCH) or inject(self.pool, self.user, task, self.steward(task))
             clusters = (*clusters, (STEWARD_BATCH, steward))
         self.memory.set_complete(task.id)
         return Submitted(task, clusters, resumed)
@@ -182,19 +183,10 @@ class Router:
             for number, (injection, written) in enumerate(wanted, 1):
                 if written is not None:
                     written.result()
-                    there[injection.batch] = self._submit(task, injection)
+                    there[injection.batch] = inject(self.pool, self.user, task, injection)
                     told(f"{number} of {len(wanted)} batches are in the queue")
                 self.memory.set_cluster(task.id, injection.batch, there[injection.batch])
         return tuple((injection.batch, there[injection.batch]) for injection, _ in wanted)
-
-    def _submit(self, task: Task, injection: jdl.Injection) -> int:
-        try:
-            return self.pool.submit(injection.text, [dict(item) for item in injection.items])
-        except OutcomeUnknown:
-            found = self.pool.clusters(task.id, self.user).get(injection.batch)
-            if found is None:
-                raise
-            return found
 
     @audited("submit file", named("payload"), as_task, at_pool=False)
     def open_file_task(self, name: str, folder: Path) -> Task:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from router.decide.recover import lost, needed
-from router.errors import OutcomeUnknown, PermissionRefused, RouterError
+from router.errors import PermissionRefused, RouterError
+from router.injecting import inject
 from router.model.files import Replica
 from router.model.job import EndedJob
 from router.model.merging import is_merge, is_node
@@ -85,7 +86,8 @@ class Recovery:
                 there = self.pool.clusters(task.id, self.user) if there is None else there
                 known = there.get(batch.key)
                 if known is None or known in {job.cluster for job in again}:
-                    known = self._submit(task, self._injection(task, batch.key, jobs))
+                    injection = self._injection(task, batch.key, jobs)
+                    known = inject(self.pool, self.user, task, injection, again=is_merge(batch.key))
                 self.memory.set_cluster(task.id, batch.key, known)
                 yield batch.key, known
 
@@ -115,15 +117,6 @@ class Recovery:
             raise RouterError(
                 f"Jobs of {task.id} cannot be made again: {error} in {task.directory}/jobs. Submit the payload again."
             ) from None
-
-    def _submit(self, task: Task, injection: jdl.Injection) -> int:
-        try:
-            return self.pool.submit(injection.text, [dict(item) for item in injection.items])
-        except OutcomeUnknown:
-            found = self.pool.clusters(task.id, self.user).get(injection.batch)
-            if found is None or is_merge(injection.batch):
-                raise
-            return found
 
 
 def _first(batch: str) -> str:
