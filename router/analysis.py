@@ -10,6 +10,7 @@ An `Analysis` is a value: every step returns a new one. What it says is the payl
 `session.load(id)` makes it again wherever the same glideroute is reached.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -33,11 +34,12 @@ Code = tuple[tuple[str, Path], ...]
 Told = Callable[[TaskStatus], None]
 
 
-class _Shown:
+class _Shown(ABC):
     """What a notebook shows of a value: its text, and HTML in which everything that somebody wrote is text."""
 
+    @abstractmethod
     def _repr_html_(self) -> str:
-        raise NotImplementedError
+        """All of it in HTML."""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -126,7 +127,7 @@ def sum_for(key: str, kind: str, target: Any) -> Sum:
     raise MergeError(f"{key} is a {kind}, which cannot be merged")
 
 
-class Sum:
+class Sum(ABC):
     """Objects of one key, added up."""
 
     def __init__(self, kind: str) -> None:
@@ -139,13 +140,13 @@ class Sum:
         self.append(key, part)
         return entries_of(part)
 
+    @abstractmethod
     def append(self, key: str, part: Any) -> None:
         """Add the content."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, key: str, target: Any) -> None:
         """Write what was not written while adding."""
-        raise NotImplementedError
 
 
 class HistogramSum(Sum):
@@ -259,9 +260,9 @@ class Appended(Sum):
             self.waiting, self.waiting_bytes = [], 0
             self.extend(target[key], whole)
 
+    @abstractmethod
     def extend(self, written: Any, chunk: Any) -> None:
         """Write a chunk."""
-        raise NotImplementedError
 
 
 class TreeSum(Appended):
