@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,10 @@ FILES = [
     {"lfn": f"/test/data/f{i}.root", "size": 100, "adler32": "00000001", "events": 10, "sites": ["SITE_A"]}
     for i in range(3)
 ]
+
+
+LIVELY = {"router": {"interval": "1 s"}, "factory": {"interval": "1 s"}}
+"""For daemons that a test waits for."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,45 @@ class Organisation:
     def run(self, *arguments: str | Path, user: str = "alice", environment: Mapping[str, str] | None = None) -> Answer:
         """Run `glideroute` as a user."""
         return run(arguments, environment or self.environment(user))
+
+
+def settled(live: pool_backend.LivePool, home: Path, settings: Mapping[str, object]) -> Organisation:
+    """An organisation of its own on the session's pool, whose jobs may reach into `home`."""
+    for folder in (home, *home.parents[:2]):
+        folder.chmod(0o755)
+    (home / "pool").symlink_to(live.home / "pool")
+    (home / "glideroute.yaml").write_text(json.dumps(settings))
+    return Organisation(live, home)
+
+
+def storing(home: Path, *names: str, entry: Mapping[str, object]) -> dict[str, object]:
+    """Sites with an entry, and with storage below `home` that every job may write to."""
+    sites: dict[str, object] = {}
+    for name in names:
+        (home / name).mkdir()
+        (home / name).chmod(0o777)
+        sites[name] = {"storage": {"prefix": f"file://{home / name}"}, "entries": {name.lower(): entry}}
+    return sites
+
+
+@contextmanager
+def at_work(organisation: Organisation) -> Iterator[None]:
+    """Router and factory as daemons; in the end no task of theirs and no glidein is left."""
+    daemons = [_daemon(organisation, name) for name in ("router", "factory")]
+    try:
+        yield
+    finally:
+        for each in daemons:
+            each.terminate()
+            each.wait(10)
+        organisation.live.queue("router").act("Remove", "RouterTask isnt undefined", "the tests are over")
+        organisation.live.queue("factory").act("Remove", "IsGlidein =?= true", "the tests are over")
+
+
+def _daemon(organisation: Organisation, name: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "router.cli.main", name, "run"]
+    with (organisation.home / f"{name}.log").open("w") as log:
+        return subprocess.Popen(command, env=organisation.environment(name), stderr=log)
 
 
 def run(arguments: Sequence[str | Path], environment: Mapping[str, str]) -> Answer:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pool_backend
 import pytest
-from organisation import Organisation, until
+from organisation import Organisation, settled, until
 
 from router.loops.books import Books
 from router.loops.pilots import Pilots
@@ -50,11 +50,7 @@ CODES = ("exit 0", "exit 4", "exit 71", "test -e {mark} && exit 0; touch {mark};
 def used(live_pool: pool_backend.LivePool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
     """The shared pool with one site of one slot."""
     home = tmp_path_factory.mktemp("used")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
-    (home / "pool").symlink_to(live_pool.home / "pool")
-    (home / "glideroute.yaml").write_text(json.dumps({"sites": {"USED": {"entries": {"u": ENTRY}}}}))
-    yield Organisation(live_pool, home)
+    yield settled(live_pool, home, {"sites": {"USED": {"entries": {"u": ENTRY}}}})
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -11,12 +10,11 @@ from pathlib import Path
 
 import pool_backend
 import pytest
-from organisation import Organisation, until
+from organisation import LIVELY, Organisation, at_work, settled, storing, until
 
 pytestmark = [pytest.mark.pool, pytest.mark.slow]
 
 ENTRY = {"cpus": 2, "memory": "1500 MB", "disk": "2 GB", "walltime": "2 h", "idle": "10 min", "max_glideins": 1}
-SETTINGS = {"router": {"interval": "1 s"}, "factory": {"interval": "1 s"}}
 FILES, EVENTS = 3, 200
 
 PROGRAM = """\
@@ -50,29 +48,14 @@ TREE = {
 def running(live_pool: pool_backend.LivePool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
     """Router and factory as daemons, two sites, and a dataset that lies at them."""
     home = tmp_path_factory.mktemp("automatic")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
-    (home / "pool").symlink_to(live_pool.home / "pool")
-    sites = {}
-    for name in ("SITE_A", "SITE_B"):
-        (home / name).mkdir()
-        (home / name).chmod(0o777)
-        sites[name] = {"storage": {"prefix": f"file://{home / name}"}, "entries": {name.lower(): ENTRY}}
-    (home / "glideroute.yaml").write_text(json.dumps({**SETTINGS, "sites": sites}))
-    mine = Organisation(live_pool, home)
+    sites = storing(home, "SITE_A", "SITE_B", entry=ENTRY)
+    mine = settled(live_pool, home, {**LIVELY, "sites": sites})
     manifest = home / "files.json"
     manifest.write_text(json.dumps([a_file(home, number) for number in range(FILES)]))
     added = mine.run("dataset", "add", "/live/data", manifest)
     assert added.code == 0, added.err
-    daemons = [daemon(mine, name) for name in ("router", "factory")]
-    try:
+    with at_work(mine):
         yield mine
-    finally:
-        for each in daemons:
-            each.terminate()
-            each.wait(10)
-        live_pool.queue("router").act("Remove", "RouterTask isnt undefined", "the test is over")
-        live_pool.queue("factory").act("Remove", "IsGlidein =?= true", "the test is over")
 
 
 def a_file(home: Path, number: int) -> dict[str, object]:
@@ -86,12 +69,6 @@ def a_file(home: Path, number: int) -> dict[str, object]:
         path.write_bytes(content)
     known = {"size": len(content), "adler32": f"{zlib.adler32(content):08x}", "events": EVENTS}
     return {"lfn": f"/live/f{number}.root", "sites": sites, **known}
-
-
-def daemon(organisation: Organisation, name: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "router.cli.main", name, "run"]
-    with (organisation.home / f"{name}.log").open("w") as log:
-        return subprocess.Popen(command, env=organisation.environment(name), stderr=log)
 
 
 def test_probes_main_jobs_and_tails_read_every_event_once_and_are_merged(running: Organisation) -> None:

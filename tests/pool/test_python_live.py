@@ -1,21 +1,17 @@
 """An analysis run from Python on real glideins: waited for, collected, and found again by its id."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pool_backend
 import pytest
-from organisation import Organisation
+from organisation import LIVELY, at_work, settled, storing
 
 from router import Session
 
 pytestmark = pytest.mark.pool
 
 ENTRY = {"cpus": 2, "memory": "1 GB", "disk": "2 GB", "walltime": "1 h", "idle": "10 min", "max_glideins": 1}
-SETTINGS = {"router": {"interval": "1 s"}, "factory": {"interval": "1 s"}}
 PROGRAM = '#!/bin/sh\nprintf "job,word\\n%s,%s\\n" "$GLIDEROUTE_JOB" "$(cat words/word.txt)" > words.csv\n'
 
 
@@ -23,27 +19,9 @@ PROGRAM = '#!/bin/sh\nprintf "job,word\\n%s,%s\\n" "$GLIDEROUTE_JOB" "$(cat word
 def home(live_pool: pool_backend.LivePool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An installation over the pool with router and factory as daemons, and one site."""
     home = tmp_path_factory.mktemp("python")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
-    (home / "pool").symlink_to(live_pool.home / "pool")
-    (home / "SITE_A").mkdir()
-    (home / "SITE_A").chmod(0o777)
-    sites = {"SITE_A": {"storage": {"prefix": f"file://{home / 'SITE_A'}"}, "entries": {"a": ENTRY}}}
-    (home / "glideroute.yaml").write_text(json.dumps({**SETTINGS, "sites": sites}))
-    mine = Organisation(live_pool, home)
-    daemons = []
-    for name in ("router", "factory"):
-        command = [sys.executable, "-m", "router.cli.main", name, "run"]
-        with (home / f"{name}.log").open("w") as log:
-            daemons.append(subprocess.Popen(command, env=mine.environment(name), stderr=log))
-    try:
+    sites = storing(home, "SITE_A", entry=ENTRY)
+    with at_work(settled(live_pool, home, {**LIVELY, "sites": sites})):
         yield home
-    finally:
-        for each in daemons:
-            each.terminate()
-            each.wait(10)
-        live_pool.queue("router").act("Remove", "RouterTask isnt undefined", "the test is over")
-        live_pool.queue("factory").act("Remove", "IsGlidein =?= true", "the test is over")
 
 
 def test_an_analysis_is_run_collected_and_run_again_with_other_code(

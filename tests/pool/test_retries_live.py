@@ -1,15 +1,13 @@
 """Jobs that fail on real glideins, with the router and the factory as daemons: told, mended, retried, or given up."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pool_backend
 import pytest
-from organisation import Organisation, until
+from organisation import LIVELY, Organisation, at_work, settled, storing, until
 
 from router.model.cause import Cure
 from router.model.job import JobGroup, JobState
@@ -18,11 +16,7 @@ from router.wiring import store
 pytestmark = pytest.mark.pool
 
 ENTRY = {"cpus": 1, "memory": "300 MB", "disk": "1 GB", "walltime": "1 h", "idle": "10 min", "max_glideins": 2}
-SETTINGS = {
-    "router": {"interval": "1 s"},
-    "factory": {"interval": "1 s"},
-    "retry": {"tries": 2, "delay": "3 s"},
-}
+SETTINGS = {**LIVELY, "retry": {"tries": 2, "delay": "3 s"}}
 
 PROGRAMS = {
     "faulty": "exit 3",
@@ -74,31 +68,10 @@ class Tasks:
 @pytest.fixture(scope="module")
 def tasks(live_pool: pool_backend.LivePool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tasks]:
     home = tmp_path_factory.mktemp("retries")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
-    (home / "pool").symlink_to(live_pool.home / "pool")
-    sites = {}
-    for name in ("SITE_A", "SITE_B"):
-        (home / name).mkdir()
-        (home / name).chmod(0o777)
-        sites[name] = {"storage": {"prefix": f"file://{home / name}"}, "entries": {name.lower(): ENTRY}}
-    (home / "glideroute.yaml").write_text(json.dumps({**SETTINGS, "sites": sites}))
-    mine = Organisation(live_pool, home)
-    daemons = [daemon(mine, name) for name in ("router", "factory")]
-    try:
+    sites = storing(home, "SITE_A", "SITE_B", entry=ENTRY)
+    mine = settled(live_pool, home, {**SETTINGS, "sites": sites})
+    with at_work(mine):
         yield Tasks(mine, home, {name: submit(mine, name, program) for name, program in PROGRAMS.items()})
-    finally:
-        for running in daemons:
-            running.terminate()
-            running.wait(10)
-        live_pool.queue("router").act("Remove", "JobUniverse == 5", "the tests are over")
-        live_pool.queue("factory").act("Remove", "IsGlidein =?= true", "the tests are over")
-
-
-def daemon(organisation: Organisation, name: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "router.cli.main", name, "run"]
-    with (organisation.home / f"{name}.log").open("w") as log:
-        return subprocess.Popen(command, env=organisation.environment(name), stderr=log)
 
 
 def submit(organisation: Organisation, name: str, program: str) -> str:

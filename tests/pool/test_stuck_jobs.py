@@ -1,13 +1,11 @@
 """A job that hangs on a real glidein is stopped and starts anew at another site; one that writes runs on."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pool_backend
 import pytest
-from organisation import Organisation, until
+from organisation import LIVELY, Organisation, at_work, settled, until
 
 from router.model.job import JobGroup
 from router.wiring import store
@@ -23,11 +21,7 @@ ENTRY: dict[str, object] = {
     "max_glideins": 2,
 }
 ENTRY["attributes"] = {"GLIDEIN_Update_Interval": "2"}
-SETTINGS = {
-    "router": {"interval": "1 s"},
-    "factory": {"interval": "1 s"},
-    "running": {"look": "2 s", "stuck": "9 s"},
-}
+SETTINGS = {**LIVELY, "running": {"look": "2 s", "stuck": "9 s"}}
 PROGRAMS = {
     "stuck": 'test "$(cat $RUNS | wc -l)" -gt 1 || sleep 300',
     "busy": "while :; do head -c 2000000 /dev/zero >> junk; sleep 1; done",
@@ -37,27 +31,10 @@ PROGRAMS = {
 @pytest.fixture
 def mine(live_pool: pool_backend.LivePool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
     home = tmp_path_factory.mktemp("stuck")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
-    (home / "pool").symlink_to(live_pool.home / "pool")
     sites = {name: {"entries": {name.lower(): ENTRY}} for name in ("SITE_A", "SITE_B")}
-    (home / "glideroute.yaml").write_text(json.dumps({**SETTINGS, "sites": sites}))
-    made = Organisation(live_pool, home)
-    daemons = [daemon(made, name) for name in ("router", "factory")]
-    try:
+    made = settled(live_pool, home, {**SETTINGS, "sites": sites})
+    with at_work(made):
         yield made
-    finally:
-        for running in daemons:
-            running.terminate()
-            running.wait(10)
-        live_pool.queue("router").act("Remove", "JobUniverse == 5", "the tests are over")
-        live_pool.queue("factory").act("Remove", "IsGlidein =?= true", "the tests are over")
-
-
-def daemon(organisation: Organisation, name: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "router.cli.main", name, "run"]
-    with (organisation.home / f"{name}.log").open("w") as log:
-        return subprocess.Popen(command, env=organisation.environment(name), stderr=log)
 
 
 def submit(organisation: Organisation, name: str) -> str:

@@ -66,17 +66,17 @@ def possible(work: Path, request: pytest.FixtureRequest) -> None:
         "cat ../../tokens/glidein",
         "cat ../dir_2/secret",
         "cat {top}/key",
-        "umount {top}/work/tokens; cat ../../tokens/glidein",
-        "unshare --user --map-root-user --mount sh -c 'umount {top}/work/tokens; cat {top}/work/tokens/glidein'",
-        "cat /proc/*/root{top}/work/tokens/glidein",
+        "umount {work}/tokens; cat ../../tokens/glidein",
+        "unshare --user --map-root-user --mount sh -c 'umount {work}/tokens; cat {work}/tokens/glidein'",
+        "cat /proc/*/root{work}/tokens/glidein",
         "grep -sa canary /proc/[0-9]*/environ && echo canary",
-        "cat $HOME/../tokens/glidein {top}/work/execute/dir_2/secret",
+        "cat $HOME/../tokens/glidein {work}/execute/dir_2/secret",
     ],
 )
 def test_a_job_reads_no_token_no_key_and_no_other_jobs_files(work: Path, attempt: str) -> None:
     pilot = subprocess.Popen(["/bin/sleep", "60"], cwd=work, env={"HELD": "canary"})
     try:
-        told = said(work, attempt.format(top=work.parent), f"{work.parent}/key:{work.parent}/absent")
+        told = said(work, attempt.format(top=work.parent, work=work), f"{work.parent}/key:{work.parent}/absent")
     finally:
         pilot.kill()
         pilot.wait()
