@@ -26,7 +26,7 @@ from router.model.answer import BatchWhy, Plan, TaskStatus
 from router.model.spec import Spec
 from router.progress import download_bar, task_bar
 from router.render import notebook
-from router.results import Collected, collected
+from router.services.results import Collected, collected
 from router.settings import home_from_environment, load
 
 Code = tuple[tuple[str, Path], ...]

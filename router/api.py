@@ -8,11 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from router.adding import Adding
-from router.auditing import Request, as_task, audited, named, nothing_more, of_job, of_jobs, of_known, of_site, of_task
-from router.catalogue import UserCatalogue
-from router.closures import Closures
-from router.collecting import Outputs, outputs_of
 from router.decide.advise import advise
 from router.decide.appraise import appraise
 from router.decide.bars import Bars
@@ -22,7 +17,6 @@ from router.decide.reconcile import shape_of
 from router.decide.retry import failures
 from router.decide.stages import LAST, Stage
 from router.errors import NotFound, PermissionRefused, RouterError, UserError
-from router.injecting import inject
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
@@ -51,16 +45,32 @@ from router.model.site import SiteStatus
 from router.model.task import MERGE_BATCH, STEWARD_BATCH, Batch, Inputs, Shape, Task
 from router.model.world import World
 from router.packages.bundle import BUNDLES, packed
-from router.past import Past, program_digest
-from router.planning import Planning
-from router.planning import shape_of as planning_shape
-from router.ports import Asked, Clock, JobLine, Pool, TaskFiles, UserMemory
-from router.queries import searched
-from router.recovery import Present, Recovery
+from router.ports import Asked, Clock, JobLine, Pool, TaskFiles, UserCatalogue, UserMemory
 from router.render import jdl
 from router.render.parts import MERGER, merge_jobs, merge_text, node_text, part_text, parts
-from router.resplit import Resplit
-from router.staging import Staging, work_texts
+from router.services.adding import Adding
+from router.services.auditing import (
+    Request,
+    as_task,
+    audited,
+    named,
+    nothing_more,
+    of_job,
+    of_jobs,
+    of_known,
+    of_site,
+    of_task,
+)
+from router.services.closures import Closures
+from router.services.collecting import Outputs, outputs_of
+from router.services.injecting import inject
+from router.services.past import Past, program_digest
+from router.services.planning import Planning
+from router.services.planning import shape_of as planning_shape
+from router.services.queries import searched
+from router.services.recovery import Present, Recovery
+from router.services.resplit import Resplit
+from router.services.staging import Staging, work_texts
 
 
 @dataclass

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from router.api import Router
-from router.auditing import Requester
 from router.decide.checkup import RIGHTS, SETTINGS
 from router.decide.policies import check
 from router.decide.share_wait import Outlook, outlook
@@ -50,6 +49,7 @@ from router.render.negotiator import SHARES_FILE, read_back
 from router.render.pool_config import Daemon
 from router.render.steward import steward_injection
 from router.resources import folder
+from router.services.auditing import Requester
 from router.settings import Loop, Settings, default_user, not_root
 from router.site_storage import descriptions
 from router.store.schema import Schema

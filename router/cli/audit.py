@@ -7,13 +7,13 @@ from typing import Any
 import click
 from rich.table import Table
 
-from router.auditing import about, checked
 from router.cli.session import session
 from router.cli.show import console, foreign, plain, print_json, table, when
 from router.errors import RouterError
 from router.model.audit import AuditQuery, AuditState, Sealed
 from router.model.usage import Run
 from router.render.csv_text import csv_text
+from router.services.auditing import about, checked
 
 TIME = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"])
 COLUMNS = (

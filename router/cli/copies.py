@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from router.auditing import asked
-from router.catalogue import UserCatalogue
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, size, table
 from router.errors import NotFound, RouterError, UserError
 from router.model.entry import Kind, ReplicaState
 from router.model.files import Located, StorageElement
+from router.ports import UserCatalogue
+from router.services.auditing import asked
 from router.transfer.fetch import fetch
 from router.transfer.put import measured, put, replica_at
 

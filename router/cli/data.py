@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from router.auditing import asked
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, size, table
 from router.errors import UserError
 from router.model import names
 from router.model.files import File, Located, Replica
 from router.model.lumis import read as read_lumis
+from router.services.auditing import asked
 
 
 @click.group()

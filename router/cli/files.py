@@ -2,13 +2,13 @@
 
 import click
 
-from router.auditing import asked
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, size, table, when
 from router.errors import UserError
 from router.model.entry import Entry, Kind
 from router.model.rights import mode_of
-from router.queries import below
+from router.services.auditing import asked
+from router.services.queries import below
 
 SIGNS = {Kind.DIRECTORY: "d", Kind.FILE: "-", Kind.LINK: "l", Kind.DATASET: "s"}
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import click
 
-from router.auditing import asked
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, table
 from router.errors import NotFound, UserError
 from router.model import names
 from router.model.query import Value, kind_of
 from router.model.query_text import key, literal
+from router.services.auditing import asked
 
 
 @click.group()

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from router import wiring
-from router.auditing import asked
 from router.cli import policy_show
 from router.cli.session import settings
 from router.cli.show import console, json_option, print_json
@@ -23,6 +22,7 @@ from router.model.share_load import Submission, read_load
 from router.model.shares import SharePolicy
 from router.render import negotiator as rendering
 from router.resources import folder
+from router.services.auditing import asked
 from router.trusted import refuse_exposed
 
 FAULTY = 2

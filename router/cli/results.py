@@ -7,7 +7,7 @@ import click
 from router.cli.session import session
 from router.cli.show import json_option, print_json, size
 from router.progress import download_bar
-from router.results import Collected, collected
+from router.services.results import Collected, collected
 
 
 @click.command()

@@ -11,7 +11,7 @@ from fake_organisation import a_router
 from router.api import Router
 from router.errors import NotFound, NothingFits, OutcomeUnknown, PoolUnreachable, UserError
 from router.model.site import SiteStatus, Storage
-from router.planning import refuse_destination
+from router.services.planning import refuse_destination
 from router.testing.build import a_site, a_storage, a_world
 from router.testing.pool import FakePool
 

@@ -9,7 +9,7 @@ from router.model.entry import Kind, ReplicaState
 from router.model.files import Located
 from router.model.query_grammar import parse
 from router.model.rights import Members
-from router.queries import refuse_full
+from router.services.queries import refuse_full
 from router.store.namespace import Namespace
 from router.store.store import Store
 from router.testing.build import a_file

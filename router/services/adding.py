@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.errors import PermissionRefused, RouterError, UserError
-from router.injecting import inject
 from router.model.job import JobState
 from router.model.merging import is_merge
 from router.model.task import MERGE_BATCH, Batch, Chunk, Task
@@ -16,6 +15,7 @@ from router.ports import Pool, TaskFiles, UserMemory
 from router.render import jdl
 from router.render.described import chunks
 from router.render.parts import merge_jobs, merge_text, part_text, parts
+from router.services.injecting import inject
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.collecting import Outputs
 from router.errors import RouterError
+from router.services.collecting import Outputs
 from router.transfer.collect import collect, join
 
 Bar = Callable[[int, int], None]

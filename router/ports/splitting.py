@@ -1,4 +1,4 @@
-"""What splitting needs of the store and of a task's directory: parts of what the user's interface needs of them."""
+"""What splitting and merging need of the store and of a task's directory."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager

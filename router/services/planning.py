@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from router.catalogue import UserCatalogue
 from router.decide.bars import Bars
 from router.decide.policies import Choices
 from router.decide.split import Sections, batches, work
@@ -21,8 +20,8 @@ from router.model.query import Search
 from router.model.site import Storage
 from router.model.task import Batch, Inputs, Piece, Shape, inputs_of
 from router.model.world import World
-from router.ports import UserMemory
-from router.queries import refuse_full
+from router.ports import UserCatalogue, UserMemory
+from router.services.queries import refuse_full
 
 LASTING = frozenset(
     {

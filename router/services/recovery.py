@@ -9,7 +9,6 @@ from pathlib import Path
 
 from router.decide.recover import lost, needed
 from router.errors import PermissionRefused, RouterError
-from router.injecting import inject
 from router.model.files import Replica
 from router.model.job import EndedJob
 from router.model.merging import is_merge, is_node
@@ -17,6 +16,7 @@ from router.model.task import MERGE_BATCH, Batch, Chunk, Inputs, Task, merges
 from router.ports import Pool, TaskFiles, UserMemory
 from router.render import jdl
 from router.render.parts import part_again, parts
+from router.services.injecting import inject
 
 Present = Callable[[Replica], bool]
 """Whether a copy is where it should be; raises TemporaryError where the storage does not answer."""

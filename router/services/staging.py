@@ -6,7 +6,6 @@ It may be cut anywhere: what is remembered and not injected is injected by the n
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from router.adding import Adding
 from router.decide.split import Numbering, cut
 from router.decide.split.missing import missing
 from router.decide.stages import LAST, Close, Cut, Stage, Standing, Wait, next_step
@@ -16,9 +15,10 @@ from router.model.job import JobState
 from router.model.measure import measured
 from router.model.payload import Split
 from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task
-from router.past import REPORTS, Past
 from router.render import jdl
 from router.render.parts import merge_jobs, part_text, parts
+from router.services.adding import Adding
+from router.services.past import REPORTS, Past
 
 WORK = "work"
 """How the parts are called that say all there is to read; no job is."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from router.catalogue import UserCatalogue
 from router.errors import UserError
 from router.model.query import EVERYWHERE, All, Condition, Operator, Place, Query, Search
+from router.ports import UserCatalogue
 
 
 def searched(query: str) -> Search:

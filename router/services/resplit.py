@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from router.adding import Adding
 from router.decide.split import Numbering, cut
 from router.decide.split.again import smaller
 from router.errors import NotFound, RouterError, UserError
 from router.model.job import JobState
 from router.model.merging import is_merge
 from router.model.task import Chunk, Task
+from router.services.adding import Adding
 
 _LISTED = "`glideroute status {} --jobs` lists its jobs."
 

@@ -1,0 +1,32 @@
+"""What the loops and the user's interface need of the outside world: the seams of the system."""
+
+from router.ports.catalogue import UserCatalogue
+from router.ports.memory import Leases, Memory
+from router.ports.pool import Asked, Clock, Edit, EventSource, JobLine, JobQueue, PilotBackend, Pool, Run, Sight
+from router.ports.splitting import TaskAdditions, TaskMemory
+from router.ports.tasks import Reports, TaskFiles, UserMemory
+from router.ports.transfers import Mover, Transfers, TransferStates
+
+__all__ = [
+    "Asked",
+    "Clock",
+    "Edit",
+    "EventSource",
+    "JobLine",
+    "JobQueue",
+    "Leases",
+    "Memory",
+    "Mover",
+    "PilotBackend",
+    "Pool",
+    "Reports",
+    "Run",
+    "Sight",
+    "TaskAdditions",
+    "TaskFiles",
+    "TaskMemory",
+    "TransferStates",
+    "Transfers",
+    "UserCatalogue",
+    "UserMemory",
+]

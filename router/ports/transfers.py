@@ -1,0 +1,68 @@
+"""What the stage-out loop remembers, and what moves its outputs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from router.model.files import Replica
+from router.model.transfer import Destination, Fault, StageOutCount, Transfer
+
+
+class TransferStates(Protocol):
+    """How far outputs are on their way."""
+
+    def transfer_counts(self, task: str = "") -> tuple[StageOutCount, ...]:
+        """The outputs of a task, or of all, by how far they are on their way to their destination."""
+        ...
+
+    def destinations(self) -> Mapping[str, Destination]:
+        """How copies to each storage element went lately."""
+        ...
+
+
+class Transfers(TransferStates, Protocol):
+    """What the stage-out loop remembers and looks up."""
+
+    def transfers_due(self, now: float, most: int) -> tuple[Transfer, ...]:
+        """Outputs whose copy is due and registered at the source, the longest due first."""
+        ...
+
+    def transfers_arrived(self, most: int) -> tuple[Transfer, ...]:
+        """Outputs that are at their destination, and whose bytes at the source are still to be removed."""
+        ...
+
+    def begin_transfers(self, wanted: Sequence[Transfer], now: float) -> tuple[Transfer, ...]:
+        """Remember that copies begin; returns the transfers as they are then."""
+        ...
+
+    def settle_transfers(
+        self, arrived: Sequence[tuple[Transfer, Replica]], failed: Sequence[Transfer], now: float
+    ) -> tuple[Transfer, ...]:
+        """Remember copies that arrived, each with its new replica, and those that failed: all of it, or nothing.
+
+        Returns the outputs that are registered at their destination now.
+        """
+        ...
+
+    def clear_transfers(self, done: Sequence[Transfer], now: float) -> None:
+        """Remember that nothing is left of outputs at their sources."""
+        ...
+
+
+class Mover(Protocol):
+    """Brings outputs from one storage element to another."""
+
+    def move(self, wanted: Sequence[Transfer]) -> Iterator[tuple[Transfer, Fault | None] | None]:
+        """Copy outputs, and verify each before it gets its name; yields each as it ends, with how it failed if it did.
+
+        While nothing ends it yields None now and then, so that the caller can renew its lease.
+        It may be cut anywhere, and a copy that was made already is found and not made again.
+        """
+        ...
+
+    def clear(self, transfer: Transfer) -> None:
+        """Remove an output's bytes at its source; what is gone already is gone. Raises TransferError."""
+        ...
+
+    def replica(self, transfer: Transfer) -> Replica:
+        """The copy at the destination."""
+        ...

@@ -1,0 +1,1 @@
+"""The parts of what a user may ask: a concern a module, behind `router.api`."""
