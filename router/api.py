@@ -1,53 +1,30 @@
 """What a user may ask. Command line, web and Python use only this."""
 
-import hashlib
-import secrets
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
-from router.decide.advise import advise
 from router.decide.appraise import appraise
-from router.decide.bars import Bars
-from router.decide.causes import VACATE_CODES
 from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
-from router.decide.retry import failures
-from router.decide.stages import LAST, Stage
-from router.errors import NotFound, PermissionRefused, RouterError, UserError
+from router.decide.stages import Stage
+from router.errors import NotFound, PermissionRefused
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
-from router.model import report as reports
 from router.model.action import Choice
-from router.model.answer import (
-    BatchWhy,
-    Estimate,
-    Plan,
-    Proceeded,
-    Submitted,
-    TaskStatus,
-    alike,
-    state_of,
-    task_status,
-    with_stage_out,
-)
+from router.model.answer import BatchWhy, Estimate, Plan, Proceeded, Submitted, TaskStatus
 from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
-from router.model.job import EndedJob, JobGroup, JobState, Source
+from router.model.job import EndedJob
 from router.model.lumis import Lumis
-from router.model.merging import MergeNode, MergeTree, files_of, is_merge, merge_tree
 from router.model.policy import BrokerPolicy
 from router.model.record import SiteState
 from router.model.site import SiteStatus
-from router.model.task import MERGE_BATCH, STEWARD_BATCH, Batch, Inputs, Shape, Task
+from router.model.task import Batch, Task
 from router.model.world import World
-from router.packages.bundle import BUNDLES, packed
 from router.ports import Asked, Clock, JobLine, Pool, TaskFiles, UserCatalogue, UserMemory
 from router.render import jdl
-from router.render.parts import MERGER, merge_jobs, merge_text, node_text, part_text, parts
 from router.services.adding import Adding
 from router.services.auditing import (
     Request,
@@ -63,14 +40,15 @@ from router.services.auditing import (
 )
 from router.services.closures import Closures
 from router.services.collecting import Outputs, outputs_of
-from router.services.injecting import inject
+from router.services.explaining import Explaining
 from router.services.past import Past, program_digest
 from router.services.planning import Planning
-from router.services.planning import shape_of as planning_shape
 from router.services.queries import searched
 from router.services.recovery import Present, Recovery
 from router.services.resplit import Resplit
-from router.services.staging import Staging, work_texts
+from router.services.staging import Staging
+from router.services.standing import Standing
+from router.services.submitting import Submitting, task_id
 
 
 @dataclass
@@ -92,7 +70,6 @@ class Router:
     """As whom the schedd authenticates the user, for the audit too."""
     steward: Callable[[Task], jdl.Injection] | None = None
     """The user's job on the access point that carries an automatic splitting on; None: the user does."""
-    _nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(3))
 
     # Submitting
 
@@ -122,87 +99,17 @@ class Router:
         `alone`: the caller carries an automatic splitting on; else a job of the user's on the access point does.
         Safe to repeat after it was cut short: what is in the queue already is found there and not injected again.
         """
-        code = {name: folder / name for name in plan.payload.beside}
-        if plan.payload.folder:
-            code[plan.payload.bundle] = packed(folder, plan.payload, self.task_home / self.user / BUNDLES)
-        digest = _digest(plan, code)
-        task = self.memory.incomplete_task(self.user, digest)
-        resumed = task is not None
-        if task is None:
-            task = self._open(plan, digest, program_digest(folder / plan.payload.executable))
-        tree = _tree(plan)
-        self.memory.add_merge_nodes(task.id, {node.job: files_of(task, node) for node in tree.nodes})
-        self._refuse_other_cut(task, plan)
-        files = self._lay_out(task, plan, code)
-        if plan.work:
-            files.describe(work_texts(task, plan.work))
-            if not self.memory.stage(task.id):
-                self.memory.set_stage(task.id, Stage.PROBES)
-        there = dict(self.pool.clusters(task.id, self.user)) if resumed else {}  # a search of queue and history
-        clusters = self._inject(task, plan, files, there, told)
-        if plan.work and self.steward and not alone:
-            steward = there.get(STEWARD_BATCH) or inject(self.pool, self.user, task, self.steward(task))
-            clusters = (*clusters, (STEWARD_BATCH, steward))
-        self.memory.set_complete(task.id)
-        return Submitted(task, clusters, resumed)
+        return self._submitting.submit(plan, folder, told, alone)
 
-    def _refuse_other_cut(self, task: Task, plan: Plan) -> None:
-        """Raise UserError where the data has moved since the task was planned, so that it would be cut otherwise."""
-        planned = {each.key: each.jobs for each in self.memory.batches(task.id) if not is_merge(each.key)}
-        if planned != {each.batch.key: len(each.batch.chunks) for each in plan.batches}:
-            raise UserError(
-                f"An earlier submission of this payload, {task.id}, stopped half-way, and its data has moved since. "
-                f"Remove what is there with `glideroute kill {task.id}`, then change the payload's name and submit it."
-            )
-
-    def _open(self, plan: Plan, digest: str, program: str) -> Task:
-        name = f"{plan.payload.name}-{self._nonce()}"
-        task = Task(name, self.user, plan.payload, str(self.task_home / self.user / name), self.clock.now())
-        merges = 0 if plan.work else len(merge_jobs(plan.payload))
-        self.memory.open_task(task, plan.text, digest, [planned.batch for planned in plan.batches], merges)
-        self.memory.note_program(task.id, program)
-        return task
-
-    def _lay_out(self, task: Task, plan: Plan, code: Mapping[str, Path]) -> TaskFiles:
-        files = self.directory(Path(task.directory))
-        files.make(plan.text, code, (jdl.WRAPPER, *((MERGER,) if merge_jobs(plan.payload) else ())))
-        return files
-
-    def _inject(
-        self, task: Task, plan: Plan, files: TaskFiles, there: dict[str, int], told: Callable[[str], None]
-    ) -> tuple[tuple[str, int], ...]:
-        """Submit the batches that are not `there` already; returns the cluster of each."""
-        with ThreadPoolExecutor(max_workers=1) as writer:
-
-            def described(batch: str, texts: Callable[[], Mapping[str, str]]) -> Future[None] | None:
-                # What is in the queue is not described again: its jobs may be reading it.
-                return None if batch in there else writer.submit(lambda: files.describe(texts()))
-
-            # The descriptions of a batch are written while the one before is submitted.
-            wanted = [
-                (jdl.batch_injection(task, batch), described(batch.key, partial(_texts, task, batch)))
-                for batch in (planned.batch for planned in plan.batches)
-            ]
-            if merge_jobs(task.payload) and not plan.work:  # of an automatic split they come last
-                tree = _tree(plan)
-                for node in tree.nodes:
-                    texts = partial(_node_texts, task, node)
-                    wanted.append((jdl.node_injection(task, node.job), described(node.job, texts)))
-                merges = {MERGE_BATCH: merge_text(task, plan.jobs, task.outputs, tree)}
-                wanted.append((jdl.merge_injection(task), described(MERGE_BATCH, lambda: merges)))
-            for number, (injection, written) in enumerate(wanted, 1):
-                if written is not None:
-                    written.result()
-                    there[injection.batch] = inject(self.pool, self.user, task, injection)
-                    told(f"{number} of {len(wanted)} batches are in the queue")
-                self.memory.set_cluster(task.id, injection.batch, there[injection.batch])
-        return tuple((injection.batch, there[injection.batch]) for injection, _ in wanted)
+    @property
+    def _submitting(self) -> Submitting:
+        return Submitting(self.pool, self.memory, self.user, self.task_home, self.directory, self.clock, self.steward)
 
     @audited("submit file", named("payload"), as_task, at_pool=False)
     def open_file_task(self, name: str, folder: Path) -> Task:
         """Remember a task whose jobs come from a submit file in `folder`."""
         text = f"name: {name}\nexecutable: {name}\n"
-        task = Task(f"{name}-{self._nonce()}", self.user, payloads.parse(text), str(folder), self.clock.now())
+        task = Task(task_id(name), self.user, payloads.parse(text), str(folder), self.clock.now())
         self.memory.open_task(task, text, task.id, (Batch("b0", ()),), 0)
         return task
 
@@ -236,77 +143,19 @@ class Router:
 
     def status(self, wanted: str) -> TaskStatus:
         """Where the jobs of a task are."""
-        task = self.memory.task(wanted)
-        groups = [each for each in self.pool.jobs() if (each.task, each.owner) == (task.id, task.owner)]
-        failed = any(state_of(group) == JobState.HELD for group in groups)
-        jobs = sum(batch.jobs for batch in self.memory.batches(task.id))
-        found = task_status(task, jobs, groups, self.memory.ended(task.id), self.memory.of_task(task.id))
-        problems, lost = self._problems(task) if failed else (), len(self._recovery.lost(task))
-        stage = self.memory.stage(task.id)
-        waits = stage if stage and stage not in LAST else ""
-        found = replace(found, problems=problems, failures=failures(groups), lost=lost, stage=waits)
-        return with_stage_out(found, self.memory.transfer_counts(task.id), self.memory.transferring_jobs(task.id))
-
-    def _problems(self, task: Task) -> tuple[str, ...]:
-        """Why jobs of a task are held, each reason once, with how many and which."""
-        held: dict[str, list[str]] = {}
-        for line in self.pool.task_lines(task.id):
-            if line.owner == task.owner and line.state == JobState.HELD and not is_merge(line.batch):
-                held.setdefault(self._held_reason(task, line), []).append(line.job or line.id)
-        return tuple(f"{len(jobs)} job(s) held, {jobs[0]} the first: {why}" for why, jobs in sorted(held.items()))
-
-    def _held_reason(self, task: Task, line: JobLine) -> str:
-        """The wrapper's own words where it left a report, else HTCondor's."""
-        try:
-            text = self.directory(Path(task.directory)).report(line.job) if line.job else None
-            found = reports.parse(text) if text else None
-        except (RouterError, ValueError):
-            found = None
-        return f"{found.message} ({line.reason})" if found and found.exit_code else line.reason
+        return self._standing.status(self.memory.task(wanted))
 
     def lines(self, wanted: str) -> tuple[list[JobLine], list[EndedJob]]:
         """The jobs of a task one by one: those in the queue, and those that ended."""
-        task = self.memory.task(wanted)
-        lines = [
-            replace(line, reason=self._held_reason(task, line) if line.state == JobState.HELD else _with_vacates(line))
-            for line in self.pool.task_lines(task.id)
-            if line.owner == task.owner and line.batch != STEWARD_BATCH
-        ]
-        return sorted(lines, key=lambda line: line.job), self.memory.ended(task.id)
+        return self._standing.lines(self.memory.task(wanted))
 
     def why(self, wanted: str) -> list[BatchWhy]:
         """Why the jobs of a task, of a cluster or of one job (`12` or `12.0`) are where they are."""
-        world = self.world()
-        inputs = dict(world.inputs)
-        choices = Choices(world, self.policy)
-        bars = Bars.of(world, choices.brokerage)
-        found = []
-        for batch, cluster in self._clusters(wanted):
-            history = tuple(self.memory.of_cluster(cluster))
-            for groups in alike(group for group in world.jobs if group.cluster == cluster) or [()]:
-                shape = self._shape(wanted, groups, inputs, bars)
-                idle = sum(group.count for group in groups if group.state is JobState.IDLE)
-                advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
-                choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
-                told = failures(groups)
-                found.append(BatchWhy(batch, cluster, shape, groups, choice, history, told, advice, self.policy.name))
-        return found
+        return Explaining(self.memory, self.user, self.policy).why(wanted, self.world())
 
-    def _clusters(self, wanted: str) -> list[tuple[str, int]]:
-        cluster = wanted.partition(".")[0]
-        if cluster.isdecimal():
-            return [("", int(cluster))]
-        task = self.memory.task(wanted)
-        return [(each.key, each.cluster) for each in self.memory.batches(task.id) if each.cluster is not None]
-
-    def _shape(self, wanted: str, groups: Sequence[JobGroup], inputs: dict[Source, Inputs], bars: Bars) -> Shape:
-        if groups:
-            return shape_of(groups[0], inputs, bars)
-        try:
-            payload = self.memory.task(wanted).payload
-        except NotFound:
-            return Shape()
-        return planning_shape(payload, Inputs())
+    @property
+    def _standing(self) -> Standing:
+        return Standing(self.pool, self.memory, self.directory, self._recovery)
 
     def log(self, wanted: str, job: str, stream: str) -> str:
         """What a job of a task wrote to `out` or `err`. Raises NotFound while there is nothing."""
@@ -432,40 +281,3 @@ class Router:
         self.memory.set_lumis(lumis or {}, self.user)
         self.catalogue.add_dataset(name, [located.file.lfn for located in found])
         return self.catalogue.dataset(name)
-
-
-def _with_vacates(line: JobLine) -> str:
-    """What the router last said of a job, and whether it has been stopped before."""
-    if not line.vacates:
-        return line.reason
-    last = VACATE_CODES.get(line.vacate_code)
-    why = f", the last time: {last.words} (by the {last.fault})" if last else ""
-    return f"{line.reason}; ran {line.vacates} time(s) before and was stopped{why}"
-
-
-def _texts(task: Task, batch: Batch) -> dict[str, str]:
-    return {part.name: part_text(task, batch.key, part, task.outputs) for part in parts(batch)}
-
-
-def _tree(plan: Plan) -> MergeTree:
-    """The merge jobs of a plan whose parts are named beforehand."""
-    jobs = [chunk.job for planned in plan.batches for chunk in planned.batch.chunks]
-    return merge_tree(plan.payload, jobs)
-
-
-def _node_texts(task: Task, node: MergeNode) -> Mapping[str, str]:
-    return {node.job: node_text(task, node)}
-
-
-def _digest(plan: Plan, code: Mapping[str, Path]) -> str:
-    """What makes two submissions the same: the payload, its files, and its input."""
-    digest = hashlib.sha256(plan.text.encode())
-    for name, path in sorted(code.items()):
-        try:
-            digest.update(name.encode() + path.read_bytes())
-        except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}. "
-                            "Files are looked for beside the payload document.") from None  # fmt: skip
-    for located in plan.dataset.files if plan.dataset else ():
-        digest.update(f"{located.file.lfn} {located.file.adler32}\n".encode())
-    return digest.hexdigest()
