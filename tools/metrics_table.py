@@ -5,8 +5,9 @@ from typing import Any
 from prometheus_client.core import Metric
 
 from router.loops.books import Books
+from router.loops.counts import Counts
 from router.loops.pilots import Pilots
-from router.loops.route import Counts, Route
+from router.loops.route import Route
 from router.loops.runner import Health
 from router.loops.stageout import StageOut
 from router.metrics import LoopCollector

@@ -13,8 +13,9 @@ from router.cli.show import console, json_option, plain, print_json, table
 from router.decide.policies import check, decide
 from router.decide.retry import treat
 from router.errors import LeaseLost
+from router.loops.counts import words_of
 from router.loops.pilots import Pilots
-from router.loops.route import Route, words_of
+from router.loops.route import Route
 from router.loops.runner import Health, run, until_stopped
 from router.loops.stageout import StageOut
 from router.metrics import serve

@@ -6,32 +6,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from router.decide.broker import Verdicts
-from router.decide.causes import tagged
 from router.decide.focus import Focus, is_open
 from router.decide.health import HEALTHY, Health, health
 from router.decide.policies import decide
-from router.decide.policies.scene import Scored
 from router.decide.prudence import prudent
 from router.decide.retry import treat
 from router.decide.running import stops
 from router.decide.settle import settle
-from router.decide.stageout import to_move
-from router.errors import RouterError, TemporaryError
+from router.errors import TemporaryError
 from router.loops.books import Books
 from router.loops.careful import Careful
+from router.loops.counts import Counts, words_of
 from router.loops.history import History
 from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.pressure import Pressure
+from router.loops.reading import ReportReader
 from router.loops.reads import Reads
 from router.loops.runs import Runs
 from router.loops.watch import Watch
-from router.model import report as reports
 from router.model.action import Action, Diagnose, Mend, Place, Release, Vacate, Wait
-from router.model.cause import Cure
 from router.model.event import Events, ended_jobs, tally
-from router.model.job import EndedJob
 from router.model.policy import BrokerPolicy, RetryPolicy, RunningPolicy
 from router.model.record import DecisionRecord
 from router.model.streak import streaks
@@ -46,40 +41,8 @@ NO_EDIT_TAKEN = (
     "QUEUE_SUPER_USERS, and the schedd must know it (condor_qusers -add)."
 )
 
-REPORT_WAIT_S = 600
-"""A report comes back with the job's output; file systems that are shared by network show it a little later."""
-
 CLOCK_STEP_S = 2.0
 """A clock that moves this much against the monotonic one between two passes was set, or the machine slept."""
-
-
-@dataclass
-class Counts:
-    """What the loop has done since it started, for the metrics."""
-
-    decisions: dict[tuple[str, str], int] = field(default_factory=dict)
-    """By kind and outcome."""
-    moves: dict[str, int] = field(default_factory=dict)
-    """Jobs moved, by the reason's tag."""
-    refusals: dict[str, int] = field(default_factory=dict)
-    """Sites refused in decisions, by the reason's tag."""
-    failures: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Jobs that failed, by the cause's tag and whose fault it is."""
-
-    def add(self, action: Action, outcome: str) -> None:
-        """Count one action."""
-        kind = kind_of(action)
-        self.decisions[kind, outcome] = self.decisions.get((kind, outcome), 0) + 1
-        if isinstance(action, Vacate) or (isinstance(action, Place) and action.is_move):
-            tag = action.decision.tag
-            self.moves[tag] = self.moves.get(tag, 0) + action.count
-        if isinstance(action, Diagnose) and outcome == "applied":
-            cause = tagged(action.remedy.cause)
-            key = (cause.tag, str(cause.fault))
-            self.failures[key] = self.failures.get(key, 0) + action.count
-        if isinstance(action, Place | Wait) and isinstance(action.verdicts, Verdicts | Scored):
-            for tag, count in action.verdicts.refusals().items():
-                self.refusals[tag] = self.refusals.get(tag, 0) + count
 
 
 @dataclass
@@ -117,6 +80,7 @@ class Route:
         """See the pool with care."""
         self.watch = Watch(self.pool, self.clock)
         self._history = History(self.pool, self.memory, self.clock)
+        self._report_reader = ReportReader(self.memory, self.reports, self.clock)
         self._runs = Runs(self.pool, self.clock, self.running)
         self.careful = Careful(self.pool, self.clock, self.watch)
         self.look_anew()
@@ -228,8 +192,7 @@ class Route:
             self.memory.record_ended(ended_jobs(found.events))
             self.memory.record_events(tally(found.events), found.position, self.clock.now(), streaks(found.events))
         self.watch.happened(found)
-        for job, task in self.memory.unread_reports():
-            self._read_report(job, task)
+        self._report_reader.read_all()
 
     def _read_events(self) -> Events | None:
         """What the event log told since the last pass; None where there is none to read."""
@@ -245,33 +208,6 @@ class Route:
         if found.skipped:
             log.warning("%d events of the event log cannot be read", found.skipped)
         return found
-
-    def _read_report(self, job: EndedJob, task: Task) -> None:
-        if job.owner != task.owner:
-            self._give_up(job, task, f"is {job.owner}'s, and the task is {task.owner}'s")
-            return
-        try:
-            text = self.reports(task).report(job.job)
-            if text is None:
-                if self.clock.now() > job.ended + REPORT_WAIT_S:
-                    self._give_up(job, task, "never came back")
-                return
-            found = reports.parse(text)
-            if foreign := [each.file.lfn for each in found.outputs if not each.file.lfn.startswith(task.outputs + "/")]:
-                raise ValueError(f"names an output outside {task.outputs}: {foreign[0]}")
-            there = self.memory.hand_over(to_move(task, job, found.outputs), self.clock.now())
-            outputs = [each for each in found.outputs if each.file.lfn not in there]
-            self.memory.register(outputs, task.owner, self.clock.now())
-        except TemporaryError:
-            raise
-        except (ValueError, RouterError) as error:
-            self._give_up(job, task, str(error))
-            return
-        self.memory.set_report(job, usable=True)
-
-    def _give_up(self, job: EndedJob, task: Task, why: str) -> None:
-        log.warning("the report of job %s of %s is not used: it %s", job.job, task.id, why)
-        self.memory.set_report(job, usable=False)
 
     def _news(self, actions: Iterable[Action]) -> Iterable[Action]:
         """Without what stands in the log already: waits for the same reason and, where nothing is bound, the rest."""
@@ -365,32 +301,8 @@ def _one_wait_each(actions: Iterable[Action]) -> list[Action]:
     return list(found.values())
 
 
-def kind_of(action: Action) -> str:
-    """What kind of action it is, for counting."""
-    match action:
-        case Place():
-            return "move" if action.is_move else "place"
-        case Diagnose():
-            return "give-up" if action.remedy.cure is Cure.NONE else "retry"
-    return type(action).__name__.lower()
-
-
 def _outcome(jobs: int) -> str:
     return "applied" if jobs else "superseded"
-
-
-def words_of(action: Action) -> str:
-    """What an action says, in a line."""
-    match action:
-        case Place():
-            return f"{action.count} job(s) {action.decision.words}"
-        case Vacate():
-            return f"{action.count} job(s) {action.words}"
-        case Diagnose():
-            return f"{action.count} job(s) {action.words}"
-        case Mend():
-            return f"{action.count} job(s) released: {action.words}"
-    return action.words
 
 
 def _said(last: DecisionRecord | None, action: Action) -> bool:

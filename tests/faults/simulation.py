@@ -34,9 +34,10 @@ from simulated_schedd import (
 
 from router.decide import focus
 from router.errors import TemporaryError
+from router.loops.counts import words_of
 from router.loops.lease import Leadership
 from router.loops.observe import Declared
-from router.loops.route import Route, words_of
+from router.loops.route import Route
 from router.loops.watch import LOOK_EVERY_S
 from router.model.action import Action
 from router.model.pilot import Entry

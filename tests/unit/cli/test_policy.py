@@ -9,6 +9,7 @@ from conftest import Run
 
 from router import wiring
 from router.model.shares import ShareState
+from router.wiring import fair_share
 
 BAD = "groups:\n  a: {quota: 70 %, members: ['*']}\n  b: {quota: 60 %, members: ['*']}\norder: '(1'\n"
 LOAD = "load:\n- {user: eve, group: a, jobs: 30, run: 10 min}\n- {user: bob, jobs: 30, run: 10 min}\n"
@@ -91,8 +92,8 @@ def test_the_explanation_of_a_waiting_task_ends_with_its_fair_share(
         "states": lambda: (ShareState("alice@vo", "<none>", False, waiting=8, priority=500, factor=1000),),
         "cores": lambda: 4.0,
     }
-    monkeypatch.setattr(wiring, "negotiator", lambda *_: nullcontext(SimpleNamespace(**running)))
-    monkeypatch.setattr(wiring, "user_name", lambda _: "alice")
+    monkeypatch.setattr(fair_share, "negotiator", lambda *_: nullcontext(SimpleNamespace(**running)))
+    monkeypatch.setattr(fair_share, "user_name", lambda _: "alice")
     assert "Fair share, alice: the last of 8 waiting cores starts in about" in run("why", task).out.splitlines()[-1]
 
 
