@@ -6,7 +6,6 @@ it has given out, so that one task cannot flood one site before the pool shows i
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from router.decide.filter import Filter
 from router.decide.filters import filters, refused
 from router.decide.groups import GroupColumns, group_columns
 from router.decide.health import OPINIONS, health
+from router.decide.ranked import Ranked
 from router.model.action import Choice, Verdict
 from router.model.job import JobGroup, JobState, Source
 from router.model.policy import BrokerPolicy
@@ -58,31 +58,19 @@ class Ruling:
         return Choice(self.verdicts(row))
 
 
-class Verdicts(Sequence[Verdict]):
-    """One row of a ruling as verdicts: best first, the refused ones behind by name."""
+class Verdicts(Ranked[int]):
+    """One row of a ruling as verdicts."""
 
-    __slots__ = ("_order", "_row", "_ruling")
+    __slots__ = ("_row", "_ruling")
 
     def __init__(self, ruling: Ruling, row: int) -> None:
         """The verdicts of row `row`."""
+        super().__init__()
         self._ruling, self._row = ruling, row
-        self._order: np.ndarray | None = None
 
     def __len__(self) -> int:
         """As many as there are sites."""
         return len(self._ruling.sites)
-
-    @overload
-    def __getitem__(self, index: int) -> Verdict: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Verdict]: ...
-    def __getitem__(self, index: int | slice) -> Verdict | Sequence[Verdict]:
-        """The verdict at a rank."""
-        if self._order is None:
-            self._order = np.argsort(self._ruling.total[self._row], kind="stable")
-        if isinstance(index, slice):
-            return tuple(self._verdict(int(column)) for column in self._order[index])
-        return self._verdict(int(self._order[index]))
 
     def refusals(self) -> dict[str, int]:
         """How many sites each reason refuses, by its tag; no words are made."""
@@ -102,13 +90,9 @@ class Verdicts(Sequence[Verdict]):
             for column in np.flatnonzero(codes)[:most]
         ]
 
-    def __eq__(self, other: object) -> bool:
-        """Equal when all verdicts are."""
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    def __hash__(self) -> int:
-        """By the verdicts."""
-        return hash(tuple(self))
+    def _ranked(self) -> Sequence[int]:
+        ranked: list[int] = np.argsort(self._ruling.total[self._row], kind="stable").tolist()
+        return ranked
 
     def _verdict(self, column: int) -> Verdict:
         ruling, site = self._ruling, self._ruling.sites[column]

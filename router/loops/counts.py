@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from router.decide.broker import Verdicts
 from router.decide.causes import tagged
-from router.decide.policies.scene import Scored
+from router.decide.ranked import Ranked
 from router.model.action import Action, Diagnose, Mend, Place, Vacate, Wait
 from router.model.cause import Cure
 
@@ -33,7 +32,7 @@ class Counts:
             cause = tagged(action.remedy.cause)
             key = (cause.tag, str(cause.fault))
             self.failures[key] = self.failures.get(key, 0) + action.count
-        if isinstance(action, Place | Wait) and isinstance(action.verdicts, Verdicts | Scored):
+        if isinstance(action, Place | Wait) and isinstance(action.verdicts, Ranked):
             for tag, count in action.verdicts.refusals().items():
                 self.refusals[tag] = self.refusals.get(tag, 0) + count
 

@@ -11,11 +11,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from router import resources
 from router.errors import UserError
 from router.model.pilot import Entry
+from router.render.templates import environment
 
 CHECKS = (
     "check_scratch_space.sh",
@@ -127,12 +126,7 @@ def glidein_submit(entry: Entry, job: GlideinJob, files: Mapping[str, GlideinFil
     ]
     if faults:
         raise UserError("The glidein's job cannot be described: " + "; ".join(faults) + ".")
-    templates = Environment(
-        loader=FileSystemLoader(resources.folder("jdl_templates")),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701, a submit description is no HTML; every value is checked above
-        keep_trailing_newline=True,
-    )
+    templates = environment(resources.folder("jdl_templates"), str)  # every value is checked above
     return templates.get_template("glidein.jdl.j2").render(glidein=_commands(entry, job, files))
 
 

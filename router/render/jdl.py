@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from router.model.payload import Requests
 from router.model.sweep import Point
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.render.encode import classad_string, file_list, submit_value
 from router.render.parts import MERGER, merge_jobs, parts
+from router.render.templates import environment
 from router.resources import folder
 
 WRAPPER = "run_job.py"
@@ -147,13 +148,6 @@ def _render(template: str, title: str, description: Description) -> str:
 def templates() -> Environment:
     """Where descriptions come from; every value goes through the encoder."""
     # Once for all batches: reading and compiling the templates takes longer than rendering.
-    environment = Environment(
-        loader=FileSystemLoader(folder("jdl_templates")),
-        undefined=StrictUndefined,
-        finalize=submit_value,
-        autoescape=False,  # noqa: S701 - not HTML: every value goes through submit_value
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"classad": classad_string, "files": file_list}
-    return environment
+    made = environment(folder("jdl_templates"), submit_value)
+    made.filters |= {"classad": classad_string, "files": file_list}
+    return made

@@ -8,10 +8,9 @@ be on two machines.
 from collections.abc import Mapping
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from router.model.shares import EVERYBODY, RESERVED_LIMITS, Draining, Group, Preemption, Quota, SharePolicy
 from router.render.pool_config import condor_value
+from router.render.templates import environment
 
 ORDER = (
     'ifThenElse(AccountingGroup =?= "<none>", 3.4e+38, '
@@ -88,19 +87,11 @@ def render(policy: SharePolicy, templates: Path, source: str, map_file: Path | N
 
     `map_file` is where the map will lie; the schedd's two files are left out when no group names members.
     """
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        undefined=StrictUndefined,
-        finalize=condor_value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the text is no HTML; condor_value encodes every value instead
-    )
-    negotiator = environment.get_template("negotiator.config.j2")
+    made = environment(templates, condor_value)
+    negotiator = made.get_template("negotiator.config.j2")
     told = {SHARES_FILE: negotiator.render(settings=settings(policy), policy=policy, source=source)}
     if map_file is not None and (people := group_map(policy)):
-        schedd = environment.get_template("schedd.config.j2")
+        schedd = made.get_template("schedd.config.j2")
         told[GROUPS_FILE] = schedd.render(map_file=map_file, source=source)
         told[MAP_FILE] = people
     return told

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from router.errors import UserError
+from router.render.templates import environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +59,7 @@ def render_client_config(pool: PoolLayout, templates: Path) -> str:
 
 
 def _render(template: str, pool: PoolLayout, templates: Path) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        undefined=StrictUndefined,
-        finalize=condor_value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the text is no HTML; condor_value encodes every value instead
-    )
-    return environment.get_template(template).render(pool=pool)
+    return environment(templates, condor_value).get_template(template).render(pool=pool)
 
 
 def condor_value(value: object) -> str:

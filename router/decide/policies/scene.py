@@ -6,7 +6,6 @@ that was closed, and carries a numbered decision with its reason, is the same fo
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import overload
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from router.decide.bars import Bars
 from router.decide.columns import Booleans, Numbers, shape_columns, site_columns
 from router.decide.filters import filters, refused
 from router.decide.health import OPINIONS
+from router.decide.ranked import Ranked
 from router.decide.reconcile import mixed_clusters, movable, nothing_fits, shape_of, under_way
 from router.model.action import Action, Choice, Place, Refusal, Verdict, Wait
 from router.model.job import Decision, JobGroup, JobState
@@ -198,32 +198,19 @@ class Scene:
         return Choice(Scored(self, case, answer)), tuple(sites)
 
 
-class Scored(Sequence[Verdict]):
-    """The verdicts on one case: the most wanted site first, the refused ones behind by name; words when read."""
+class Scored(Ranked[str]):
+    """The verdicts on one case: the most wanted site first."""
 
-    __slots__ = ("_answer", "_case", "_order", "_scene")
+    __slots__ = ("_answer", "_case", "_scene")
 
     def __init__(self, scene: Scene, case: Case, answer: Answer) -> None:
         """The verdicts of a policy's answer."""
+        super().__init__()
         self._scene, self._case, self._answer = scene, case, answer
-        self._order: list[str] | None = None
 
     def __len__(self) -> int:
         """As many as there are sites."""
         return len(self._scene.names)
-
-    @overload
-    def __getitem__(self, index: int) -> Verdict: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Verdict]: ...
-    def __getitem__(self, index: int | slice) -> Verdict | Sequence[Verdict]:
-        """The verdict at a rank."""
-        if self._order is None:
-            score = self._answer.score
-            self._order = sorted(self._scene.names, key=lambda name: (self._is_refused(name), -score.get(name, 0.0)))
-        if isinstance(index, slice):
-            return tuple(self._verdict(name) for name in self._order[index])
-        return self._verdict(self._order[index])
 
     def refusals(self) -> dict[str, int]:
         """How many sites each reason refuses, by its tag; no words are made."""
@@ -234,13 +221,9 @@ class Scored(Sequence[Verdict]):
                 found[tag] = found.get(tag, 0) + 1
         return found
 
-    def __eq__(self, other: object) -> bool:
-        """Equal when all verdicts are."""
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    def __hash__(self) -> int:
-        """By the verdicts."""
-        return hash(tuple(self))
+    def _ranked(self) -> Sequence[str]:
+        score = self._answer.score
+        return sorted(self._scene.names, key=lambda name: (self._is_refused(name), -score.get(name, 0.0)))
 
     def _is_refused(self, name: str) -> bool:
         return bool(self._case.codes[self._scene.place[name]]) or name in self._answer.refusals
