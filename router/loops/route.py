@@ -81,7 +81,7 @@ class Route:
         self.watch = Watch(self.pool, self.clock)
         self._history = History(self.pool, self.memory, self.clock)
         self._report_reader = ReportReader(self.memory, self.reports, self.clock)
-        self._runs = Runs(self.pool, self.clock, self.running)
+        self._runs = Runs(self.pool, self.memory, self.clock, self.running)
         self.careful = Careful(self.pool, self.clock, self.watch)
         self.look_anew()
 

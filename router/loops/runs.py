@@ -1,44 +1,49 @@
 """Runs over the passes of a loop: looked at now and then, and for how long each has done nothing.
 
-What was seen is forgotten when the router ends: a run is then watched as long again before it counts as stuck.
+What was seen is in the store, so that a router that is started anew, or takes over, goes on counting.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from router.model.attempt import Attempt
+from router.model.attempt import Activity, Attempt
 from router.model.policy import RunningPolicy
-from router.ports import Clock, Pool
+from router.ports import Clock, Pool, RunMemory
 
 
 @dataclass
 class Runs:
-    """The runs that last a while, and what each had done when it was last seen to do something."""
+    """The runs that last a while."""
 
     pool: Pool
+    memory: RunMemory
     clock: Clock
     policy: RunningPolicy
-    _active: dict[tuple[int, int, int], Attempt] = field(default_factory=dict)
-    _due: float = 0.0
+    _looked: float = float("-inf")
 
     def look(self) -> tuple[Attempt, ...]:
         """The runs, where a look at them is due; else none. Raises TemporaryError."""
         now = self.clock.now()
-        if not self.policy.stop or now < self._due:
+        if not self.policy.stop or self._looked <= now < self._looked + self.policy.look_s:
             return ()
         found = self.pool.runs(now - self.policy.look_s)
-        self._due = now + self.policy.look_s
-        before, self._active = self._active, {}
-        return tuple(self._watched(run, before.get(run.key)) for run in found)
-
-    def _watched(self, run: Attempt, active: Attempt | None) -> Attempt:
-        """A run with the time for which it has done nothing; only what its node has told since counts."""
-        if active is None or _is_active(run, active, self.policy.active_share):
-            active = run
-        self._active[run.key] = active
-        return replace(run, still_s=float(run.told - active.told) if active.told else 0.0)
+        before = self.memory.activities()
+        seen = {run.key: _last(run, before.get(run.key), self.policy.active_share) for run in found}
+        self.memory.note_activities(seen.values())
+        self._looked = now
+        return tuple(_watched(run, seen[run.key]) for run in found)
 
 
-def _is_active(run: Attempt, before: Attempt, share: float) -> bool:
+def _last(run: Attempt, before: Activity | None, share: float) -> Activity:
+    """What a run had done when it was last seen to do something, this time included."""
+    return run.activity if before is None or _is_active(run, before, share) else before
+
+
+def _watched(run: Attempt, last: Activity) -> Attempt:
+    """A run with the time for which it has done nothing; only what its node has told since counts."""
+    return replace(run, still_s=float(run.told - last.told) if last.told else 0.0)
+
+
+def _is_active(run: Attempt, before: Activity, share: float) -> bool:
     """Whether a run has used its core, or written anything, since it was seen before."""
     elapsed = run.told - before.told
     return run.disk_mb > before.disk_mb or (elapsed > 0 and run.cpu_s - before.cpu_s >= share * elapsed)

@@ -37,3 +37,25 @@ class Attempt:
     def key(self) -> tuple[int, int, int]:
         """What tells it from any other run."""
         return self.cluster, self.proc, self.started
+
+    @property
+    def activity(self) -> "Activity":
+        """What it has done so far."""
+        return Activity(self.cluster, self.proc, self.started, self.told, self.cpu_s, self.disk_mb)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What one run had done when it was last seen to do something; the fields are those of `Attempt`."""
+
+    cluster: int
+    proc: int
+    started: int
+    told: int
+    cpu_s: float
+    disk_mb: int
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What tells the run from any other."""
+        return self.cluster, self.proc, self.started

@@ -3,6 +3,7 @@
 from router.ports.catalogue import UserCatalogue
 from router.ports.memory import Leases, Memory
 from router.ports.pool import Asked, Clock, Edit, EventSource, JobLine, JobQueue, PilotBackend, Pool, Run, Sight
+from router.ports.runs import RunMemory
 from router.ports.splitting import TaskAdditions, TaskMemory
 from router.ports.tasks import Reports, TaskFiles, UserMemory
 from router.ports.transfers import Mover, Transfers, TransferStates
@@ -21,6 +22,7 @@ __all__ = [
     "Pool",
     "Reports",
     "Run",
+    "RunMemory",
     "Sight",
     "TaskAdditions",
     "TaskFiles",

@@ -3,6 +3,7 @@
 from router.model.rights import NO_GROUPS, Members
 from router.ports import Clock
 from router.store.additions import Additions
+from router.store.attempts import AttemptBook
 from router.store.audit import Audit
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
@@ -30,6 +31,7 @@ class Store(
     Programs,
     Downtimes,
     Windows,
+    AttemptBook,
     DecisionLog,
     Leases,
     Audit,

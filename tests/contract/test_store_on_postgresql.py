@@ -23,7 +23,7 @@ from router.testing.build import a_file, an_ended_job
 from router.testing.clock import FakeClock
 from router.testing.emptied import empty
 
-SUITES = ("test_catalogue", "test_metadata", "test_namespace", "test_ledger", "test_decisions")
+SUITES = ("test_catalogue", "test_metadata", "test_namespace", "test_ledger", "test_decisions", "test_attempts")
 FIXTURES = ("catalogue", "alice", "bob", "root", "clock")
 WRITERS, EACH = 2, 5
 

@@ -91,22 +91,23 @@ def storing(home: Path, *names: str, entry: Mapping[str, object]) -> dict[str, o
 
 
 @contextmanager
-def at_work(organisation: Organisation) -> Iterator[None]:
+def at_work(organisation: Organisation) -> Iterator[dict[str, "subprocess.Popen[bytes]"]]:
     """Router and factory as daemons; in the end no task of theirs and no glidein is left."""
-    daemons = [_daemon(organisation, name) for name in ("router", "factory")]
+    daemons = {name: daemon(organisation, name) for name in ("router", "factory")}
     try:
-        yield
+        yield daemons
     finally:
-        for each in daemons:
+        for each in daemons.values():
             each.terminate()
             each.wait(10)
         organisation.live.queue("router").act("Remove", "RouterTask isnt undefined", "the tests are over")
         organisation.live.queue("factory").act("Remove", "IsGlidein =?= true", "the tests are over")
 
 
-def _daemon(organisation: Organisation, name: str) -> "subprocess.Popen[bytes]":
+def daemon(organisation: Organisation, name: str) -> "subprocess.Popen[bytes]":
+    """A daemon that was just started."""
     command = [sys.executable, "-m", "router.cli.main", name, "run"]
-    with (organisation.home / f"{name}.log").open("w") as log:
+    with (organisation.home / f"{name}.log").open("a") as log:
         return subprocess.Popen(command, env=organisation.environment(name), stderr=log)
 
 

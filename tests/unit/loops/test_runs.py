@@ -13,6 +13,19 @@ START = int(NOON) - 3600
 RUN = Attempt(1, 0, START, "SITE_A", told=int(NOON), cpu_s=100.0, disk_mb=10)
 
 
+class Remembered:
+    """What a store keeps of it."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def activities(self):
+        return self.kept
+
+    def note_activities(self, seen):
+        self.kept = {each.key: each for each in seen}
+
+
 class Told:
     """A pool whose runs are what the test says."""
 
@@ -35,8 +48,13 @@ def pool():
 
 
 @pytest.fixture
-def runs(pool, clock):
-    return Runs(pool, clock, RunningPolicy())
+def memory():
+    return Remembered()
+
+
+@pytest.fixture
+def runs(pool, memory, clock):
+    return Runs(pool, memory, clock, RunningPolicy())
 
 
 def later(pool, clock, **changes):
@@ -54,8 +72,14 @@ def test_runs_are_asked_for_rarely_and_only_those_that_last(runs, pool, clock):
     assert pool.asked == [NOON - 900, NOON]
 
 
-def test_nothing_is_asked_where_what_runs_is_left_alone(pool, clock):
-    assert Runs(pool, clock, RunningPolicy(stop=False)).look() == ()
+def test_a_clock_that_is_set_back_delays_no_look(runs, clock):
+    runs.look()
+    clock.pass_time(-172_800)
+    assert runs.look() == (RUN,)
+
+
+def test_nothing_is_asked_where_what_runs_is_left_alone(pool, memory, clock):
+    assert Runs(pool, memory, clock, RunningPolicy(stop=False)).look() == ()
     assert pool.asked == []
 
 
@@ -93,3 +117,28 @@ def test_a_job_that_runs_anew_is_another_run(runs, pool, clock):
     runs.look()
     later(pool, clock, started=START + 1)
     assert runs.look()[0].still_s == 0
+
+
+def test_a_router_that_is_started_anew_or_takes_over_goes_on_counting(runs, pool, memory, clock):
+    runs.look()
+    later(pool, clock)
+    runs.look()
+    later(pool, clock)
+    assert Runs(pool, memory, clock, RunningPolicy()).look()[0].still_s == 1800
+
+
+def test_a_standby_that_led_before_counts_from_what_the_other_saw(runs, pool, memory, clock):
+    other = Runs(pool, memory, clock, RunningPolicy())
+    runs.look()
+    later(pool, clock, cpu_s=900.0)
+    other.look()
+    later(pool, clock)
+    assert runs.look()[0].still_s == 900
+
+
+def test_runs_that_have_ended_are_forgotten(runs, pool, memory, clock):
+    runs.look()
+    clock.pass_time(900)
+    pool.found = ()
+    runs.look()
+    assert memory.kept == {}
