@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from router.decide.health import OPINIONS
+from router.decide.lost_input import stranded
 from router.errors import RouterError
 from router.loops.books import Books
 from router.loops.pilots import Pilots
@@ -47,6 +48,7 @@ class LoopCollector(Collector):
                 yield from _decisions(self._loop)
                 yield from _inputs(self._loop)
                 yield from _judged(self._loop)
+                yield from _stranded(self._loop.world)
                 yield from _used(self._loop.books)
             case Pilots():
                 yield from _glideins(self._loop)
@@ -90,6 +92,11 @@ def _decisions(loop: Route) -> Iterator[Metric]:
     for reason, count in sorted(loop.counts.refusals.items()):
         refused.add_metric([reason], count)
     yield refused
+
+
+def _stranded(world: World | None) -> Iterator[Metric]:
+    text = "Idle jobs of whose input no site has a copy left"
+    yield GaugeMetricFamily("glideroute_jobs_without_input", text, stranded(world) if world else 0)
 
 
 def _judged(loop: Route) -> Iterator[Metric]:
@@ -181,7 +188,7 @@ def _world(world: World) -> Iterator[Metric]:
     oldest = 0
     for group in world.jobs:
         counts[group.state] += group.count
-        if group.state is JobState.IDLE and group.sites is None:
+        if group.is_idle and not group.sites:
             unplaced += group.count
             oldest = min(oldest or group.oldest, group.oldest)
     jobs = GaugeMetricFamily("glideroute_jobs", "Jobs in the queue by state", labels=["state"])

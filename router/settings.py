@@ -335,6 +335,7 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         tail_share=section.number("tail_share", default.tail_share),
         tail_wait_s=section.seconds("tail_wait", int(default.tail_wait_s)),
         tail_gain_s=section.seconds("tail_gain", int(default.tail_gain_s)),
+        lost_wait_s=section.seconds("lost_wait", int(default.lost_wait_s)),
         panda_rebroker_s=section.seconds("panda_rebroker", int(default.panda_rebroker_s)),
         overflow=section.lists("overflow", names.name),
     )

@@ -147,6 +147,8 @@ class ShapeColumns:
     """Of tuples, one for each part of the input that lies apart: the numbers of the sites that hold it."""
     tape: Booleans
     """(G, 1): nothing of the input lies on disk, and some on tape."""
+    lost: Booleans
+    """(G, 1): nobody has the input any more."""
     avoided: Booleans
     """(G, 1) where no shape avoids any site."""
     local: Numbers
@@ -317,6 +319,7 @@ def shape_columns(shapes: Sequence[Shape], names: Sequence[str]) -> ShapeColumns
         writes=np.array([[shape.writes] for shape in shapes], dtype=bool).reshape(-1, 1),
         parts=_wishes([_parts(shape.inputs, place) for shape in shapes]),
         tape=np.array([[_on_tape(shape.inputs)] for shape in shapes], dtype=bool).reshape(-1, 1),
+        lost=np.array([[shape.inputs.lost] for shape in shapes], dtype=bool).reshape(-1, 1),
         avoided=_seldom([shape.avoid for shape in shapes], place),
         local=local,
     )

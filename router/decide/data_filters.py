@@ -5,6 +5,13 @@ import numpy as np
 from router.decide.columns import EVERYWHERE, Booleans, ShapeColumns, SiteColumns
 from router.decide.filter import Filter
 
+LOST = Filter(
+    "input-lost",
+    lambda shape, site: ~shape.lost,
+    lambda shape, site: "lacks the input, of which no site has a copy left",
+)
+"""There is nothing to read any more."""
+
 TAPE = Filter(
     "tape-only",
     lambda shape, site: ~shape.tape,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from router.decide.columns import EVERYWHERE, ShapeColumns, SiteColumns, shape_columns, site_columns
-from router.decide.data_filters import FULL, NO_STORAGE, PARTS, QUOTA, TAPE
+from router.decide.data_filters import FULL, LOST, NO_STORAGE, PARTS, QUOTA, TAPE
 from router.decide.filter import Filter
 from router.decide.health import EVICTING, FAILING, HEALTHY, HOLE, NO_STARTS, PROBED, Health
 from router.decide.load_filters import DOWNTIME, SHARE, crowded_by_user, left, overloaded, slow
@@ -166,6 +166,7 @@ def filters(
         NO_STORAGE,
         FULL,
         QUOTA,
+        LOST,
         TAPE,
         INPUT,
         PARTS,

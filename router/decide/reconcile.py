@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from router.decide import lost_input
 from router.decide.bars import NO_BARS, Bars, left_after
 from router.decide.broker import Brokerage, Ruling, Sets, Verdicts
 from router.decide.columns import Booleans, ShapeColumns
@@ -43,6 +44,10 @@ def decide(world: World, policy: BrokerPolicy) -> Iterator[Action]:
     idle = movable(world, mixed)
     brokerage = Brokerage.of(world, policy)
     bars = Bars.of(world, brokerage)
+    idle, stranded = lost_input.parted(idle, inputs)
+    for group in stranded:
+        verdicts, kind = brokerage.judge(shape_of(group, inputs, bars)), group.kind if group.cluster in mixed else None
+        yield from lost_input.told(group, verdicts, kind, int(world.now), policy)
     if probed := probes(world, idle, brokerage, lambda group: shape_of(group, inputs, bars)):
         for number, place in probed:
             yield replace(place, kind=idle[number].kind if place.cluster in mixed else None)
@@ -93,7 +98,7 @@ def _alike(groups: Iterable[JobGroup], mixed: Container[int]) -> list[JobGroup]:
 def _last(*groups: JobGroup) -> Decision | None:
     """The last decision of groups that count as one; one that was cut short, where there is: all are told anew."""
     made = [group.decision for group in groups if group.decision]
-    begun = [group.decision for group in groups if group.decision and under_way(group)]
+    begun = [group.decision for group in groups if group.decision and group.under_way]
     last = max(made, key=_order, default=None)
     return replace(max(begun, key=_order), epoch=last.epoch) if begun and last else last
 
@@ -189,7 +194,7 @@ def _block(
         widened = tail or (is_slow and bool(group.sites) and _is_due(group, brokerage, begun.now))
         if is_lost and _tired(group, ruling.codes[row], brokerage):
             is_lost = False
-        if not group.sites or is_lost or widened or under_way(group):
+        if not group.sites or is_lost or widened or group.under_way:
             yield group, Outlook(ruling, row, sets, chosen[row], is_lost, widened, tail)
 
 
@@ -242,7 +247,7 @@ def _act(group: JobGroup, outlook: Outlook, brokerage: Brokerage, now: int, kind
         if share.names != group.sites:
             local = outlook.ruling.local[outlook.row]
             brokerage.give(share.sets, local, share.row, share.count, share.count / group.count)
-        elif not under_way(group):
+        elif not group.under_way:
             continue
         decision = _decision(group, share, outlook, now)
         if (group.sites or group.decision) and decision is not group.decision:
@@ -292,16 +297,9 @@ def _joined(fit: tuple[str, ...], chosen: tuple[str, ...], outlook: Outlook, bro
     return tuple(sorted((*fit, *more[: max(0, brokerage.policy.max_sites - len(fit))])))
 
 
-def under_way(group: JobGroup) -> bool:
-    """Whether a decision was written into the jobs and never committed. One that a retry took the sites of was."""
-    if group.decision is None or (group.sites is None and group.remedy and group.remedy.due >= group.decision.at):
-        return False
-    return group.decision.sites != (group.sites or ())
-
-
 def _decision(group: JobGroup, share: Share, outlook: Outlook, now: int) -> Decision:
     """The decision that gives a share its sites; one that was under way to the same sites is taken up again."""
-    last, cut_short, sites = group.decision, under_way(group), share.names
+    last, cut_short, sites = group.decision, group.under_way, share.names
     if last and cut_short and last.sites == sites:
         return last
     moves = 0 if last is None else last.moves - int(cut_short and bool(last.came_from))

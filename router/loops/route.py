@@ -89,6 +89,7 @@ class Route:
         """Forget what was followed: the next pass looks at the whole queue and decides all of it."""
         self.watch.forget()
         self._reads, self._focus = Reads(self.clock, tape_of(self.sites)), Focus()
+        self._runs.forget()
 
     def step(self) -> list[Action]:
         """Do one pass; returns what was done. Safe to repeat: what is already so is observed, not decided again."""

@@ -18,19 +18,30 @@ class Runs:
     memory: RunMemory
     clock: Clock
     policy: RunningPolicy
-    _looked: float = float("-inf")
+    _looked: float | None = None
+    """When, seconds since the epoch; None: the store knows."""
+
+    def forget(self) -> None:
+        """Another router may have looked meanwhile."""
+        self._looked = None
 
     def look(self) -> tuple[Attempt, ...]:
         """The runs, where a look at them is due; else none. Raises TemporaryError."""
         now = self.clock.now()
-        if not self.policy.stop or self._looked <= now < self._looked + self.policy.look_s:
+        if not self.policy.stop or not self._is_due(now):
             return ()
         found = self.pool.runs(now - self.policy.look_s)
         before = self.memory.activities()
         seen = {run.key: _last(run, before.get(run.key), self.policy.active_share) for run in found}
-        self.memory.note_activities(seen.values())
+        self.memory.note_activities(seen.values(), now)
         self._looked = now
         return tuple(_watched(run, seen[run.key]) for run in found)
+
+    def _is_due(self, now: float) -> bool:
+        """Whether it is time. A router that is killed and started again and again looks no oftener for it."""
+        if self._looked is None:
+            self._looked = self.memory.last_look()
+        return not self._looked <= now < self._looked + self.policy.look_s
 
 
 def _last(run: Attempt, before: Activity | None, share: float) -> Activity:

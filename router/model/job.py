@@ -194,6 +194,19 @@ class JobGroup:
         return self.cluster, self.dataset, self.held_by
 
     @property
+    def is_idle(self) -> bool:
+        """Whether they wait for a slot."""
+        return self.state is JobState.IDLE
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a decision was written into them and never committed. One that a retry took the sites of was."""
+        made, remedy = self.decision, self.remedy
+        if made is None or (self.sites is None and remedy and remedy.due >= made.at):
+            return False
+        return made.sites != (self.sites or ())
+
+    @property
     def hold(self) -> "Hold":
         """Why and where they are held."""
         return Hold(self.hold_code, self.hold_subcode, self.holds, self.site, self.starts)

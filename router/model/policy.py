@@ -84,6 +84,8 @@ class BrokerPolicy:
     """Jobs of a tail get further sites when they have had theirs for this long, in seconds …"""
     tail_gain_s: float = 300.0
     """… and would start so much sooner, in seconds."""
+    lost_wait_s: float = 300.0
+    """Jobs whose input is lost keep sites that they got less than this ago, in seconds; twice as long each move."""
     panda_rebroker_s: float = 7200.0
     """Policy `panda`: jobs that wait so long without a start are brokered again, in seconds; PanDA's own is 12 h."""
     overflow: tuple[tuple[str, tuple[str, ...]], ...] = ()

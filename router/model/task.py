@@ -28,6 +28,11 @@ class Inputs:
     on_tape: tuple[str, ...] = ()
     """Sites that hold it on tape only, sorted."""
 
+    @property
+    def lost(self) -> bool:
+        """Whether no site holds any of it, on disk or tape."""
+        return self.size > 0 and not self.at_sites and not self.on_tape
+
     def fraction_at(self, site: str) -> float:
         """Share of the bytes that `site` holds, 0..1; 1 when there is no input."""
         return 1.0 if self.size == 0 else dict(self.at_sites).get(site, 0) / self.size

@@ -13,6 +13,10 @@ class RunMemory(Protocol):
         """That of each run that was there at the last look, by its key."""
         ...
 
-    def note_activities(self, seen: Collection[Activity]) -> None:
-        """Remember that of these runs, and of no other; all of it happens, or nothing."""
+    def last_look(self) -> float:
+        """When the runs were looked at last, seconds since the epoch; 0: never."""
+        ...
+
+    def note_activities(self, seen: Collection[Activity], at: float) -> None:
+        """Remember that of these runs, and of no other, and when they were looked at; all of it, or nothing."""
         ...

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Column, Float, Integer, Table, delete, insert, select
 
 from router.model.attempt import Activity
-from router.store.schema import WHOLE, Database, metadata
+from router.store.schema import WHOLE, Database, metadata, upsert
 
 run_activity = Table(
     "run_activity",
@@ -16,6 +16,13 @@ run_activity = Table(
     Column("told", WHOLE, nullable=False),
     Column("cpu_s", Float, nullable=False),
     Column("disk_mb", WHOLE, nullable=False),
+)
+
+run_look = Table(
+    "run_look",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
 )
 
 
@@ -32,10 +39,13 @@ class AttemptBook:
             found = (Activity(*row) for row in connection.execute(select(run_activity)))
             return {each.key: each for each in found}
 
-    def note_activities(self, seen: Collection[Activity]) -> None:
-        """Remember these runs, and no other; all of it happens, or nothing."""
-        if self.activities() == {each.key: each for each in seen}:
-            return
+    def last_look(self) -> float:
+        """When the runs were looked at last, seconds since the epoch; 0: never."""
+        with self._db.read() as connection:
+            return float(connection.execute(select(run_look.c.at)).scalar() or 0.0)
+
+    def note_activities(self, seen: Collection[Activity], at: float) -> None:
+        """Remember these runs, and no other, and when they were looked at; all of it happens, or nothing."""
         rows = [
             {
                 "cluster": each.cluster,
@@ -48,6 +58,8 @@ class AttemptBook:
             for each in seen
         ]
         with self._db.write() as connection:
+            row = {"id": 1, "at": at}
+            connection.execute(upsert(run_look).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
             connection.execute(delete(run_activity))
             if rows:
                 connection.execute(insert(run_activity), rows)

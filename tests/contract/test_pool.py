@@ -242,6 +242,17 @@ def test_a_move_replaces_the_sites_and_the_decision(mine):
     assert (mine.group().sites, mine.group().decision) == (("SITE_B",), moved)
 
 
+def test_jobs_may_lose_all_their_sites_and_get_some_again(mine):
+    cluster = mine.submit(a_batch(jobs=2))
+    mine.router.place_all([mine.place(cluster, a_decision("SITE_A"))])
+    gone = replace(a_decision(epoch=2), came_from=("SITE_A",), words="taken from SITE_A")
+    assert mine.router.place_all([mine.place(cluster, gone, old=("SITE_A",))]) == (2,)
+    assert (mine.group().sites, mine.group().decision, mine.group().under_way) == ((), gone, False)
+    back = a_decision("SITE_B", epoch=3)
+    assert mine.router.place_all([mine.place(cluster, back, old=())]) == (2,)
+    assert mine.group().sites == ("SITE_B",)
+
+
 @pytest.mark.parametrize("old", [None, ("SITE_B",), ("SITE_A", "SITE_B"), ()])
 def test_a_decision_taken_on_other_sites_than_the_jobs_have_changes_nothing(mine, old):
     cluster = mine.submit(a_batch(jobs=2))

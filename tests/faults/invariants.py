@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulated_data import SimulatedData
 from simulated_schedd import COMPLETED, HELD, IDLE, LARGE, SMALL_MB, SUBMITTED_HELD, Job, Schedd
 
 from router.model.job import JobState
+from router.model.policy import BrokerPolicy
 from router.model.record import DecisionRecord
 from router.model.world import World
 
@@ -163,6 +165,27 @@ def every_idle_job_fits(schedd: Schedd, log: Sequence[DecisionRecord]) -> None:
         much = (schedd.value(job, "RequestMemory") or 0) > SMALL_MB
         if job.status == IDLE and sites and much and not _waits(schedd, job, log):
             hold("I14", sites == LARGE, f"{job.id} asks for much, and may go to {sites}")
+
+
+def jobs_without_input_have_no_sites(
+    schedd: Schedd, data: SimulatedData | None, policy: BrokerPolicy, log: Sequence[DecisionRecord]
+) -> None:
+    """I16: a job whose input is lost has no sites, unless it got them lately or was moved often; no other is without.
+
+    It says why; but for what nobody knows yet who was told of it a few passes ago.
+    """
+    for job in schedd.jobs.values():
+        if data is None or job.status != IDLE:
+            continue
+        sites, made = schedd.value(job, "DESIRED_Sites"), schedd.value(job, "RouterDecision")
+        lost = data.is_lost(schedd.value(job, "RouterDataset"))
+        if lost and sites and made:
+            lately = schedd.now() - made["At"] < policy.lost_wait_s * 2 ** min(made["Moves"], 6)
+            hold("I16", lately or made["Moves"] >= policy.most_moves, f"{job.id} has lost its input, and keeps {sites}")
+        elif not lost and not sites:
+            hold(
+                "I16", _waits(schedd, job, log), f"{job.id} has no sites and decision {made}, though its input is there"
+            )
 
 
 def the_log_agrees(schedd: Schedd, log: Sequence[DecisionRecord]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import invariants
 from invariants import Witness
 from seams import Channel, Killed, ShakyLog, ShakyStore
+from simulated_data import SimulatedData
 from simulated_log import SimulatedLog
 from simulated_schedd import (
     COMPLETED,
@@ -34,6 +35,7 @@ from simulated_schedd import (
 
 from router.decide import focus
 from router.errors import TemporaryError
+from router.loops import reads
 from router.loops.counts import words_of
 from router.loops.lease import Leadership
 from router.loops.observe import Declared
@@ -61,6 +63,8 @@ CODES = (71, 72, 74, 78, 143)
 """What jobs fail of at a black hole: data, the program, the site, memory, a signal."""
 FOLLOWED = 3
 """In one seed of so many the routers follow the schedd's event log."""
+READING = 3
+"""In one seed of so many most jobs read datasets whose copies come and go."""
 FEW_BYTES = 4000
 """Of the log, read at once by some routers; a few events."""
 QUIET_AFTER = 5
@@ -121,6 +125,7 @@ class Simulation:
         self.reports = FakeReports()
         self.parts: list[Job] = []
         self.merge: Job | None = None
+        self.data = SimulatedData(self.store, self.chance, SITES) if self.seed % READING == 1 else None
         self.black_hole = self.chance.choice((*SITES, "", ""))
         self.walls = {f"router{number}": WallClock(self.clock) for number in range(3)}
         self.log: SimulatedLog | None = None
@@ -137,6 +142,7 @@ class Simulation:
             [self.submit] + [self.match] * 4 + [self.finish] * 3 + [self.evict, self.leave, self.join, self.join]
             + [self.operate, self.operate, self.hold, self.release, self.remove, self.wait, self.set_clock, self.mend]
         )  # fmt: skip
+        self.events += [self.copy, self.lose, self.lose] if self.data else []
 
     # The course of it
 
@@ -172,6 +178,7 @@ class Simulation:
         if self.log:
             self.log.flush()
             self.clock.pass_time(LOOK_EVERY_S)  # what no event told is seen by now
+        self.clock.pass_time(reads.EVERY_S if self.data else 0)  # where inputs lie now is seen by then
         if not any(route.leader.lead() for route in self.running.values()):
             self.clock.pass_time(LEASE_S / 2)  # whoever held the lease is dead, or has lost it
         for turn in range(QUIET_AFTER):
@@ -189,6 +196,7 @@ class Simulation:
         invariants.every_failure_is_answered(self.schedd)
         invariants.every_idle_job_is_placed(self.schedd, self.witness.closed, log)
         invariants.every_idle_job_fits(self.schedd, log)
+        invariants.jobs_without_input_have_no_sites(self.schedd, self.data, BrokerPolicy(), log)
         invariants.the_log_agrees(self.schedd, log)
         invariants.the_merge_job_waits_no_longer(self.schedd, self.parts, self.merge)
 
@@ -309,11 +317,14 @@ class Simulation:
     def submit(self) -> None:
         """A user submits a cluster, with its input at some sites or without."""
         where = self.chance.sample(SITES, self.chance.randrange(3))
+        read = self.data.wanted() if self.data and self.chance.random() < 0.7 else None
         wrapped = (
             {"RouterWrapper": 1, "RequestMemory": 2048, "MaxWallTimeMins": 480} if self.chance.random() < 0.7 else {}
         )
-        made = self.schedd.submit(self.chance.randint(1, 6), RouterInputs=",".join(sorted(where)), **wrapped)
-        self.note(f"cluster {made[0].cluster} of {len(made)} jobs with input at {where}")
+        made = self.schedd.submit(
+            self.chance.randint(1, 6), RouterInputs=",".join(sorted(where)), RouterDataset=read, **wrapped
+        )
+        self.note(f"cluster {made[0].cluster} of {len(made)} jobs with input {read or ''} at {where}")
 
     def submit_task(self) -> None:
         """A user submits a task whose outputs are merged."""
@@ -407,6 +418,14 @@ class Simulation:
         for job in self.pick(IDLE):
             job.ad["RequestMemory"] = LARGE_MB
             self.note(f"{job.id} asks for {LARGE_MB} MB")
+
+    def copy(self) -> None:
+        """Somebody copies a dataset."""
+        self.note(self.data.copy() if self.data else "")
+
+    def lose(self) -> None:
+        """A site loses its copy of a dataset."""
+        self.note(self.data.lose() if self.data else "")
 
     def remove(self) -> None:
         """A user removes a job; not one of the task's."""

@@ -11,6 +11,7 @@ import pytest
 from invariants import Violation
 from simulation import Simulation
 
+from router.decide import lost_input
 from router.loops import route
 from router.loops.lease import Leadership
 from router.pool import mending, placing
@@ -62,6 +63,10 @@ def jobs_as_they_were(queue: Any, look: Any, changes: Any) -> Any:
     return {change: [(change.cluster, 0, look[change.cluster][0].submitted - 1)] for change in changes}
 
 
+def none_is_lost(idle: Any, inputs: Any) -> Any:
+    return list(idle), []
+
+
 def for_ever(leadership: Any) -> float:
     return float("inf")
 
@@ -79,6 +84,7 @@ def whatever_is_held(clusters: Any, due: int) -> str:
         (mending, "_mended", whatever_is_held, ("I7",)),
         (placing, "_apart", all_alike, ("I5", "I14")),
         (route, "settle", settle_nothing, ("I12",)),
+        (lost_input, "parted", none_is_lost, ("I16",)),
     ],
 )
 def test_a_router_with_a_fault_is_found_out(

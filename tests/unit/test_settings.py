@@ -105,7 +105,7 @@ def test_a_policy_that_is_not_known_or_lacks_its_lists_is_told(text, told):
 
 
 BROKER = """
-broker: {policy: panda, mode: tag, panda_rebroker: 7 s, overflow: {T1: []}, max_sites: 3,
+broker: {policy: panda, mode: tag, panda_rebroker: 7 s, lost_wait: 7 s, overflow: {T1: []}, max_sites: 3,
   near: 7 s, few_sets: 7, near_share: 0.7, failure_rate: 0.7, failure_sample: 7, failure_window: 7 s,
   validation_window: 7 s, silent_limit: 7 s, ramp: 7 s, typical_run: 7 s, local_mb_per_s: 7, remote_mb_per_s: 7,
   remote_readers: 7, remote_cost: 7 s, busy_remote_cost: 7 s, patience: 7 s, least_gain: 7 s, least_gain_share: 0.7,

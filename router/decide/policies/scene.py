@@ -14,7 +14,7 @@ from router.decide.columns import Booleans, Numbers, shape_columns, site_columns
 from router.decide.filters import filters, refused
 from router.decide.health import OPINIONS
 from router.decide.ranked import Ranked
-from router.decide.reconcile import mixed_clusters, movable, nothing_fits, shape_of, under_way
+from router.decide.reconcile import mixed_clusters, movable, nothing_fits, shape_of
 from router.model.action import Action, Choice, Place, Refusal, Verdict, Wait
 from router.model.job import Decision, JobGroup, JobState
 from router.model.policy import BrokerPolicy
@@ -131,7 +131,7 @@ class Scene:
         if parts := self._unfinished(case) or answer.parts or self._rest(case):
             for part in parts:
                 decision = self._decision(case, part, answer)
-                if part.sites != group.sites or under_way(group):
+                if part.sites != group.sites or group.under_way:
                     names = (group.cluster, group.task, group.batch, part.jobs, group.sites)
                     yield Place(*names, decision, verdicts, kind)
         elif not case.sites:
@@ -141,22 +141,22 @@ class Scene:
     def _unfinished(self, case: Case) -> tuple[Part, ...]:
         """The decision under way, where the group still may have its sites: it is taken up again."""
         group = case.group
-        if not group.decision or not under_way(group) or any(self._code(case, site) for site in group.decision.sites):
+        if not group.decision or not group.under_way or any(self._code(case, site) for site in group.decision.sites):
             return ()
         return (Part(group.decision.sites, group.count),)
 
     def _rest(self, case: Case) -> tuple[Part, ...]:
         """What is left of a set that lost a site, or that a decision was on its way to change."""
-        if case.sites and (case.sites != case.group.sites or under_way(case.group)):
+        if case.sites and (case.sites != case.group.sites or case.group.under_way):
             return (Part(case.sites, case.group.count),)
         return ()
 
     def _decision(self, case: Case, part: Part, answer: Answer) -> Decision:
         group, last, now = case.group, case.group.decision, int(self.world.now)
-        if last and under_way(group) and last.sites == part.sites:
+        if last and group.under_way and last.sites == part.sites:
             return last
         epoch = 1 + (last.epoch if last else 0)
-        moves = last.moves - int(under_way(group) and bool(last.came_from)) if last else 0
+        moves = last.moves - int(group.under_way and bool(last.came_from)) if last else 0
         name, there = self.policy.name, " or ".join(part.sites)
         before, because = group.sites or (), f": {answer.words}" if answer.words else ""
         if not before:

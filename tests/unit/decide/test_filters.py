@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from worlds import shapes, some_sites
 
 from router.decide.columns import shape_columns, site_columns
+from router.decide.data_filters import LOST
 from router.decide.filters import CROWDED, STATUS, ailing, filters, first_refusal, refused
 from router.decide.health import OPINIONS, Ailment, Health, health
 from router.decide.load_filters import DOWNTIME, SHARE, crowded_by_user, left, overloaded, slow
@@ -166,7 +167,8 @@ def test_every_filter_has_a_tag_of_its_own():
     # Only brokerage knows who reads; what is held against a site is one thing at a time.
     alone = [each for each in filters(POLICY, {"SITE_A": 1e7}) if each is not CROWDED and each.tag not in OPINIONS]
     alone += [ailing(tag, Health({"SITE_A": Ailment(tag, "is ill")})) for tag in OPINIONS]
-    refusals = [refusal_beside(shape, site, other, each) for each in alone]
+    nowhere = replace(shape, inputs=Inputs(1000))
+    refusals = [refusal_beside(nowhere if each is LOST else shape, site, other, each) for each in alone]
     tags = [refusal.tag for refusal in refusals if refusal]
     assert len(set(tags)) == len(alone) >= 20
     assert all(refusal.words for refusal in refusals)

@@ -17,13 +17,16 @@ class Remembered:
     """What a store keeps of it."""
 
     def __init__(self):
-        self.kept = {}
+        self.kept, self.at = {}, 0.0
+
+    def last_look(self):
+        return self.at
 
     def activities(self):
         return self.kept
 
-    def note_activities(self, seen):
-        self.kept = {each.key: each for each in seen}
+    def note_activities(self, seen, at):
+        self.kept, self.at = {each.key: each for each in seen}, at
 
 
 class Told:
@@ -133,6 +136,7 @@ def test_a_standby_that_led_before_counts_from_what_the_other_saw(runs, pool, me
     later(pool, clock, cpu_s=900.0)
     other.look()
     later(pool, clock)
+    runs.forget()
     assert runs.look()[0].still_s == 900
 
 
@@ -142,3 +146,18 @@ def test_runs_that_have_ended_are_forgotten(runs, pool, memory, clock):
     pool.found = ()
     runs.look()
     assert memory.kept == {}
+
+
+def test_a_router_that_is_started_again_and_again_looks_no_oftener_for_it(pool, memory, clock):
+    for _ in range(4):
+        Runs(pool, memory, clock, RunningPolicy()).look()
+        clock.pass_time(300)
+    assert pool.asked == [NOON - 900, NOON]
+
+
+def test_who_takes_over_waits_as_long_after_the_look_of_the_other(runs, pool, memory, clock):
+    runs.look()
+    clock.pass_time(900)
+    Runs(pool, memory, clock, RunningPolicy()).look()
+    runs.forget()
+    assert runs.look() == ()

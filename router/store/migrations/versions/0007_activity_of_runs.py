@@ -21,8 +21,15 @@ def upgrade() -> None:
         sa.Column("disk_mb", WHOLE, nullable=False),
         if_not_exists=True,
     )
+    op.create_table(
+        "run_look",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        if_not_exists=True,
+    )
 
 
 def downgrade() -> None:
     """Back to 0006: runs are watched anew."""
+    op.drop_table("run_look")
     op.drop_table("run_activity")
