@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, insert, or_, select
+from sqlalchemy import Column, Connection, Table, delete, exists, insert, or_, select
 
 from router.errors import PermissionRefused, UserError
 from router.model import query_text
 from router.model.query import BUILT_IN, EVENT_PREFIX, MAX_NUMBER, Search, Value, kind_of
 from router.model.rights import NO_GROUPS, Members, Rights, above, directory_of
+from router.store import bulk
 from router.store.registering import refuse_foreign
 from router.store.schema import Database, dataset_files, datasets, file_values, files, keys, scope_values
 from router.store.search import hits
@@ -149,13 +150,12 @@ def _refuse_stranger(walk: Walk, name: str, rights: Rights | None) -> None:
 
 
 def _replace(connection: Connection, table: Table, said: Said) -> None:
-    of, key = _name(table), table.c.key
-    rows = [_row(of.name, name, key, value) for name, values in said.items() for key, value in values.items()]
-    if rows:
-        # One by one: a list of pairs makes SQLite walk through the whole table.
-        taken = delete(table).where(of == bindparam("of"), key == bindparam("has"))
-        connection.execute(taken, [{"of": row[of.name], "has": row["key"]} for row in rows])
-        connection.execute(insert(table), rows)
+    of = _name(table).name
+    bulk.put(
+        connection,
+        table,
+        [_row(of, name, key, value) for name, values in said.items() for key, value in values.items()],
+    )
 
 
 def _row(column: str, name: str, key: str, value: Value) -> dict[str, object]:

@@ -12,6 +12,7 @@ from router.model import names
 from router.model.entry import ReplicaState
 from router.model.files import File, Located
 from router.model.rights import FILE_MODE, Need, Rights, directory_of
+from router.store import bulk
 from router.store.namespace_schema import directories, links, quotas
 from router.store.schema import dataset_files, datasets, files, replicas, scope_values
 from router.store.walk import Walk, note, parts, readable, rights_of
@@ -62,8 +63,8 @@ def _known(connection: Connection, wanted: Mapping[str, Located]) -> dict[str, t
     rights = (files.c.owner, files.c.team, files.c.mode)
     return {
         row.lfn: (File(row.lfn, row.size, row.adler32, row.events), Rights(row.owner, row.team, row.mode))
-        for part in parts(list(wanted))
-        for row in connection.execute(select(*columns, *rights).where(files.c.lfn.in_(part)))
+        for part in bulk.parts(connection, list(wanted))
+        for row in connection.execute(select(*columns, *rights).where(bulk.among(connection, files.c.lfn, part)))
     }
 
 
@@ -105,7 +106,7 @@ def _add_files(walk: Walk, fresh: Sequence[File], now: float) -> None:
         }
         for file in fresh
     ]
-    walk.connection.execute(insert(files), rows)
+    bulk.add(walk.connection, files, rows)
     for name, count in sorted(places.items()):
         told = rows[0]["lfn"] if len(rows) == 1 else f"{name}/"
         note(walk, now, "register", str(told), count)
@@ -113,8 +114,9 @@ def _add_files(walk: Walk, fresh: Sequence[File], now: float) -> None:
 
 def _refuse_other_kinds(connection: Connection, lfns: Sequence[str]) -> None:
     for kind, column in (("directory", directories.c.lfn), ("link", links.c.lfn), ("dataset", datasets.c.name)):
-        for part in parts(lfns):
-            if taken := connection.execute(select(column).where(column.in_(part)).limit(1)).scalar():
+        for part in bulk.parts(connection, lfns):
+            query = select(column).where(bulk.among(connection, column, part)).limit(1)
+            if taken := connection.execute(query).scalar():
                 raise UserError(f"{taken} is a {kind} already. Register the file under another name.")
 
 
@@ -152,8 +154,7 @@ def _add_copies(walk: Walk, wanted: Mapping[str, Located], fresh: Iterable[str],
     rows = [
         {"lfn": lfn, "se": r.se, "site": r.site, "pfn": r.pfn, "state": state.value} for (lfn, _), r in copies.items()
     ]
-    if rows:
-        walk.connection.execute(insert(replicas), rows)
+    bulk.add(walk.connection, replicas, rows)
 
 
 def add_dataset(walk: Walk, given: str, lfns: Sequence[str], now: float) -> None:
@@ -176,8 +177,7 @@ def add_dataset(walk: Walk, given: str, lfns: Sequence[str], now: float) -> None
         refuse_dataset(walk, name, Rights(row.owner, row.team, row.mode), row.closed)
     held = set(connection.execute(select(dataset_files.c.lfn).where(dataset_files.c.dataset == name)).scalars())
     rows = [{"dataset": name, "lfn": lfn} for lfn in dict.fromkeys(known.values()) if lfn not in held]
-    if rows:
-        connection.execute(insert(dataset_files), rows)
+    bulk.add(connection, dataset_files, rows)
     if connection.execute(select(scope_values.c.key).where(scope_values.c.scope == name).limit(1)).scalar():
         refuse_foreign(walk, name)
     if rows or row is None:

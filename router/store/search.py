@@ -5,7 +5,7 @@ that of the nearest directory above it that has the key. A query is a check for 
 files are checked, the rarest part that every hit must satisfy is looked up first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -46,8 +46,9 @@ from router.model.query import (
 )
 from router.store.schema import dataset_files, datasets, file_values, files, keys, scope_values
 
-FEW = 20_000
-"""Candidates that are looked up one by one rather than walking through a place; measured with a million files."""
+STEPS = (500, 20_000)
+"""Candidates that are looked up one by one rather than walking through a place: all conditions are counted up to the
+first of these before any is up to the next; measured with a million files."""
 
 NOWHERE = "-"
 """No name of a dataset or directory: in place of a NULL, which `not` would leave a NULL."""
@@ -81,7 +82,7 @@ def hits(connection: Connection, search: Search) -> Select[str]:
     statement = select(files.c.lfn).where(_inside(connection, search.place)).order_by(files.c.lfn)
     if where is not None:
         statement = statement.where(_check(where, known))
-    candidates = _rarest(connection, [] if where is None else _drivers(where))
+    candidates = _rarest(connection, [] if where is None else _drivers(where, known))
     if candidates is None and search.place.reach is Reach.DATASET:
         candidates = select(dataset_files.c.lfn).where(dataset_files.c.dataset == search.place.name)
     return statement if candidates is None else statement.where(files.c.lfn.in_(candidates))
@@ -143,24 +144,35 @@ def _known(connection: Connection, asked: Iterable[str]) -> _Known:
 def _check(query: Query, known: _Known) -> ColumnElement[bool]:
     """Whether a row of `files` satisfies a query."""
     if isinstance(query, Condition):
-        return _holds(query, known)
+        return _holds([query], known)
     if isinstance(query, Not):
         return not_(_check(query.part, known))
-    parts = [_check(part, known) for part in query.parts]
-    return and_(*parts) if isinstance(query, All) else or_(*parts)
+    if isinstance(query, Some):
+        return or_(*[_check(part, known) for part in query.parts])
+    of_keys, others = _by_key(query)
+    return and_(*[_holds(of, known) for of in of_keys], *[_check(part, known) for part in others])
 
 
-def _holds(condition: Condition, known: _Known) -> ColumnElement[bool]:
-    if condition.key in COLUMNS:
-        return _compared(condition, COLUMNS[condition.key])
-    own = (file_values.c.lfn == files.c.lfn) & (file_values.c.key == condition.key)
-    satisfied = exists().where(own, _satisfied(condition, file_values))
-    if condition.key not in known.scoped:
+def _by_key(query: All) -> tuple[list[list[Condition]], list[Query]]:
+    """What is asked of each key, and what is no condition. A file has one value of a key: a range has its two ends."""
+    found: dict[str, list[Condition]] = {}
+    for part in query.parts:
+        if isinstance(part, Condition):
+            found.setdefault(part.key, []).append(part)
+    return list(found.values()), [part for part in query.parts if not isinstance(part, Condition)]
+
+
+def _holds(of: Sequence[Condition], known: _Known) -> ColumnElement[bool]:
+    """Whether a row of `files` satisfies conditions of one key."""
+    key = of[0].key
+    if key in COLUMNS:
+        return and_(*[_compared(each, COLUMNS[key]) for each in of])
+    own = (file_values.c.lfn == files.c.lfn) & (file_values.c.key == key)
+    satisfied = exists().where(own, *_satisfied(of, file_values))
+    if key not in known.scoped:
         return satisfied
-    wanted = select(scope_values.c.scope).where(
-        scope_values.c.key == condition.key, _satisfied(condition, scope_values)
-    )
-    return satisfied | (~exists().where(own) & func.coalesce(_scope(condition.key, known), NOWHERE).in_(wanted))
+    wanted = select(scope_values.c.scope).where(scope_values.c.key == key, *_satisfied(of, scope_values))
+    return satisfied | (~exists().where(own) & func.coalesce(_scope(key, known), NOWHERE).in_(wanted))
 
 
 def _scope(key: str, known: _Known) -> ColumnElement[str]:
@@ -188,15 +200,18 @@ def _scope(key: str, known: _Known) -> ColumnElement[str]:
     return func.coalesce(dataset, directory)
 
 
-def _satisfied(condition: Condition, table: FromClause) -> ColumnElement[bool]:
-    if condition.operator is Operator.EXISTS:
-        return true()
-    text = condition.operator is Operator.LIKE or isinstance(condition.values[0], str)
-    return _compared(condition, table.c.text if text else table.c.number)
+def _satisfied(of: Sequence[Condition], table: FromClause) -> list[ColumnElement[bool]]:
+    """That a row of values satisfies conditions."""
+    return [_compared(each, table.c.text if _of_text(each) else table.c.number) for each in of]
+
+
+def _of_text(condition: Condition) -> bool:
+    return condition.operator is Operator.LIKE or any(isinstance(value, str) for value in condition.values)
 
 
 def _compared(condition: Condition, column: ColumnElement[object]) -> ColumnElement[bool]:
-    values = [float(value) if isinstance(value, bool) else value for value in condition.values]
+    # All as floats: of several numbers PostgreSQL is told the type of the first, and would round 0.5 after -1.
+    values = [value if isinstance(value, str) else float(value) for value in condition.values]
     match condition.operator:
         case Operator.EXISTS:
             return true()
@@ -226,37 +241,49 @@ def _pattern(text: str) -> str:
     return "".join(signs.get(each, each) for each in text)
 
 
-def _drivers(query: Query) -> list[list[Candidates]]:
+def _drivers(query: Query, known: _Known) -> list[list[Candidates]]:
     """Sets of candidates: every file that satisfies the query is in each of them, in one of its parts."""
     if isinstance(query, Condition):
-        return [] if query.key in COLUMNS else [_candidates(query)]
+        return [] if query.key in COLUMNS else [_candidates([query], known)]
     if isinstance(query, All):
-        return [each for part in query.parts for each in _drivers(part)]
+        of_keys, others = _by_key(query)
+        found = [_candidates(of, known) for of in of_keys if of[0].key not in COLUMNS]
+        return found + [each for part in others for each in _drivers(part, known)]
     if isinstance(query, Some):
-        found = [_drivers(part) for part in query.parts]
-        return [[each for part in found for each in part[0]]] if all(found) else []
+        several = [_drivers(part, known) for part in query.parts]
+        return [[each for found in several for each in found[0]]] if all(several) else []
     return []
 
 
-def _candidates(condition: Condition) -> list[Candidates]:
-    own = select(file_values.c.lfn).where(file_values.c.key == condition.key, _satisfied(condition, file_values))
-    wanted = (scope_values.c.key == condition.key) & _satisfied(condition, scope_values)
-    below = select(files.c.lfn).join(
-        scope_values,
-        and_(files.c.lfn >= scope_values.c.scope + literal("/"), files.c.lfn < scope_values.c.scope + literal("0")),
-    )
-    held = select(dataset_files.c.lfn).join(scope_values, scope_values.c.scope == dataset_files.c.dataset)
-    return [own, below.where(wanted), held.where(wanted)]
+def _candidates(of: Sequence[Condition], known: _Known) -> list[Candidates]:
+    """The files that may have a value which satisfies conditions of one key: their own, or an inherited one."""
+    key = of[0].key
+    parts: list[Candidates] = [select(file_values.c.lfn).where(file_values.c.key == key, *_satisfied(of, file_values))]
+    wanted = and_(scope_values.c.key == key, *_satisfied(of, scope_values))
+    if key in known.scoped:
+        above = scope_values.c.scope
+        below = and_(files.c.lfn >= above + literal("/"), files.c.lfn < above + literal("0"))
+        parts.append(select(files.c.lfn).join(scope_values, below).where(wanted))
+    if key in known.of_datasets:
+        held = select(dataset_files.c.lfn).join(scope_values, scope_values.c.scope == dataset_files.c.dataset)
+        parts.append(held.where(wanted))
+    return parts
 
 
 def _rarest(connection: Connection, drivers: list[list[Candidates]]) -> Candidates | None:
-    """The set with the fewest candidates, where there is one with few."""
-    best, least = None, FEW + 1
-    for parts in drivers:
-        joined = union_all(*parts)
-        count = connection.execute(select(func.count()).select_from(joined.limit(least).subquery())).scalar_one()
-        if count < least:
-            best, least = joined, count
-        if count == 0:
-            break
-    return best
+    """The set with the fewest candidates, where there is one with few; limited to their number.
+
+    The limit takes nothing away. It tells PostgreSQL how few there are, which it cannot estimate of ranges.
+    """
+    for most in STEPS:
+        best, least = None, most + 1
+        for parts in drivers:
+            joined = union_all(*parts)
+            count = connection.execute(select(func.count()).select_from(joined.limit(least).subquery())).scalar_one()
+            if count < least:
+                best, least = joined.limit(count), count
+            if count == 0:
+                break
+        if best is not None:
+            return best
+    return None

@@ -12,6 +12,7 @@ from router.errors import NotFound, PermissionRefused, UserError
 from router.model.query import All, Condition, Not, Operator, Place, Query, Reach, Search, Some, Value
 from router.model.query_grammar import parse
 from router.model.rights import Members
+from router.store.search import hits
 from router.store.store import Store
 from router.testing.build import a_file
 from router.testing.emptied import empty
@@ -229,11 +230,13 @@ def inside(place: Place, lfn: str) -> bool:
     return below and (place.reach is Reach.BELOW or "/" not in lfn[len(place.name) + 1 :])
 
 
-@pytest.mark.parametrize("few", [0, 20_000], ids=["walking through the place", "by candidates"])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize(
+    "steps", [(), (1, 20_000), (20_000,)], ids=["walking through the place", "by few candidates", "by candidates"]
+)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=CATALOGUES, query=QUERIES, place=PLACES)
-def test_a_query_finds_what_it_means(store, monkeypatch, few, said, query, place):
-    monkeypatch.setattr("router.store.search.FEW", few)
+def test_a_query_finds_what_it_means(store, monkeypatch, steps, said, query, place):
+    monkeypatch.setattr("router.store.search.STEPS", steps)
     empty(store)
     monkeypatch.setattr(store, "members", Members(frozenset({"alice"})))
     fill(store)
@@ -241,3 +244,19 @@ def test_a_query_finds_what_it_means(store, monkeypatch, few, said, query, place
     store.describe(told, "alice")
     wanted = sorted(lfn for lfn in FILES if inside(place, lfn) and accepted(query, told, lfn))
     assert store.find(Search(place, query)) == wanted
+
+
+def test_a_range_is_rare_where_each_of_its_ends_is_not(store, monkeypatch):
+    monkeypatch.setattr("router.store.search.STEPS", (2,))
+    fill(store)
+    store.describe({lfn: {"n": number} for number, lfn in enumerate(FILES)}, "alice")
+    search = Search(Place(""), All((Condition("n", Operator.AT_LEAST, (2,)), Condition("n", Operator.LESS, (4,)))))
+    with store.database.read() as connection:
+        asked = str(hits(connection, search).compile(connection))
+    assert "LIMIT" in asked, "no candidates were found to be few"
+    assert store.find(search) == sorted(FILES[2:4])
+
+
+def test_a_fraction_among_whole_numbers_stays_a_fraction(catalogue):
+    catalogue.describe({FILES[0]: {"n": 0}, FILES[1]: {"n": 0.5}}, "alice")
+    assert found(catalogue, "n in (-1, 0.5)") == [FILES[1]]
