@@ -314,7 +314,8 @@ class TaskHandle(_Shown):
         """
         found = self.session.router.outputs(self.id, partial)
         with download_bar(progress) as bar:
-            return collected(found, Path(folder) if folder is not None else None, merge, bar)
+            target = Path(folder) if folder is not None else None
+            return collected(found, target, wiring.reader(self.session.settings), merge, bar)
 
     def kill(self) -> int:
         """Remove its jobs; what is finished stays. Returns how many there were."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from router.cli.session import session
+from router import wiring
+from router.cli.session import session, settings
 from router.cli.show import console, json_option, print_json, size, table
 from router.errors import NotFound, RouterError, UserError
 from router.model.entry import Kind, ReplicaState
@@ -78,7 +79,7 @@ def _got(located: Located, target: Path, force: bool) -> Path:
     if path.exists() and not force:
         raise UserError(f"{path} is there already. Name another, or write over it: --force")
     try:
-        return fetch(located, path)
+        return fetch(located, path, reader=wiring.reader(settings()))
     except OSError as error:
         raise RouterError(f"{path} cannot be written: {error.strerror or error}.") from None
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from router.cli.session import session
+from router import wiring
+from router.cli.session import session, settings
 from router.cli.show import json_option, print_json, size
 from router.progress import download_bar
 from router.services.results import Collected, collected
@@ -22,7 +23,7 @@ def results(task: str, folder: Path | None, partial: bool, merge: bool, as_json:
     Every file is checked. What is there and right is not copied again, so that the command may be repeated.
     """
     with session() as router, download_bar() as bar:
-        got = collected(router.outputs(task, partial), folder, merge, bar)
+        got = collected(router.outputs(task, partial), folder, wiring.reader(settings()), merge, bar)
     if as_json:
         told = {"merged": got.merged, "files": got.files, "joined": got.joined, "missing": got.missing}
         print_json({"task": got.task, **told})

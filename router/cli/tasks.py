@@ -23,7 +23,6 @@ from router.model.job import JobState
 from router.model.policy import POLICIES
 from router.model.task import Shape
 from router.model.transfer import StageOutCount, TransferState
-from router.transfer.fetch import is_there
 
 MOST_ADVICE = 3
 MOST_NAMES = 20
@@ -144,7 +143,7 @@ def retry(task: str, job: str | None, into: int | None, as_json: bool, **how: bo
         _send_elsewhere(task, with_lost or dry_run, as_json)
         return
     with session() as router:
-        lost = router.lost(task, is_there) if with_lost else ()
+        lost = router.lost(task, wiring.reader(settings()).has) if with_lost else ()
         count = 0 if dry_run else router.retry(task)
         clusters = router.make_again(task, lost) if with_lost and not dry_run else {}
     names = [job.job for job in lost]

@@ -100,5 +100,13 @@ def _output(each: dict[str, Any]) -> Located:
         raise ValueError("has an output that is no mapping")
     checksum = names.adler32(_text(each, "adler32"))
     file = File(names.lfn(_text(each, "lfn")), _count(each, "size"), checksum, _count(each, "events"))
-    replica = Replica(names.name(_text(each, "se")), names.name(_text(each, "site")), names.plain(_text(each, "pfn")))
+    replica = Replica(names.name(_text(each, "se")), names.name(_text(each, "site")), _pfn(each))
     return Located(file, (replica,))
+
+
+def _pfn(each: dict[str, Any]) -> str:
+    """Where an output lies: a file, as jobs write nothing else; so no report names a server (attack case A41)."""
+    pfn = names.plain(_text(each, "pfn"))
+    if not pfn.startswith("file:///"):
+        raise ValueError(f"has an output that no job can have written: {pfn[:100]!r} is no file")
+    return pfn

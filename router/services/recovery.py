@@ -18,8 +18,8 @@ from router.render import jdl
 from router.render.parts import part_again, parts
 from router.services.injecting import inject
 
-Present = Callable[[Replica], bool]
-"""Whether a copy is where it should be; raises TemporaryError where the storage does not answer."""
+Present = Callable[[str, Replica], bool]
+"""Whether a copy of a file is where it should be; raises TemporaryError where the storage does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Recovery:
         there = set()
         for located in self.memory.files(names):
             for replica in located.replicas:
-                if present(replica):
+                if present(located.file.lfn, replica):
                     there.add(located.file.lfn)
                 else:
                     self.memory.remove_replica(located.file.lfn, replica.se)

@@ -7,6 +7,7 @@ from pathlib import Path
 from router.errors import RouterError
 from router.services.collecting import Outputs
 from router.transfer.collect import collect, join
+from router.transfer.reading import Reader
 
 Bar = Callable[[int, int], None]
 """Is told how many bytes more have come, and how many there are in all."""
@@ -26,14 +27,16 @@ class Collected:
     """Jobs that have not left their outputs."""
 
 
-def collected(found: Outputs, folder: Path | None, merge: bool = False, bar: Bar = lambda _, __: None) -> Collected:
+def collected(
+    found: Outputs, folder: Path | None, reader: Reader, merge: bool = False, bar: Bar = lambda _, __: None
+) -> Collected:
     """Copy outputs to `folder`, by default below the task's directory; `merge` joins those of jobs.
 
     Raises TemporaryError, naming the files, where some cannot be copied, and RouterError where they cannot be joined.
     """
     target = folder or Path(found.task.directory) / "results"
     total = sum(each.file.size for each in found.files)
-    files = collect(found.files, target, lambda more: bar(more, total))
+    files = collect(found.files, target, lambda more: bar(more, total), reader)
     joined = []
     for left in found.left if merge else ():
         if left.files and not left.merged:

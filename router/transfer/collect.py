@@ -8,6 +8,7 @@ from pathlib import Path
 from router.errors import RouterError, TemporaryError
 from router.model.files import Located
 from router.transfer.fetch import fetch, is_whole
+from router.transfer.reading import MOUNTED, Reader
 
 AT_ONCE = 4
 """Copies at one time: enough to hide the way to a storage, few enough not to be a load to it."""
@@ -15,7 +16,9 @@ MOST_TOLD = 5
 """Files that are named, of those that could not be copied."""
 
 
-def collect(wanted: Sequence[Located], folder: Path, told: Callable[[int], None] = lambda _: None) -> tuple[Path, ...]:
+def collect(
+    wanted: Sequence[Located], folder: Path, told: Callable[[int], None] = lambda _: None, reader: Reader = MOUNTED
+) -> tuple[Path, ...]:
     """Copy files into `folder` under the last part of their names; `told` hears of bytes as they come.
 
     All that can be copied are, before TemporaryError names those that could not; a second call gets only these.
@@ -32,7 +35,7 @@ def collect(wanted: Sequence[Located], folder: Path, told: Callable[[int], None]
             told(located.file.size)
             return path
         try:
-            return fetch(located, path, told)
+            return fetch(located, path, told, reader)
         except TemporaryError as error:
             failed.append(str(error))
             return path

@@ -14,9 +14,13 @@ from router.transfer.xrootd import XrootdEndpoint
 
 
 def endpoint(element: StorageElement, token_file: str = "", timeout_s: float = 60.0) -> Endpoint:
+    """How to speak to a storage element, with the token in a file. Raises UserError as `speaking` does."""
+    return speaking(element, _token(element.name, token_file), timeout_s)
+
+
+def speaking(element: StorageElement, token: Callable[[], str], timeout_s: float) -> Endpoint:
     """How to speak to a storage element. Raises UserError for a protocol that nobody here speaks."""
     scheme, _, rest = element.prefix.partition("://")
-    token = _token(element.name, token_file)
     match scheme:
         case "file":
             return LocalEndpoint(Path(unquote(rest[rest.find("/") :])))

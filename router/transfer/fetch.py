@@ -7,16 +7,16 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import fsspec
-
 from router.errors import RouterError, TemporaryError
 from router.model.files import Located, Replica
+from router.transfer.reading import MOUNTED, Reader
 
-SCHEMES = ("file", "http", "https", "root", "davs", "dav")
 BLOCK = 1 << 20
 
 
-def fetch(located: Located, target: Path, told: Callable[[int], None] = lambda _: None) -> Path:
+def fetch(
+    located: Located, target: Path, told: Callable[[int], None] = lambda _: None, reader: Reader = MOUNTED
+) -> Path:
     """Copy a file to `target` and check its size and checksum; replicas are tried in order.
 
     `told` hears how many bytes have come, block by block; what a copy that was given up gave is taken back.
@@ -25,9 +25,9 @@ def fetch(located: Located, target: Path, told: Callable[[int], None] = lambda _
     failed = []
     for replica in located.replicas:
         try:
-            _copy(replica.pfn, target, located, told)
+            _copy(reader, replica, target, located, told)
             return target
-        except (OSError, ValueError, ImportError, RouterError) as error:
+        except (OSError, ValueError, RouterError) as error:
             failed.append(f"{replica.se}: {error}")
     raise TemporaryError(f"{located.file.lfn} cannot be read: {'; '.join(failed) or 'it has no copy'}.")
 
@@ -48,32 +48,15 @@ def is_whole(path: Path, located: Located) -> bool:
     return f"{checksum:08x}" == located.file.adler32
 
 
-def is_there(replica: Replica) -> bool:
-    """Whether a copy exists. Raises TemporaryError where its storage does not say."""
-    _refuse_scheme(replica.pfn)
-    try:
-        system, path = fsspec.url_to_fs(replica.pfn)
-        system.info(path)
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError, ImportError) as error:
-        raise TemporaryError(f"Whether {replica.pfn} is there cannot be said: {error}.") from None
-    return True
-
-
-def _refuse_scheme(pfn: str) -> None:
-    if pfn.partition("://")[0] not in SCHEMES:
-        raise RouterError(f"{pfn} has none of the schemes {', '.join(SCHEMES)}")
-
-
-def _copy(pfn: str, target: Path, located: Located, told: Callable[[int], None]) -> None:
-    _refuse_scheme(pfn)
+def _copy(reader: Reader, replica: Replica, target: Path, located: Located, told: Callable[[int], None]) -> None:
     # Nobody can put a link there before: the name cannot be guessed, and what exists is not opened.
     part = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     checksum, size = 1, 0
     try:
-        with fsspec.open(pfn, "rb") as source, part.open("xb") as copy:
-            while block := source.read(BLOCK):
+        with part.open("xb") as copy:
+            for block in reader.blocks(located.file.lfn, replica):
+                if size + len(block) > located.file.size:  # what never ends does not fill the disk
+                    raise RouterError(f"it is longer than the {located.file.size} bytes of the catalogue")
                 checksum, size = zlib.adler32(block, checksum), size + len(block)
                 copy.write(block)
                 told(len(block))

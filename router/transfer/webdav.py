@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from router.errors import UserError
 from router.model.transfer import TransferCause, TransferError
+from router.transfer.address import Plain, Secure
 from router.transfer.endpoint import BLOCK, Facts, checked, missing, parts_of
 
 Token = Callable[[], str]
@@ -134,9 +135,9 @@ class WebDavEndpoint:
         return {**told, "Authorization": f"Bearer {token}"} if token else told
 
     def _connection(self) -> http.client.HTTPConnection:
-        if self._secure:
-            return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=self._context)
-        return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        if self._context:
+            return Secure(self._host, self._port, self._timeout_s, self._context)
+        return Plain(self._host, self._port, timeout=self._timeout_s)
 
 
 def _refuse(found: http.client.HTTPResponse, lfn: str) -> None:

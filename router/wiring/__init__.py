@@ -40,6 +40,7 @@ from router.store.store import Store
 from router.store.worlds import Worlds
 from router.transfer.copying import Copier
 from router.transfer.endpoints import endpoints
+from router.transfer.reading import Reader, own_token
 from router.wiring.connections import (
     account_name,
     condor_environment,
@@ -84,6 +85,7 @@ __all__ = [
     "outlooks",
     "pilots",
     "queue",
+    "reader",
     "recorded_load",
     "reports",
     "requester",
@@ -227,6 +229,12 @@ def user_session(settings: Settings) -> Iterator[Router]:
     finally:
         jobs.close()
         memory.close()
+
+
+def reader(settings: Settings) -> Reader:
+    """What reads copies where the user is, with the user's own token."""
+    elements = (site.storage for site in settings.sites if site.storage)
+    return Reader.of(elements, lambda: own_token(os.environ, os.getuid()))
 
 
 def steward_environment(settings: Settings) -> dict[str, str]:

@@ -94,12 +94,30 @@ def fetch(url: str, size: int, adler32: str, into: Path) -> None:
 def opened(url: str) -> IO[bytes]:
     """A replica's bytes; OSError or ValueError where there are none."""
     scheme, _, rest = url.partition("://")
-    if scheme not in SCHEMES:
-        raise ValueError(f"only {', '.join(SCHEMES)} can be read here")
+    if scheme not in SCHEMES or "@" in rest.partition("/")[0]:
+        raise ValueError(f"only {', '.join(SCHEMES)}, without a user, can be read here")
     if scheme == "file":
         return Path(urllib.parse.unquote(rest[rest.index("/") :])).open("rb")
-    stream: IO[bytes] = urllib.request.urlopen(url, timeout=TIMEOUT_S)  # noqa: S310 - the scheme is checked above
+    stream: IO[bytes] = urllib.request.build_opener(Redirect).open(url, timeout=TIMEOUT_S)
     return stream
+
+
+class Redirect(urllib.request.HTTPRedirectHandler):
+    """Redirects are usual; one that leaves the storage is an error."""
+
+    def redirect_request(self, request: urllib.request.Request, answer: IO[bytes], *told: Any) -> Any:
+        """The request for where the server sends us."""
+        host, target = urllib.parse.urlsplit(request.full_url), urllib.parse.urlsplit(told[-1])
+        within = same_storage(host.hostname or "", target.hostname or "")
+        if not within or target.scheme not in ("http", "https"):
+            raise urllib.error.URLError(f"it redirects to {told[-1]!r}, which is not of {host.hostname}")
+        return super().redirect_request(request, answer, *told)
+
+
+def same_storage(host: str, other: str) -> bool:
+    """Whether a storage at `host` may send its readers on to `other`: to itself, or to a server of its domain."""
+    domain = host.partition(".")[2]
+    return host == other or bool(re.fullmatch(r"([\w-]+\.)+[a-z]+", domain) and other.endswith(f".{domain}"))
 
 
 def copied(source: IO[bytes], target: IO[bytes], limit: int) -> tuple[int, str]:

@@ -50,12 +50,35 @@ NOT_STARTED = (126, 127)
 REPORT = "job_report.json"
 INPUTS = "glideroute_inputs"
 REPORTS = "reports"
-SCHEMES = ("file", "http", "https")
+XROOTD_SCHEMES = ("root", "roots", "xroot", "xroots")
+SCHEMES = ("file", "http", "https", "dav", "davs", *XROOTD_SCHEMES)
 NETWORK_TIMEOUT_S = 60
 CHUNK = 1 << 20
 BUNDLE_FILES = 10_000
 """Files in a packed folder, at most."""
 KEEP = "SCRATCH_DIR|SLOT|JOB_AD|MACHINE_AD|JOB_IWD"
+XROOTD = """\
+import sys
+try:
+    from XRootD import client
+except ImportError:
+    sys.exit("neither xrdcp nor Python's XRootD is on this node")
+def good(answer):
+    return answer[1] if answer[0].ok else sys.exit(answer[0].message.strip())
+action, url = sys.argv[1:]
+file = client.File()
+good(file.open(url))
+if action == "size":
+    print("Size:", good(file.stat()).size)
+else:
+    at = 0
+    while block := good(file.read(at, 1 << 20)):
+        sys.stdout.buffer.write(block)
+        at += len(block)
+"""
+"""Reads a file by XRootD's Python client, where there is no xrdcp: a program of its own, which can be killed."""
+XROOTD_LIMITS = {"XRD_CONNECTIONWINDOW": "20", "XRD_CONNECTIONRETRY": "1", "XRD_REQUESTTIMEOUT": "60"}
+"""By default its client waits for ten minutes for a server that is down; in seconds but the second."""
 SECRETS = re.compile(rf"_CONDOR_(?!({KEEP})$).*|BEARER_TOKEN.*|X509_USER_.*|CONDOR_CONFIG")
 
 
@@ -157,6 +180,10 @@ def physical_name(value: Any) -> str:
     scheme, colon, rest = pfn.partition("://")
     if not colon or scheme not in SCHEMES or not pfn.isprintable():
         raise ValueError(f"{pfn[:80]!r} is not readable here: only {', '.join(SCHEMES)} are")
+    if "@" in rest.partition("/")[0] or rest.startswith("-"):
+        raise ValueError(f"{pfn[:80]!r} is not readable here: it names a user, or no host")
+    if scheme in XROOTD_SCHEMES and re.search(r"[?#]", rest):
+        raise ValueError(f"{pfn[:80]!r} is not readable here: it has options")
     if scheme == "file" and not rest.startswith(("/", "localhost/")):
         raise ValueError(f"{pfn!r} names another host; a file is only readable where it lies")
     if ".." in urllib.parse.unquote(rest).split("/") or "\0" in urllib.parse.unquote(rest):
@@ -311,24 +338,101 @@ def open_regular(path: Path) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
-def open_replica(pfn: str) -> Any:
-    """A readable stream of a replica's bytes; OSError when there is none."""
-    if pfn.startswith("file:"):
-        return local_path(pfn).open("rb")
-    import urllib.request  # half of the wrapper's start-up time, and few jobs need it
+@dataclass(frozen=True)
+class Written:
+    """What a program writes, as a stream."""
 
-    # No handler for ftp, file or data: a storage's redirect (they are usual) stays within http and https.
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end. OSError, with the program's last words, when it failed."""
+        if chunk := self.process.stdout.read(size):  # type: ignore[union-attr]
+            return bytes(chunk)
+        if self.process.wait():
+            self.errors.seek(0)
+            words = self.errors.read(100_000).decode("utf-8", "replace").strip().split("\n")[-1]
+            raise OSError(words or f"{self.process.args!r} ended with {self.process.returncode}")
+        return b""
+
+
+@contextlib.contextmanager
+def written_by(*command: str) -> Iterator[Written]:
+    """Run a program; it does not outlive the block. OSError when it cannot be started."""
+    environment = {**XROOTD_LIMITS, **os.environ}
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment
+        ) as process,
+    ):
+        try:
+            yield Written(process, errors)
+        finally:
+            process.kill()
+
+
+def xrootd(action: str, pfn: str) -> contextlib.AbstractContextManager[Written]:
+    """What XRootD's client says: the bytes of a file (`read`), or its `size`; OSError when there is none."""
+    if not shutil.which("xrdcp"):
+        return written_by(sys.executable, "-c", XROOTD, action, pfn)
+    if action == "read":
+        return written_by("xrdcp", "--silent", "--nopbar", pfn, "-")
+    scheme, _, rest = pfn.partition("://")
+    server, _, path = rest.partition("/")
+    return written_by("xrdfs", f"{scheme}://{server}", "stat", f"/{path.lstrip('/')}")
+
+
+def same_storage(host: str, other: str) -> bool:
+    """Whether a storage at `host` may send its readers on to `other`: to itself, or to a server of its domain.
+
+    Storages of many disk servers do so; nobody gets a job to ask a service of another organisation, or of the node.
+    """
+    domain = host.partition(".")[2]
+    return host == other or bool(re.fullmatch(r"([\w-]+\.)+[a-z]+", domain) and other.endswith(f".{domain}"))
+
+
+def http_opener() -> Any:
+    """What opens a URL of http or https, and a redirect within the same storage."""
+    import urllib.error  # half of the wrapper's start-up time, and few jobs need it
+    import urllib.request
+
+    class Redirect(urllib.request.HTTPRedirectHandler):
+        """Redirects are usual; one that leaves the storage is an error."""
+
+        def redirect_request(self, request: Any, answer: Any, *told: Any) -> Any:
+            """The request for where the server sends us."""
+            host, target = urllib.parse.urlsplit(request.full_url), urllib.parse.urlsplit(told[-1])
+            if not same_storage(host.hostname or "", target.hostname or ""):
+                raise urllib.error.URLError(f"it redirects to {told[-1]!r}, which is not of {host.hostname}")
+            return super().redirect_request(request, answer, *told)
+
+    # No handler for ftp, file or data: a storage's redirect stays within http and https.
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
         urllib.request.HTTPSHandler(),
-        urllib.request.HTTPRedirectHandler(),
+        Redirect(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
     ):
         opener.add_handler(handler)
-    return opener.open(urllib.parse.quote(pfn, safe="%/:=&?~#+!$,;'@()*[]"), timeout=NETWORK_TIMEOUT_S)
+    return opener
+
+
+def http_url(pfn: str) -> str:
+    """The URL of http that a PFN means."""
+    return urllib.parse.quote(re.sub("^dav", "http", pfn), safe="%/:=&?~#+!$,;'@()*[]")
+
+
+def open_replica(pfn: str) -> Any:
+    """A readable stream of a replica's bytes; OSError when there is none."""
+    if pfn.startswith("file:"):
+        return local_path(pfn).open("rb")
+    if pfn.startswith(XROOTD_SCHEMES):
+        return xrootd("read", pfn)
+    return http_opener().open(http_url(pfn), timeout=NETWORK_TIMEOUT_S)
 
 
 def fetch(replica: Replica, wanted: Input, into: Path) -> None:

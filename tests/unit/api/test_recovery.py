@@ -72,12 +72,12 @@ def test_a_file_that_is_made_again_may_be_another(router, task, organisation):
 
 def test_a_copy_that_the_storage_has_not_is_forgotten(router, task, organisation):
     gone = f"{task.outputs}/hist_0002.root"
-    assert [job.job for job in router.lost(task.id, lambda replica: not replica.pfn.endswith(gone))] == ["0002"]
+    assert [job.job for job in router.lost(task.id, lambda _, replica: not replica.pfn.endswith(gone))] == ["0002"]
     assert router.status(task.id).lost == 1
 
 
 def test_where_the_storage_does_not_answer_nothing_is_called_lost(router, task):
-    def silent(_):
+    def silent(*_):
         raise PoolUnreachable("the storage does not answer")
 
     with pytest.raises(PoolUnreachable):

@@ -1,13 +1,14 @@
 """Getting a file: the first copy whose bytes are right, and words when there is none."""
 
+import os
 import zlib
 from pathlib import Path
 
 import pytest
 
-from router.errors import RouterError, TemporaryError
+from router.errors import TemporaryError
 from router.model.files import File, Located, Replica
-from router.transfer.fetch import fetch, is_there
+from router.transfer.fetch import fetch
 
 CONTENT = b"events" * 1000
 
@@ -66,28 +67,9 @@ def test_a_file_without_a_copy_is_told(target):
         fetch(located(), target)
 
 
-@pytest.mark.parametrize(
-    "pfn", ["/etc/passwd", "local:///etc/passwd", "github://a:b@/c", "simplecache::file:///x", "x", ""]
-)
-def test_only_the_protocols_of_storage_elements_are_spoken(target, pfn):
-    with pytest.raises(TemporaryError, match="has none of the schemes"):
-        fetch(located(Replica("A", "SITE_A", pfn)), target)
-
-
-def test_a_server_that_is_not_there_is_told_not_thrown(target):
-    with pytest.raises(TemporaryError, match="A: "):
-        fetch(located(Replica("A", "SITE_A", "http://127.0.0.1:1/a.root")), target)
-
-
-def test_a_copy_is_there_or_not(tmp_path):
-    replica = copy_at(tmp_path, "A")
-    assert is_there(replica)
-    (tmp_path / "A").unlink()
-    assert not is_there(replica)
-
-
-def test_of_a_storage_that_does_not_answer_nothing_is_said():
-    with pytest.raises(TemporaryError, match="cannot be said"):
-        is_there(Replica("A", "SITE_A", "http://127.0.0.1:9/a.root"))
-    with pytest.raises(RouterError, match="has none of the schemes"):
-        is_there(Replica("A", "SITE_A", "ftp://127.0.0.1/a.root"))
+def test_a_copy_that_is_no_regular_file_is_not_read(tmp_path, target):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TemporaryError, match="no regular file"):
+        fetch(located(Replica("A", "SITE_A", f"file://{tmp_path}/pipe")), target)
+    with pytest.raises(TemporaryError, match="no regular file"):
+        fetch(located(Replica("A", "SITE_A", "file:///dev/zero")), target)
