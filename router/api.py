@@ -8,7 +8,7 @@ from router.decide.appraise import appraise
 from router.decide.policies import Choices
 from router.decide.reconcile import shape_of
 from router.decide.stages import Stage
-from router.errors import NotFound, PermissionRefused
+from router.errors import NotFound, PermissionRefused, UserError
 from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
@@ -40,6 +40,7 @@ from router.services.auditing import (
 )
 from router.services.closures import Closures
 from router.services.collecting import Outputs, outputs_of
+from router.services.discovery import Discovery
 from router.services.explaining import Explaining
 from router.services.past import Past, program_digest
 from router.services.planning import Planning
@@ -70,6 +71,8 @@ class Router:
     """As whom the schedd authenticates the user, for the audit too."""
     steward: Callable[[Task], jdl.Injection] | None = None
     """The user's job on the access point that carries an automatic splitting on; None: the user does."""
+    services: Discovery | None = None
+    """The data services of experiments; None: there are none."""
 
     # Submitting
 
@@ -82,7 +85,8 @@ class Router:
 
     @property
     def _planning(self) -> Planning:
-        return Planning(self.memory, self.catalogue, self.user, self.sites, self.storage, self.policy, self.world)
+        sources = (self.memory, self.catalogue, self.user, self.sites, self.storage, self.policy)
+        return Planning(*sources, self.world, self.look)
 
     def estimate(self, plan: Plan, folder: Path) -> Estimate:
         """What a plan will take, from what its program, in `folder`, took before."""
@@ -270,9 +274,26 @@ class Router:
         """The catalogue, within the user's rights."""
         return self.memory.as_user(self.user, self.clock)
 
+    def look(self, name: str) -> str:
+        """Ask the data service of a name, if one answers for it; returns words where its last answer has to do."""
+        return self.services.look(name) if self.services else ""
+
     def find(self, query: str, limit: int | None = None) -> Sequence[str]:
         """The names of the files that `query` asks for, sorted; the first `limit` of them. Raises UserError."""
         return self.catalogue.find(searched(query), limit)
+
+    @audited("publish", of_task, at_pool=False)
+    def publish(self, wanted: str, dataset: str, partial: bool = False) -> int:
+        """Hand the outputs of a task of the user's to the data service of a dataset; returns how many files.
+
+        Raises TemporaryError while jobs are missing, unless the user wants what there is, and PermissionRefused.
+        """
+        task = self.memory.task(wanted)
+        if task.owner != self.user:
+            raise PermissionRefused(f"{task.id} is {task.owner}'s; only {task.owner} publishes its outputs.")
+        if self.services is None:
+            raise UserError("No data service is declared in the settings (data_services).")
+        return self.services.publish(dataset, self.outputs(wanted, partial).files)
 
     @audited("add dataset", named("dataset"), nothing_more, at_pool=False)
     def add_dataset(self, name: str, found: Sequence[Located], lumis: Mapping[str, Lumis] | None = None) -> Dataset:

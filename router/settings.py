@@ -5,8 +5,10 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from router.data_settings import services
 from router.errors import UserError
 from router.model import document, names
+from router.model.data_service import ServiceSettings
 from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
@@ -104,6 +106,8 @@ class Settings:
     demand: DemandPolicy = DemandPolicy()
     accounting: Bookkeeping = Bookkeeping()
     transfers: StageOutPolicy = StageOutPolicy()
+    services: tuple[ServiceSettings, ...] = ()
+    """Data services of experiments."""
 
     @property
     def pool_home(self) -> Path:
@@ -186,9 +190,11 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         accounting=_accounting(top.section("accounting"), defaults.accounting),
         transfers=_transfers(top.section("transfers"), defaults.transfers),
         running=_running(top.section("running"), defaults.running),
+        services=services(top) or defaults.services,
     )
     top.finish()
-    return settings
+    prefixes = tuple(each.prefix for each in settings.services)
+    return replace(settings, members=replace(settings.members, reserved=prefixes)) if prefixes else settings
 
 
 def _members(section: document.Section | None, default: Members) -> Members:

@@ -7,7 +7,7 @@ import click
 
 from router import wiring
 from router.cli.session import session, settings
-from router.cli.show import console, json_option, print_json, size, table
+from router.cli.show import console, json_option, print_json, size, table, told
 from router.errors import NotFound, RouterError, UserError
 from router.model.entry import Kind, ReplicaState
 from router.model.files import Located, StorageElement
@@ -59,6 +59,7 @@ def _element(storage: Mapping[str, StorageElement], site: str | None) -> Storage
 def get(lfn: str, target: Path, force: bool, as_json: bool) -> None:
     """Copy the file LFN, or all files of a dataset, to TARGET; size and checksum are checked."""
     with session() as router:
+        told(router.look(lfn))
         if router.catalogue.stat(lfn).kind is Kind.DATASET:
             found = router.catalogue.dataset(lfn).files
             target.mkdir(parents=True, exist_ok=True)
@@ -95,10 +96,11 @@ def replicas(lfn: str, mark: str | None, forget: str | None, as_json: bool) -> N
         if mark or forget:
             with asked(router, "replicas", f"{lfn}: {mark or ''} {forget or ''}"):
                 _change(router.catalogue, lfn, mark, forget)
+        told(router.look(lfn))
         found = router.catalogue.copies(lfn)
     if as_json:
-        told = [{"se": c.replica.se, "site": c.replica.site, "pfn": c.replica.pfn, "state": c.state} for c in found]
-        print_json({"lfn": lfn, "replicas": told})
+        known = [{"se": c.replica.se, "site": c.replica.site, "pfn": c.replica.pfn, "state": c.state} for c in found]
+        print_json({"lfn": lfn, "replicas": known})
         return
     rows = table("site", "storage element", "state", "physical name")
     for each in found:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from router.cli.session import session
-from router.cli.show import console, json_option, print_json, size, table
+from router.cli.show import console, json_option, print_json, size, table, told
 from router.errors import UserError
 from router.model import names
 from router.model.files import File, Located, Replica
@@ -41,6 +41,7 @@ def list_(as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """Show the files of dataset NAME and the sites that hold them."""
     with session() as router:
+        told(router.look(name))
         found = router.catalogue.dataset(name)
     if as_json:
         print_json(found)

@@ -57,6 +57,12 @@ def foreign(words: str) -> Text:
     return Text("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in words))
 
 
+def told(words: str) -> None:
+    """Say on standard error what a person should know beside the answer; nothing where there is nothing to say."""
+    if words:
+        click.echo(foreign(words).plain, err=True)
+
+
 def when(seconds: float) -> str:
     """A time as people write it, in their zone."""
     return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S") if seconds else ""

@@ -81,10 +81,16 @@ class Members:
     admins: frozenset[str] = frozenset()
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Users by group."""
+    reserved: tuple[str, ...] = ()
+    """Directories that, with all below, belong to nobody: data services tell what is there."""
 
     def person(self, user: str) -> Person:
         """A user with their groups."""
         return Person(user, frozenset(g for g, users in self.groups.items() if user in users), user in self.admins)
+
+    def reserves(self, name: str) -> bool:
+        """Whether a directory is of those that belong to nobody."""
+        return any(name == each or within(name, each) for each in self.reserved)
 
     @property
     def root(self) -> Rights:

@@ -16,7 +16,7 @@ from router.model.files import Dataset, StorageElement
 from router.model.lumis import Lumis
 from router.model.payload import AUTO, BY_LUMIS, Payload
 from router.model.policy import BrokerPolicy
-from router.model.query import Search
+from router.model.query import Reach, Search
 from router.model.site import Storage
 from router.model.task import Batch, Inputs, Piece, Shape, inputs_of
 from router.model.world import World
@@ -46,6 +46,8 @@ class Planning:
     """By site."""
     policy: BrokerPolicy
     world: Callable[[], World]
+    look: Callable[[str], str] = lambda _: ""
+    """Asks the data service of a name, if one answers for it; returns words where its last answer has to do."""
 
     def plan(self, text: str, source: str, folder: Path) -> Plan:
         """What submitting the payload document `text`, whose files lie in `folder`, would do.
@@ -54,11 +56,13 @@ class Planning:
         """
         payload = payloads.parse(text, source)
         refuse_full(self.catalogue, self.user)
+        told = self.look(_dataset(payload))
         dataset, offered = self._input(payload)
         sections = self._sections(payload, dataset, folder)
         planned = self.place(payload, batches(payload, dataset, sections))
         whole = work(payload, dataset, sections) if dataset and payload.split.by == AUTO else ()
-        return Plan(payload, text, dataset, planned, offered, notes(dataset, planned, sections, whole), whole)
+        said = ((told,) if told else ()) + notes(dataset, planned, sections, whole)
+        return Plan(payload, text, dataset, planned, offered, said, whole)
 
     def place(self, payload: Payload, cut: Sequence[Batch]) -> tuple[PlannedBatch, ...]:
         """What brokerage says of batches now.
@@ -91,6 +95,12 @@ class Planning:
             return Sections()
         mask = read_mask(folder / payload.mask) if payload.mask else None
         return Sections(self.memory.lumis([located.file.lfn for located in dataset.files]), mask)
+
+
+def _dataset(payload: Payload) -> str:
+    """The dataset that a payload reads; empty: none, or what lies below a directory."""
+    of_one = payload.search is not None and payload.search.place.reach is Reach.DATASET
+    return payload.dataset or (payload.search.place.name if payload.search and of_one else "")
 
 
 def refuse_destination(name: str, user: str, storage: Mapping[str, StorageElement], world: World) -> None:

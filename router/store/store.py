@@ -13,6 +13,7 @@ from router.store.ledger import Ledger
 from router.store.lumi_sections import LumiSections
 from router.store.merging import MergeBook
 from router.store.metadata import Metadata
+from router.store.mirror import Mirrored
 from router.store.namespace import Namespace
 from router.store.programs import Programs
 from router.store.schema import Database
@@ -25,6 +26,7 @@ class Store(
     Catalogue,
     LumiSections,
     Metadata,
+    Mirrored,
     Ledger,
     Additions,
     MergeBook,

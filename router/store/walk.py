@@ -19,6 +19,8 @@ CHUNK = 400
 """Names of one statement; SQLite's oldest limit is 999."""
 DOING = {Need.READ: "read", Need.WRITE: "change", Need.ENTER: "enter"}
 ROOT = ""
+NOBODYS = Rights("", "", DIRECTORY_MODE)
+"""Of directories of data services, whether they are there yet or not."""
 
 
 class Walk:
@@ -30,6 +32,7 @@ class Walk:
         self.person = members.person(user)
         self._seen: dict[str, Rights | str | None] = {}
         self._root = members.root
+        self._members = members
         self._real: dict[str, str] = {}
 
     def load(self, named: Iterable[str]) -> None:
@@ -42,6 +45,9 @@ class Walk:
             rows = select(directories.c.lfn, directories.c.owner, directories.c.team, directories.c.mode)
             for name, *rights in self.connection.execute(rows.where(directories.c.lfn.in_(part))):
                 self._seen[name] = Rights(*rights)
+        for name in filter(self._members.reserves, wanted):
+            there = isinstance(self._seen[name], Rights) or name in self._members.reserved
+            self._seen[name] = NOBODYS if there else None
 
     def directory(self, name: str) -> Rights | None:
         """The rights of a directory; None where there is none."""

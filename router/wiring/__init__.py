@@ -53,6 +53,7 @@ from router.wiring.connections import (
     tool_environment,
     user_name,
 )
+from router.wiring.data import discovery
 from router.wiring.fair_share import (
     central,
     config_directory,
@@ -224,6 +225,7 @@ def user_session(settings: Settings) -> Iterator[Router]:
             clock=SystemClock(),
             account=account_name(),
             identity=jobs.identity,
+            services=discovery(settings, memory),
             steward=lambda task: steward_injection(task, STEWARD, steward_environment(settings)),
         )
     finally:

@@ -29,7 +29,7 @@ CASES = {
     "A29": "Markup, and characters that hide other text, in what a notebook shows",
     "A39": "Logical names with `..`, `//`, `%2F`, `\\\\`, NUL, a newline, a leading `-` or `~`, 4 kB, marks to combine",
     "A40": "A name that only begins like one's own: /user/al and /user/alice",
-    "A41": "Physical names, addresses and redirects that would have somebody ask another server (SSRF)",
+    "A41": "Physical names, foreign answers and redirects that lead to other servers (SSRF) or out of a storage",
     "A42": "Links, devices, absolute and upward paths in a folder of code, or in what it is sent as",
     "A43": "Files of another size or checksum, in part, or changed while they are read",
     "A44": "File names that are options or shell syntax",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from router import wiring
 from router.embedded.tokens import Tokens, write_private
 from router.errors import RouterError
+from router.model.files import Replica
 from router.model.pilot import Entry
 from router.packages.taskdir import TaskDirectory
 from router.pilots.condor import CondorFactory, Factory
@@ -25,6 +26,7 @@ from router.render.glidein import PoolContact, glidein_files
 from router.store.store import Store
 from router.testing.build import a_file
 from router.transfer import fetch
+from router.transfer.reading import MOUNTED
 from router.worker import run_job
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLWNhbmFyeQ"
@@ -262,5 +264,7 @@ def test_a_fetched_file_goes_through_a_name_that_nobody_can_guess(
     (tmp_path / ".h.root.guessed").symlink_to(victim)
     located = a_file("/a/h.root", "SITE_A")
     with pytest.raises(FileExistsError):
-        fetch._copy(f"file://{source}", tmp_path / "h.root", located, lambda _: None)
+        fetch._copy(
+            MOUNTED, Replica("SITE_A", "SITE_A", f"file://{source}"), tmp_path / "h.root", located, lambda _: None
+        )
     assert victim.read_text() == "precious"

@@ -10,7 +10,7 @@ from router.api import Router
 from router.errors import OutcomeUnknown, PoolUnreachable
 from router.model.audit import AuditEntry, AuditQuery
 
-LOOKING = {
+LOOKING = {"look", 
     "estimate", "next_stage",
     "plan", "choices_for_dry_run", "world", "tasks", "status", "lines", "why", "log", "outputs", "lost", "find",
 }  # fmt: skip

@@ -31,7 +31,8 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 ROW = re.compile(r"^\|(.+)\|$", re.MULTILINE)
 
 REQUIRED = {"name": "zmumu", "executable": "run.sh", "outputs[].name": "hist.root"}
-A_SITE = {"sites.SITE.storage.prefix": "file:///srv/se", "sites.SITE.entries.ENTRY": {}}
+A_SERVICE = {"data_services.SERVICE.plugin": "rucio", "data_services.SERVICE.prefix": "/rucio"}
+A_SITE = {"sites.SITE.storage.prefix": "file:///srv/se", "sites.SITE.entries.ENTRY": {}, **A_SERVICE}
 
 
 def prose(page: Path) -> str:

@@ -1,0 +1,18 @@
+"""Builds what speaks to data services."""
+
+from router.catalogues.source import Source
+from router.loops.runner import SystemClock
+from router.services.discovery import Discovery
+from router.settings import Settings
+from router.store.store import Store
+
+
+def sources(settings: Settings) -> tuple[Source, ...]:
+    """The declared data services."""
+    elements = {site.storage.name: site.storage for site in settings.sites if site.storage}
+    return tuple(Source(each, elements) for each in settings.services)
+
+
+def discovery(settings: Settings, memory: Store) -> Discovery | None:
+    """What asks them for a user; None where there are none."""
+    return Discovery(sources(settings), memory, SystemClock()) if settings.services else None
