@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, Sequence):
         return [plain(each) for each in value]
-    if isinstance(value, Path):
-        return str(value)
+    if isinstance(value, Path | Enum):
+        return str(value) if isinstance(value, Path) else value.name.lower()
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
+XROOTD = ("root", "roots", "xroot", "xroots")
+"""Schemes of URLs of XRootD's own protocol."""
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -50,7 +53,13 @@ class StorageElement:
 
     def pfn(self, lfn: str) -> str:
         """The physical name of `lfn` here."""
-        return self.prefix.rstrip("/") + quote(lfn, safe="/+=@")
+        scheme, _, rest = self.prefix.rstrip("/").partition("://")
+        base = f"{scheme}://{rest}"
+        if scheme in XROOTD:
+            host, _, folder = rest.partition("/")
+            # A path after one slash is a relative one to XRootD, which servers refuse.
+            base = f"{scheme}://{host}/" + (f"/{folder.lstrip('/')}" if folder else "")
+        return base + quote(lfn, safe="/+=@")
 
 
 @dataclass(frozen=True, slots=True)

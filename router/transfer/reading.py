@@ -70,7 +70,7 @@ class Reader:
         element = self.elements.get(replica.se)
         if element is None:
             raise RouterError(f"{replica.pfn} is not read: the settings declare no storage element {replica.se}")
-        prefix = element.prefix.rstrip("/") + "/"
+        prefix = element.pfn("/")
         if replica.pfn.startswith(LOCAL):  # as the site's own jobs name it
             name = lfn
         elif replica.pfn.startswith(prefix):

@@ -91,9 +91,9 @@ def storing(home: Path, *names: str, entry: Mapping[str, object]) -> dict[str, o
 
 
 @contextmanager
-def at_work(organisation: Organisation) -> Iterator[dict[str, "subprocess.Popen[bytes]"]]:
-    """Router and factory as daemons; in the end no task of theirs and no glidein is left."""
-    daemons = {name: daemon(organisation, name) for name in ("router", "factory")}
+def at_work(organisation: Organisation, *names: str) -> Iterator[dict[str, "subprocess.Popen[bytes]"]]:
+    """Daemons, by default router and factory; in the end no task of theirs and no glidein is left."""
+    daemons = {name: daemon(organisation, name) for name in names or ("router", "factory")}
     try:
         yield daemons
     finally:

@@ -31,11 +31,14 @@ all.pidpath {folder}/run
 oss.localroot {folder}/data
 all.export /
 ofs.authorize 1
-ofs.authlib libXrdAccSciTokens.so config={folder}/scitokens.cfg
+ofs.authlib ++ libXrdAccSciTokens.so config={folder}/scitokens.cfg
+acc.authdb {folder}/authdb
 xrootd.chksum max 64 adler32
 xrd.protocol http:{port} libXrdHttp.so
 http.header2cgi Authorization authz
 """
+RIGHTS = "u * /demo rl\n"
+"""What needs no token: everybody may read open data."""
 TRUST = """
 [Global]
 audience = {audience}
@@ -84,6 +87,7 @@ def running(folder: Path) -> Iterator[StorageElement]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (folder / "xrootd.cfg").write_text(CONFIGURATION.format(port=port, folder=folder))
+    (folder / "authdb").write_text(RIGHTS)
     (folder / "scitokens.cfg").write_text(TRUST.format(audience=AUDIENCE, issuer=ISSUER))
     # The server refuses to be root.
     before = (shutil.which("unshare") or "unshare", *AS_NOBODY) if os.geteuid() == 0 else ()

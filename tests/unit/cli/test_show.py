@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from router.cli.show import plain, size, when
-from router.testing.build import a_decision, a_site
+from router.model.query import Place, Reach, Search
+from router.testing.build import a_decision, a_payload, a_site
+
+DATASET = {"place": {"name": "/demo/zmumu", "reach": "dataset"}, "where": None}
 
 
 class Colour(StrEnum):
@@ -24,6 +27,7 @@ class Colour(StrEnum):
         ({1: (2,)}, {"1": [2]}),
         (Path("/x"), "/x"),
         (Colour.RED, "red"),
+        (a_payload(search=Search(Place("/demo/zmumu", Reach.DATASET))).search, DATASET),
     ],
 )
 def test_values_become_what_json_has(value, shown):

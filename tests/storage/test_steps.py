@@ -1,0 +1,193 @@
+"""The steps of the Common Analysis Framework's proof of concept, on a real pool with a real storage element.
+
+Data that anybody may read lies at an XRootD server. Jobs at a site that has none of it read it there, and write to the
+site's own disk, which the same server serves. The agent brings what is merged to the user's storage, and the user gets
+it on a machine that knows only where the storage elements and the database are.
+"""
+
+import json
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pool_backend
+import pytest
+from organisation import LIVELY, Answer, Organisation, at_work, run, settled, until
+from storage_element import StorageElement
+
+pytestmark = pytest.mark.pool
+
+FILES = {f"/demo/zmumu/f{number}.txt": f"{number} muons\n".encode() * 100 for number in range(4)}
+CHOSEN = sorted(FILES)[1:]
+"""What the payload's query asks for."""
+PROGRAM = """\
+#!/usr/bin/env python3
+import json, os
+found = []
+for each in json.load(open(os.environ["GLIDEROUTE_INPUTS"])):
+    found += [int(line.split()[0]) for line in open(each["path"])]
+json.dump(found, open("found.json", "w"))
+print("job", os.environ["GLIDEROUTE_JOB"], "found", len(found))
+"""
+PAYLOAD = {
+    "name": "zmumu",
+    "executable": "analyse.py",
+    "input": {"dataset": "/demo/zmumu", "where": "run >= 148030"},
+    "split": {"by": "files", "target": 2},
+    "outputs": [{"name": "found.json", "merge": "auto"}],
+    "destination": "HOME_DISK",
+    "requests": {"memory": "100 MB", "disk": "10 MB", "walltime": "5 min"},
+}
+ENTRY = {
+    **{"cpus": 1, "memory": "1200 MB", "disk": "3 GB", "walltime": "2 h", "idle": "10 min", "max_glideins": 2},
+    "software": {"python": sys.executable, "modules": ["XRootD"]},
+}
+RULES = """\
+<storage-mapping>
+  <lfn-to-pfn protocol="local" path-match="/user/(.*)" result="{disk}/$1"/>
+  <lfn-to-pfn protocol="file" chain="local" path-match="(.*)" result="file://$1"/>
+</storage-mapping>
+"""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """One task on its way, and who looks at it."""
+
+    here: Organisation
+    storage: StorageElement
+    elsewhere: Path
+    """The GLIDEROUTE_HOME of the user's other machine."""
+    task: str
+    planned: str
+    """What the dry run printed."""
+
+    def status(self) -> dict[str, object]:
+        answer = self.here.run("status", self.task, "--json")
+        assert answer.code == 0, answer.err
+        return answer.json  # type: ignore[return-value]
+
+    @cached_property
+    def done(self) -> dict[str, object]:
+        """The status at the end."""
+        until(self.is_done, 90)
+        return self.status()
+
+    def is_done(self) -> bool:
+        found = self.status()
+        assert not found["failures"], self.here.run("status", self.task, "--jobs").out
+        return bool(found["done"])
+
+    def reports(self) -> dict[str, dict[str, object]]:
+        """What the wrappers of the jobs said, by job."""
+        found = (self.here.home / "tasks/alice" / self.task / "reports").glob("*.json")
+        return {path.stem: json.loads(path.read_text()) for path in found}
+
+    def copies(self, name: str) -> list[dict[str, str]]:
+        return self.here.run("replicas", f"/user/alice/{self.task}/{name}", "--json").json["replicas"]  # type: ignore[index,no-any-return]
+
+    def away(self, *arguments: str | Path, token: Path | None = None) -> Answer:
+        """Run a command on the user's other machine, with a token."""
+        mine = {"GLIDEROUTE_HOME": str(self.elsewhere), "GLIDEROUTE_USER": "alice"}
+        mine["BEARER_TOKEN_FILE"] = str(token or self.elsewhere / "none")
+        return run(arguments, {**os.environ, **self.here.live.pool.env("alice"), **mine})
+
+
+@pytest.fixture(scope="module")
+def steps(
+    live_pool: pool_backend.LivePool, storage: StorageElement, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Steps]:
+    home = tmp_path_factory.mktemp("steps")
+    disk = storage.data / "site"
+    disk.mkdir(mode=0o777)
+    disk.chmod(0o777)
+    (home / "storage.xml").write_text(RULES.format(disk=disk / "user"))
+    told = {"token": str(storage.token("agent", "storage.read:/ storage.modify:/"))}
+    site = {"name": "SITE_DISK", "prefix": storage.prefix("root") + "site", "rules": str(home / "storage.xml"), **told}
+    away = {"HOME": {"storage": {"name": "HOME_DISK", "prefix": storage.prefix("root"), **told}}}
+    here = {"SITE": {"storage": site, "entries": {"site": ENTRY}}, **away}
+    organisation = settled(live_pool, home, {**LIVELY, "stageout": {"interval": "1 s"}, "sites": here})
+    with at_work(organisation, "router", "factory", "stageout"):
+        publish(organisation, storage)
+        planned = organisation.run("submit", "--dry-run", home / "zmumu.yaml").out
+        submitted = organisation.run("submit", "--json", home / "zmumu.yaml")
+        assert submitted.code == 0, submitted.err
+        task: str = submitted.json["task"]  # type: ignore[index]
+        yield Steps(organisation, storage, other_machine(organisation, tmp_path_factory), task, planned)
+
+
+def publish(organisation: Organisation, storage: StorageElement) -> None:
+    """Put the data onto the storage element, register it, and say of which run each file is."""
+    manifest = []
+    for lfn, content in FILES.items():
+        path = storage.data / lfn[1:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        checksum = f"{zlib.adler32(content):08x}"
+        manifest.append({"lfn": lfn, "size": len(content), "adler32": checksum, "events": 100, "sites": ["HOME"]})
+    home = organisation.home
+    (home / "files.json").write_text(json.dumps(manifest))
+    assert organisation.run("dataset", "add", "/demo/zmumu", home / "files.json").code == 0
+    assert organisation.run("meta", "set", "/demo/zmumu", "run=148030").code == 0
+    assert organisation.run("meta", "set", next(iter(FILES)), "run=148029").code == 0
+    (home / "analyse.py").write_text(PROGRAM)
+    (home / "zmumu.yaml").write_text(json.dumps(PAYLOAD))
+
+
+def other_machine(organisation: Organisation, factory: pytest.TempPathFactory) -> Path:
+    """A machine with a client's settings only: where the database and the storage elements are."""
+    home = factory.mktemp("laptop")
+    sites = {site.name: {"storage": {"name": site.storage.name, "prefix": site.storage.prefix}} for site in
+             organisation.settings.sites if site.storage}  # fmt: skip
+    told = {"database": organisation.settings.database_url, "sites": sites}
+    (home / "glideroute.yaml").write_text(json.dumps(told))
+    return home
+
+
+def test_step2_a_query_finds_the_data_and_jobs_read_it_from_the_storage_element(steps: Steps) -> None:
+    assert "reads 3 of 4 file(s)" in steps.planned
+    assert steps.done["counts"] == {"finished": 3}
+    read = {
+        each["lfn"]: each["pfn"]
+        for report in steps.reports().values()
+        for each in report["inputs"]  # type: ignore[attr-defined]
+        if each["lfn"] in FILES
+    }
+    assert read == {lfn: steps.storage.prefix("root") + lfn[1:] for lfn in CHOSEN}
+
+
+def test_step3_outputs_go_where_the_sites_rules_say_with_their_checksum(steps: Steps) -> None:
+    assert steps.done
+    for job in ("0000", "0001"):
+        [copy] = steps.copies(f"found_{job}.json")
+        path = steps.storage.data / "site/user/alice" / steps.task / f"found_{job}.json"
+        assert copy == {"se": "SITE_DISK", "site": "SITE", "pfn": f"file://{path}", "state": "available"}
+        [output] = steps.reports()[job]["outputs"]  # type: ignore[misc]
+        assert output["adler32"] == f"{zlib.adler32(path.read_bytes()):08x}"
+
+
+def test_step4_the_agent_brings_the_merged_output_to_its_destination(steps: Steps) -> None:
+    assert steps.done
+    name = f"user/alice/{steps.task}/found_merged.json"
+    [copy] = steps.copies("found_merged.json")
+    assert (copy["se"], copy["pfn"]) == ("HOME_DISK", steps.storage.prefix("root") + name)
+    assert sorted(json.loads((steps.storage.data / name).read_text())) == [1] * 100 + [2] * 100 + [3] * 100
+    until(lambda: not (steps.storage.data / "site" / name).exists())
+    assert not list(steps.storage.data.rglob(".*part-*"))
+
+
+def test_step5_results_and_logs_are_got_from_another_machine(steps: Steps, tmp_path: Path) -> None:
+    assert steps.done
+    refused = steps.away("results", steps.task, "--to", tmp_path / "results")
+    assert (refused.code, "HOME_DISK: " in refused.err) == (4, True), refused.err
+    token = steps.storage.token("alice", "storage.read:/user/alice")
+    answer = steps.away("results", steps.task, "--to", tmp_path / "results", "--json", token=token)
+    assert answer.code == 0, answer.err
+    [merged] = answer.json["files"]  # type: ignore[index]
+    assert len(json.loads(Path(merged).read_text())) == 300
+    assert steps.away("logs", steps.task, "0000").out == "job 0000 found 200\n"
+    assert "token" not in steps.away("logs", steps.task, "0000", "--err").out
