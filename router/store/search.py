@@ -5,7 +5,7 @@ that of the nearest directory above it that has the key. A query is a check for 
 files are checked, the rarest part that every hit must satisfy is looked up first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -67,8 +67,8 @@ COLUMNS: dict[str, Column[object]] = {
 class _Known:
     """What must be known of a query's keys before it can be compiled."""
 
-    scoped: frozenset[str]
-    """Keys that a directory or dataset has."""
+    scoped: Mapping[str, frozenset[int]]
+    """Keys that a directory or dataset has, with how many signs the names of these have."""
     of_datasets: frozenset[str]
     """Keys that a dataset has."""
 
@@ -136,9 +136,14 @@ def _refuse_unknown(condition: Condition, known: dict[str, str]) -> None:
 def _known(connection: Connection, asked: Iterable[str]) -> _Known:
     wanted = list(asked)
     of = scope_values.c.key.in_(wanted)
-    scoped = frozenset(connection.execute(select(scope_values.c.key).where(of).distinct()).scalars())
+    signs = select(scope_values.c.key, func.length(scope_values.c.scope)).where(of).distinct()
+    scoped: dict[str, set[int]] = {}
+    for key, length in connection.execute(signs):
+        scoped.setdefault(key, set()).add(length)
+    told = {key: frozenset(lengths) for key, lengths in scoped.items()}
     joined = select(scope_values.c.key).join(datasets, datasets.c.name == scope_values.c.scope)
-    return _Known(scoped, frozenset(connection.execute(joined.where(of).distinct()).scalars()) if scoped else scoped)
+    of_datasets = connection.execute(joined.where(of).distinct()).scalars() if told else ()
+    return _Known(told, frozenset(of_datasets))
 
 
 def _check(query: Query, known: _Known) -> ColumnElement[bool]:
@@ -177,13 +182,14 @@ def _holds(of: Sequence[Condition], known: _Known) -> ColumnElement[bool]:
 
 def _scope(key: str, known: _Known) -> ColumnElement[str]:
     """The dataset or directory from which a row of `files` inherits a key."""
-    # Of directories above a file the nearest is the last by name: the others are how its name begins.
-    above = scope_values.c.scope
+    above, inside = scope_values.c.scope, files.c.directory + literal("/")
+    # Looked up one by one: all that come before a file by name may be thousands, and none of them above it.
+    starts = [func.substr(files.c.directory, 1, length) for length in sorted(known.scoped[key])]
     directory = (
         select(above)
-        .where(scope_values.c.key == key, above < files.c.lfn)
-        .where(files.c.lfn >= above + literal("/"), files.c.lfn < above + literal("0"))
-        .order_by(above.desc())
+        .where(scope_values.c.key == key, above.in_(starts))
+        .where(func.substr(inside, func.length(above) + 1, 1) == literal("/"))
+        .order_by(above.desc())  # the nearest: the names of the others are how its name begins
         .limit(1)
         .scalar_subquery()
     )

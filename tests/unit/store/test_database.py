@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from router.errors import RouterError, TemporaryError
+from router.model.query_grammar import parse
 from router.store import schema
+from router.store.search import hits
 from router.store.store import Store
 from router.testing.build import a_batch, a_file, a_place, a_task, an_ended_job
 
@@ -148,3 +150,13 @@ def test_a_password_in_the_address_is_never_told():
     with pytest.raises(RouterError) as caught:
         Store("postgresql://router:hunter2@127.0.0.1:1/x")
     assert "hunter2" not in str(caught.value)
+
+
+def test_what_a_file_inherits_is_looked_up_by_name_and_not_by_walking_through_directories(store):
+    store.register([a_file("/a/x/f1", "SITE_A")], "alice", 1.0)
+    store.describe({"/a": {"n": 1}}, "alice")
+    with store.database.read() as connection:
+        asked = str(hits(connection, parse("not n = 2")).compile(connection, compile_kwargs={"literal_binds": True}))
+        steps = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {asked}"))]
+    assert [step for step in steps if "scope_values" in step and "scope=?" in step]
+    assert not [step for step in steps if "scope<?" in step]
