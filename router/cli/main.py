@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from router.cli.group import Group
 from router.errors import RouterError
 from router.redact import redacted, show_exception
 
@@ -51,7 +52,7 @@ Exit codes:
 """
 
 
-class _Lazy(click.Group):
+class _Lazy(Group):
     """Imports a command's module when the command is used, so that --help is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

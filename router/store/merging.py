@@ -1,8 +1,9 @@
 """Merge jobs of which it is known beforehand what they join."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, Select, and_, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from router.model.entry import ReplicaState
@@ -28,6 +29,10 @@ class MergeBook:
 
 def node_progress(connection: Connection) -> list[TaskProgress]:
     """How many of its files are there, of each merge job of a tree that is injected and has not ended."""
+    return [TaskProgress(*row) for row in connection.execute(_NODE_PROGRESS)]
+
+
+def _node_progress() -> Select[Any]:
     mine = and_(batch_inputs.c.task == batches.c.task, batch_inputs.c.batch == batches.c.key)
     there = replicas.c.lfn.in_(select(batch_inputs.c.lfn).where(mine).correlate(batches))
     expected = select(func.count()).select_from(batch_inputs).where(mine).scalar_subquery()
@@ -37,7 +42,10 @@ def node_progress(connection: Connection) -> list[TaskProgress]:
         .scalar_subquery()
     )
     over = select(ended.c.cluster).where(ended.c.cluster == batches.c.cluster).exists()
-    query = select(batches.c.task, expected, finished, batches.c.cluster).where(
+    return select(batches.c.task, expected, finished, batches.c.cluster).where(
         batches.c.key.like(f"{MERGE_BATCH}%-%-%"), batches.c.cluster.is_not(None), ~over
     )
-    return [TaskProgress(*row) for row in connection.execute(query)]
+
+
+_NODE_PROGRESS = _node_progress()
+"""Made once: every pass asks."""
