@@ -11,12 +11,13 @@ from sqlalchemy import Row, Select, and_, case, func, insert, literal, select, t
 from router.errors import NotFound
 from router.model import payload as payloads
 from router.model.job import EndedJob, JobState
+from router.model.merging import PARTIAL
 from router.model.record import BatchRecord, SiteState
 from router.model.site import Outcomes, Pace, SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.model.world import TaskProgress
 from router.store.additions import replaced_jobs
-from router.store.merging import node_progress
+from router.store.merging import is_partial, node_progress
 from router.store.schema import (
     LOST,
     READ,
@@ -310,13 +311,14 @@ def _progress() -> Select[Any]:
     merge = batches.alias("merge")
     expected = (
         select(func.coalesce(func.sum(batches.c.jobs), 0))
-        .where(batches.c.task == merge.c.task, batches.c.key != MERGE_BATCH)
+        .where(batches.c.task == merge.c.task, batches.c.key != MERGE_BATCH, ~is_partial())
         .scalar_subquery()
     )
+    asked = ended.c.batch.like(f"{PARTIAL}%-%")
     finished = (
         select(func.count())
         .select_from(ended)
-        .where(ended.c.task == merge.c.task, ended.c.batch != MERGE_BATCH, ended.c.report == READ)
+        .where(ended.c.task == merge.c.task, ended.c.batch != MERGE_BATCH, ended.c.report == READ, ~asked)
         .scalar_subquery()
     )
     over = select(ended.c.cluster).where(ended.c.cluster == merge.c.cluster).exists()
