@@ -18,8 +18,9 @@ demo: install ## Run the main job on a real pool and show the result
 test: install test-shell ## Run every test but the slow ones
 	@$(BIN)/python -m pytest tests -m "not slow"
 
-test-slow: install ## Run the tests that measure for minutes
+test-slow: install ## Run the tests that measure for minutes, and properties with many examples
 	@$(BIN)/python -m pytest tests -m slow
+	@EXAMPLES=20 $(BIN)/python -m pytest tests/unit -m hypothesis --timeout 1800
 
 test-unit: install ## Run the tests that need no pool
 	@$(BIN)/python -m pytest tests/unit

@@ -13,7 +13,7 @@ from router.loops.observe import Declared, observe, tape_of
 from router.loops.observe import inputs as read_inputs
 from router.model import payload as payloads
 from router.model.action import Choice
-from router.model.answer import BatchWhy, Estimate, Plan, Proceeded, Submitted, TaskStatus
+from router.model.answer import BatchWhy, Estimate, PartialMerge, Plan, Proceeded, Submitted, TaskStatus
 from router.model.downtime import Downtime
 from router.model.files import Dataset, Located, StorageElement
 from router.model.job import EndedJob
@@ -30,6 +30,7 @@ from router.services.auditing import (
     Request,
     as_task,
     audited,
+    merged,
     named,
     nothing_more,
     of_job,
@@ -42,6 +43,7 @@ from router.services.closures import Closures
 from router.services.collecting import Outputs, outputs_of
 from router.services.discovery import Discovery
 from router.services.explaining import Explaining
+from router.services.merging import Merging
 from router.services.past import Past, program_digest
 from router.services.planning import Planning
 from router.services.queries import searched
@@ -219,6 +221,22 @@ class Router:
     @property
     def _adding(self) -> Adding:
         return Adding(self.pool, self.memory, self.user, self.directory)
+
+    def merge_plan(self, wanted: str, outputs: Sequence[str] = ()) -> tuple[PartialMerge, ...]:
+        """What `merge_now` would join, injecting nothing."""
+        return self._merging.look(wanted, outputs)
+
+    @audited("merge", of_task, merged)
+    def merge_now(self, wanted: str, outputs: Sequence[str] = ()) -> tuple[PartialMerge, ...]:
+        """Have jobs merge what is there of a task of the user's; by default of each output that is to be merged.
+
+        Safe to repeat: files that a merge job joins already are not joined again. Raises UserError, TemporaryError.
+        """
+        return self._merging.merge(wanted, outputs)
+
+    @property
+    def _merging(self) -> Merging:
+        return Merging(self._adding, self.catalogue)
 
     @audited("send elsewhere", of_jobs)
     def send_elsewhere(self, wanted: str) -> int:

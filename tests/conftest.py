@@ -8,10 +8,11 @@ import pytest
 from hypothesis import settings
 from pool_container import ContainerPool
 
+from examples import examples
 from router.errors import RouterError
 
 # The same examples at every run: a failure is found by whoever made it, not by the next.
-settings.register_profile("repeatable", max_examples=30, derandomize=True, database=None, deadline=None)
+settings.register_profile("repeatable", max_examples=examples(10), derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
 
 

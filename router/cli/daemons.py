@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from router import wiring
+from router.cli.group import Group
 from router.cli.pool import pool_group
 from router.cli.session import session, settings
 from router.cli.show import console, json_option, plain, print_json, table
@@ -30,7 +31,7 @@ from router.store.worlds import read
 pool = pool_group(folder("schedd_config"), wiring.daemons)
 
 
-@click.group()
+@click.group(cls=Group)
 def router() -> None:
     """Run the router."""
 
@@ -64,7 +65,7 @@ def replay(file: Path, policy: str | None, present: bool, as_json: bool) -> None
     _compare({used.name: done, policy: list(decide(saved.world, other))}, as_json)
 
 
-@click.group()
+@click.group(cls=Group)
 def factory() -> None:
     """Run the factory that starts glideins."""
 
@@ -77,7 +78,7 @@ def run_factory(once: bool, as_json: bool) -> None:
     _run("factory", wiring.pilots, once, as_json)
 
 
-@click.group()
+@click.group(cls=Group)
 def stageout() -> None:
     """Bring outputs to the destinations their owners named."""
 

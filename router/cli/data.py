@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from router.cli.group import Group
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, size, table, told
 from router.errors import UserError
@@ -15,7 +16,7 @@ from router.model.lumis import read as read_lumis
 from router.services.auditing import asked
 
 
-@click.group()
+@click.group(cls=Group)
 def dataset() -> None:
     """Make, list, show and close datasets."""
 

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from router.cli.group import Group
 from router.errors import RouterError
 from router.redact import redacted, show_exception
 
@@ -16,6 +17,7 @@ COMMANDS = {
     "why": "router.cli.tasks:why",
     "logs": "router.cli.tasks:logs",
     "results": "router.cli.results:results",
+    "merge": "router.cli.merge:merge",
     "kill": "router.cli.tasks:kill",
     "retry": "router.cli.tasks:retry",
     "proceed": "router.cli.stages:proceed",
@@ -51,7 +53,7 @@ Exit codes:
 """
 
 
-class _Lazy(click.Group):
+class _Lazy(Group):
     """Imports a command's module when the command is used, so that --help is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -79,6 +81,7 @@ HELP = {
     "why": "Say why jobs are where they are, site by site.",
     "logs": "Show what a job wrote.",
     "results": "Get a task's outputs.",
+    "merge": "Have jobs merge what is there of a task's outputs.",
     "kill": "Remove a task's jobs.",
     "retry": "Let a task's failed jobs run again.",
     "proceed": "Carry a task's automatic splitting on.",

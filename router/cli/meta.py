@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import click
 
+from router.cli.group import Group
 from router.cli.session import session
 from router.cli.show import console, json_option, print_json, table
 from router.errors import NotFound, UserError
@@ -13,7 +14,7 @@ from router.model.query_text import key, literal
 from router.services.auditing import asked
 
 
-@click.group()
+@click.group(cls=Group)
 def meta() -> None:
     """Say what files hold, and find them by it.
 

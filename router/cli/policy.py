@@ -8,6 +8,7 @@ import click
 
 from router import wiring
 from router.cli import policy_show
+from router.cli.group import Group
 from router.cli.session import settings
 from router.cli.show import console, json_option, print_json
 from router.decide import share_check
@@ -37,7 +38,7 @@ plot_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def policy() -> None:
     """Say who is next: quotas, priorities, limits of users and groups."""
 

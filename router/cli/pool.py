@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from router.cli.group import Group
 from router.embedded.pool import EmbeddedPool, PoolStatus
 from router.render.pool_config import Daemon
 from router.settings import default_home, default_user
@@ -18,7 +19,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def pool_group(schedd_config: Path, daemons: Callable[[Path], Sequence[Daemon]]) -> click.Group:
     """Return the command group; `daemons` tells, given glideroute's home, what the pool runs besides HTCondor."""
 
-    @click.group(name="pool")
+    @click.group(cls=Group, name="pool")
     @click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),

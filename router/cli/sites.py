@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 from rich.text import Text
 
+from router.cli.group import Group
 from router.cli.session import session, settings
 from router.cli.show import console, json_option, print_json, table
 from router.model.pilot import EntryState, GlideinState
@@ -17,7 +18,7 @@ MOST_CAUSES = 3
 COLOURS = {SiteStatus.ONLINE: "green", SiteStatus.DRAINING: "yellow", SiteStatus.OFFLINE: "red"}
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @click.pass_context
 def sites(context: click.Context, as_json: bool) -> None:

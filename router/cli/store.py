@@ -3,11 +3,12 @@
 import click
 
 from router import wiring
+from router.cli.group import Group
 from router.cli.session import settings
 from router.cli.show import json_option, print_json
 
 
-@click.group()
+@click.group(cls=Group)
 def store() -> None:
     """Show the database's schema, take it forward or back."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from router.model.job import EndedJob, JobState
-from router.model.merging import is_node
+from router.model.merging import is_node, is_partial
 from router.model.task import MERGE_BATCH, Task, merges
 
 MERGED = "merged"
@@ -12,7 +12,7 @@ MERGED = "merged"
 
 def needed(task: Task, finished: Iterable[EndedJob]) -> dict[EndedJob, tuple[str, ...]]:
     """What has to be there of each finished job: nothing of a part that is merged, but the merged file."""
-    done = [job for job in finished if job.state is JobState.FINISHED]
+    done = [job for job in finished if job.state is JobState.FINISHED and not is_partial(job.batch)]
     joins = dict(merges(task.payload))
     merged = {joins[job.job] for job in done if job.batch == MERGE_BATCH and job.job in joins}
     parts = [output.name for output in task.payload.outputs if output.name not in merged]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from router.model.files import Located
 from router.model.job import EndedJob
-from router.model.merging import is_node
+from router.model.merging import is_merge
 from router.model.policy import StageOutPolicy
 from router.model.task import MERGE_BATCH, Task
 from router.model.transfer import (
@@ -27,9 +27,9 @@ FEW_TRIES = frozenset({TransferCause.PERMISSION, TransferCause.SOURCE_MISSING, T
 
 
 def to_move(task: Task, job: EndedJob, outputs: Iterable[Located]) -> tuple[Transfer, ...]:
-    """The outputs of a job that are to move; parts that a merge job joins stay where they are."""
+    """The outputs of a job that are to move; parts that a merge job joins stay, and what joins some of them."""
     destination = task.payload.destination
-    if not destination or is_node(job.batch):
+    if not destination or (is_merge(job.batch) and job.batch != MERGE_BATCH):
         return ()
     parts = {task.output(each.name, job.job) for each in task.payload.outputs if each.merge}
     stay = parts if job.batch != MERGE_BATCH else set()

@@ -154,6 +154,28 @@ class Proceeded:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialMerge:
+    """A merge job of what is there of an output."""
+
+    task: str
+    output: str
+    lfn: str
+    """The logical name that the merged file will have."""
+    parts: int
+    """Files that it joins."""
+    missing: int
+    """Jobs that have not left the output yet."""
+    cluster: int = 0
+    """0: it is not injected."""
+    new: bool = False
+    """Whether this call injected it; else an earlier one joins the same files."""
+
+    def injected(self, cluster: int) -> "PartialMerge":
+        """The same, in the queue now."""
+        return replace(self, cluster=cluster, new=True)
+
+
+@dataclass(frozen=True, slots=True)
 class BatchWhy:
     """Why the jobs of a batch that ask for the same are where they are."""
 

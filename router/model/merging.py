@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from router.model.payload import Payload
 from router.model.task import MERGE_BATCH, Task, merges
 
+PARTIAL = "partial"
+"""How the batches begin that merge what is there, when somebody asks for it."""
 _NODE = re.compile(rf"{MERGE_BATCH}\d*-\d+-\d+")
+_PARTIAL = re.compile(rf"{PARTIAL}(\d*)-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class MergeNode:
-    """A merge job below the last one. It is a batch of its own, of the same name."""
+    """A merge job below the last one, or of a part of the outputs. It is a batch of its own, of the same name."""
 
     job: str
-    """`merge-LEVEL-NUMBER`, or `merge0-LEVEL-NUMBER` of the first of several outputs."""
+    """`merge-LEVEL-NUMBER` or `partial-NUMBER`; of the first of several outputs `merge0-…` or `partial0-…`."""
     output: str
     parts: tuple[str, ...]
     """The jobs whose outputs it joins."""
@@ -36,12 +39,29 @@ NO_TREE = MergeTree()
 
 def is_merge(batch: str) -> bool:
     """Whether a batch merges the outputs of others."""
-    return batch == MERGE_BATCH or is_node(batch)
+    return batch == MERGE_BATCH or is_node(batch) or is_partial(batch)
 
 
 def is_node(batch: str) -> bool:
     """Whether a batch is a merge job below the last one."""
     return _NODE.fullmatch(batch) is not None
+
+
+def is_partial(batch: str) -> bool:
+    """Whether a batch merges what was there when somebody asked; nothing waits for it."""
+    return _PARTIAL.fullmatch(batch) is not None
+
+
+def partial_number(payload: Payload, output: str, batch: str) -> int:
+    """Which one of the partial merges of an output a batch is, from 1; 0 where it is none of them."""
+    found = _PARTIAL.fullmatch(batch)
+    return int(found[2]) if found and batch == partial_job(payload, output, int(found[2])) else 0
+
+
+def partial_job(payload: Payload, output: str, number: int) -> str:
+    """The name of a merge job of what is there, and of its batch."""
+    names = [each.name for each in payload.outputs]
+    return f"{PARTIAL}{names.index(output) if len(names) > 1 else ''}-{number}"
 
 
 def merge_tree(payload: Payload, jobs: Sequence[str]) -> MergeTree:

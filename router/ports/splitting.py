@@ -54,6 +54,14 @@ class TaskMemory(Protocol):
         """Remember merge jobs by batch, with the files each joins; saying it twice is saying it once."""
         ...
 
+    def plan_merge(self, task: str, batch: str, joined: Sequence[str]) -> None:
+        """Remember a merge job that is not injected yet, with the files it joins and no others."""
+        ...
+
+    def joins(self, task: str, batch: str) -> frozenset[str]:
+        """The logical names of the files that a merge job joins."""
+        ...
+
     def add_merge(self, task: str, jobs: int) -> None:
         """Remember that a task gets merge jobs, before they are injected."""
         ...

@@ -1,7 +1,7 @@
 """Batches as submit descriptions."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from jinja2 import Environment
@@ -108,12 +108,12 @@ def merge_injection(task: Task) -> Injection:
     return _merging(task, MERGE_BATCH, merge_jobs(task.payload))
 
 
-def node_injection(task: Task, job: str) -> Injection:
-    """The cluster of a merge job of a tree."""
-    return _merging(task, job, (job,))
+def node_injection(task: Task, job: str, disk_mb: int = 0) -> Injection:
+    """The cluster of a merge job that knows its parts, which ask for so much disk at least."""
+    return _merging(task, job, (job,), max(disk_mb, MERGE_REQUESTS.disk_mb))
 
 
-def _merging(task: Task, batch: str, jobs: Iterable[str]) -> Injection:
+def _merging(task: Task, batch: str, jobs: Iterable[str], disk_mb: int = MERGE_REQUESTS.disk_mb) -> Injection:
     payload = task.payload
     description = Description(
         task=task.id,
@@ -121,7 +121,7 @@ def _merging(task: Task, batch: str, jobs: Iterable[str]) -> Injection:
         directory=task.directory,
         wrapper=f"{task.directory}/code/{WRAPPER}",
         files=tuple(f"code/{name}" for name in (MERGER, *payload.merge_commands)),
-        requests=MERGE_REQUESTS,
+        requests=replace(MERGE_REQUESTS, disk_mb=disk_mb),
         writes=True,
         allow=",".join(payload.allow),
         block=",".join(payload.block),

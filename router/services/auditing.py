@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from router.errors import OutcomeUnknown, RouterError, TemporaryError
+from router.model.answer import PartialMerge
 from router.model.audit import AuditEntry, AuditState
 from router.model.task import Task
 from router.ports import Clock, UserMemory
@@ -179,6 +180,11 @@ def as_task(answer: Any) -> Request:
     task: Task = getattr(answer, "task", answer)
     clusters = ", ".join(str(cluster) for _, cluster in getattr(answer, "clusters", ()))
     return Request(f"task {task.id}", task.id, f"clusters {clusters}" if clusters else "")
+
+
+def merged(answer: Sequence[PartialMerge]) -> Request:
+    """Which merge jobs there are now."""
+    return Request(words="; ".join(f"cluster {each.cluster}: {each.parts} files into {each.lfn}" for each in answer))
 
 
 def about(memory: UserMemory, what: str) -> tuple[str, int]:

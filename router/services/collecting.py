@@ -1,7 +1,7 @@
 """Which files a task has left: of each output the merged one, or those of its jobs, and how many are missing yet."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from router.decide.stages import LAST
@@ -63,7 +63,7 @@ def outputs_of(memory: UserMemory, files: Iterable[Located], task: Task, partial
     found = Outputs(task, tuple(_left(task, each.name, known, jobs, partial) for each in task.payload.outputs))
     if not found.files:
         raise TemporaryError(f"{task.id} has no outputs yet. `glideroute status {task.id}` tells how far it is.")
-    if not partial and not found.merged and (found.missing or _grows(memory, task)):
+    if not partial and not found.merged and (found.missing or grows(memory, task)):
         missing = f"{found.missing:,} of its {jobs:,} jobs have" if found.missing else "Jobs that will be added have"
         raise TemporaryError(
             f"{task.id} is not complete: {missing} not left their outputs. `glideroute status {task.id}` tells why; "
@@ -72,7 +72,8 @@ def outputs_of(memory: UserMemory, files: Iterable[Located], task: Task, partial
     return found
 
 
-def _grows(memory: UserMemory, task: Task) -> bool:
+def grows(memory: UserMemory, task: Task) -> bool:
+    """Whether jobs will be added to a task."""
     stage = memory.stage(task.id)
     return bool(stage) and stage not in LAST
 
@@ -81,12 +82,12 @@ def _left(task: Task, output: str, known: dict[str, Located], jobs: int, partial
     whole = known.get(task.output(output, "merged"))
     if whole and not partial:
         return Left(output, (whole,), merged=True)
-    files = _of_jobs(task, output, known)
+    files = tuple(of_jobs(task, output, known).values())
     return Left(output, files, merged=False, missing=max(0, jobs - len(files)))
 
 
-def _of_jobs(task: Task, output: str, known: dict[str, Located]) -> tuple[Located, ...]:
+def of_jobs(task: Task, output: str, known: Mapping[str, Located]) -> dict[str, Located]:
     """The files that jobs left of an output, by the jobs' names."""
     before, after = (re.escape(each) for each in task.output(output, "\n").split("\n"))
-    wanted = re.compile(rf"{before}\d{{4,}}{after}")
-    return tuple(located for lfn, located in sorted(known.items()) if wanted.fullmatch(lfn))
+    wanted = re.compile(rf"{before}(\d{{4,}}){after}")
+    return {found[1]: located for lfn, located in sorted(known.items()) if (found := wanted.fullmatch(lfn))}

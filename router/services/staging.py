@@ -13,6 +13,7 @@ from router.errors import UserError
 from router.model.answer import Proceeded
 from router.model.job import JobState
 from router.model.measure import measured
+from router.model.merging import is_partial
 from router.model.payload import Split
 from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task
 from router.render import jdl
@@ -37,7 +38,8 @@ class Staging:
         """What is next for a task, and whether it is due. Raises UserError for one that is not split automatically."""
         task = self.adding.own(wanted)
         stage = self._stage(task)
-        injected = {each.key: each.cluster is not None for each in self.adding.memory.batches(task.id)}
+        known = [each for each in self.adding.memory.batches(task.id) if not is_partial(each.key)]
+        injected = {each.key: each.cluster is not None for each in known}
         merges = stage is Stage.COMPLETE and bool(merge_jobs(task.payload))
         due = stage is not Stage.KILLED and not (all(injected.values()) and injected.get(MERGE_BATCH, not merges))
         if stage in LAST:

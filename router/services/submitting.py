@@ -83,7 +83,7 @@ class Submitting:
 
     def _lay_out(self, task: Task, plan: Plan, code: Mapping[str, Path]) -> TaskFiles:
         files = self.directory(Path(task.directory))
-        files.make(plan.text, code, (jdl.WRAPPER, *((MERGER,) if merge_jobs(plan.payload) else ())))
+        files.make(plan.text, code, (jdl.WRAPPER, MERGER))
         return files
 
     def _inject(

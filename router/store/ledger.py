@@ -6,17 +6,18 @@ The pool is the truth of where a job is; the ledger remembers intent, reasons an
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, case, func, insert, literal, select, tuple_, update
+from sqlalchemy import Row, Select, and_, case, func, insert, literal, select, tuple_, update
 
 from router.errors import NotFound
 from router.model import payload as payloads
 from router.model.job import EndedJob, JobState
+from router.model.merging import PARTIAL
 from router.model.record import BatchRecord, SiteState
 from router.model.site import Outcomes, Pace, SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.model.world import TaskProgress
 from router.store.additions import replaced_jobs
-from router.store.merging import node_progress
+from router.store.merging import is_partial, node_progress
 from router.store.schema import (
     LOST,
     READ,
@@ -278,24 +279,8 @@ class Ledger:
 
     def progress(self) -> tuple[TaskProgress, ...]:
         """How far each task is whose merge job is injected and has not ended."""
-        merge = batches.alias("merge")
-        expected = (
-            select(func.coalesce(func.sum(batches.c.jobs), 0))
-            .where(batches.c.task == merge.c.task, batches.c.key != MERGE_BATCH)
-            .scalar_subquery()
-        )
-        finished = (
-            select(func.count())
-            .select_from(ended)
-            .where(ended.c.task == merge.c.task, ended.c.batch != MERGE_BATCH, ended.c.report == READ)
-            .scalar_subquery()
-        )
-        over = select(ended.c.cluster).where(ended.c.cluster == merge.c.cluster).exists()
-        query = select(merge.c.task, expected, finished, merge.c.cluster).where(
-            merge.c.key == MERGE_BATCH, merge.c.cluster.is_not(None), ~over
-        )
         with self._db.read() as connection:
-            last = [TaskProgress(*row) for row in connection.execute(query)]
+            last = [TaskProgress(*row) for row in connection.execute(_PROGRESS)]
             return (*node_progress(connection), *last)
 
     # Sites
@@ -319,6 +304,31 @@ class Ledger:
         }
         with self._db.write() as connection:
             connection.execute(upsert(site_states).values(row).on_conflict_do_update(index_elements=["site"], set_=row))
+
+
+def _progress() -> Select[Any]:
+    """How many jobs it waits for and how many of them are done, of each last merge job that has not ended."""
+    merge = batches.alias("merge")
+    expected = (
+        select(func.coalesce(func.sum(batches.c.jobs), 0))
+        .where(batches.c.task == merge.c.task, batches.c.key != MERGE_BATCH, ~is_partial())
+        .scalar_subquery()
+    )
+    asked = ended.c.batch.like(f"{PARTIAL}%-%")
+    finished = (
+        select(func.count())
+        .select_from(ended)
+        .where(ended.c.task == merge.c.task, ended.c.batch != MERGE_BATCH, ended.c.report == READ, ~asked)
+        .scalar_subquery()
+    )
+    over = select(ended.c.cluster).where(ended.c.cluster == merge.c.cluster).exists()
+    return select(merge.c.task, expected, finished, merge.c.cluster).where(
+        merge.c.key == MERGE_BATCH, merge.c.cluster.is_not(None), ~over
+    )
+
+
+_PROGRESS = _progress()
+"""Made once: every pass asks."""
 
 
 def _task(row: Row[Any]) -> Task:

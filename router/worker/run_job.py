@@ -50,6 +50,8 @@ NOT_STARTED = (126, 127)
 REPORT = "job_report.json"
 INPUTS = "glideroute_inputs"
 REPORTS = "reports"
+PARTIAL = re.compile(r"partial\d*-\d+")
+"""Batches that merge what was there when somebody asked."""
 XROOTD_SCHEMES = ("root", "roots", "xroot", "xroots")
 SCHEMES = ("file", "http", "https", "dav", "davs", *XROOTD_SCHEMES)
 NETWORK_TIMEOUT_S = 60
@@ -279,8 +281,8 @@ def merge_inputs(job: Job, merge: Merge) -> tuple[Input, ...]:
     for path in sorted(Path(REPORTS).glob("*.json")):
         try:
             report = json.loads(path.read_bytes())
-            if report["batch"] == job.batch:
-                continue  # of another merge job, or of this one's earlier try
+            if report["batch"] == job.batch or PARTIAL.fullmatch(report["batch"]):
+                continue  # of another merge job, or of this one's earlier try; or it joins what is a part already
             if merge.jobs is not None and report["job"] not in merge.jobs:
                 continue
             part = read_part(job, merge, report)

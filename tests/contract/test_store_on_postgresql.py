@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from emptied import empty
 from pool_backend import give_up
 from postgres_server import server
 from sqlalchemy import Connection, text, update
@@ -21,7 +22,6 @@ from router.store.namespace import Namespace
 from router.store.store import Store
 from router.testing.build import a_file, an_ended_job
 from router.testing.clock import FakeClock
-from router.testing.emptied import empty
 
 SUITES = ("test_catalogue", "test_metadata", "test_namespace", "test_ledger", "test_decisions", "test_attempts")
 FIXTURES = ("catalogue", "alice", "bob", "root", "clock")

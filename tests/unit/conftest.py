@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from emptied import empty
 from fake_organisation import Organisation
 
 from router.store.store import Store
-from router.testing.emptied import empty
 
 
 @pytest.fixture(scope="session")

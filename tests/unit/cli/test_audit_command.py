@@ -10,8 +10,8 @@ from router.api import Router
 from router.errors import OutcomeUnknown, PoolUnreachable
 from router.model.audit import AuditEntry, AuditQuery
 
-LOOKING = {"look", 
-    "estimate", "next_stage",
+LOOKING = {
+    "look", "estimate", "next_stage", "merge_plan",
     "plan", "choices_for_dry_run", "world", "tasks", "status", "lines", "why", "log", "outputs", "lost", "find",
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from router.decide.follow import SLACK_S, Followed, Look
 from router.model.event import EventKind, JobEvent
 from router.model.job import JobState
@@ -135,7 +136,7 @@ STEPS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(st.sampled_from([*STEPS, "place", "move"]), max_size=25))
 def test_whatever_happens_the_queue_is_followed_exactly(steps):
     pool = FakePool()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matching import HAS_IMAGE, NAMES, WITHIN_LIMITS, Pair, ad, job_ad, job_row, platform_row, slot_ad, slot_row, start
 
+from examples import examples
 from router.decide.filters import ALLOWED, BLOCKED, CPUS, DISK, MEMORY, WALLTIME, first_refusal
 from router.decide.node_filters import ARCH, CONTAINER, GPU_KIND, GPUS, SOFTWARE, SYSTEM
 from router.decide.reconcile import shape_of
@@ -127,7 +128,7 @@ def platform_wishes(has: Platform) -> st.SearchStrategy[Platform]:
 
 
 @given(pairs())
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 def test_a_filter_refuses_exactly_what_htcondor_would_not_match(pair):
     told = {first_refusal(shape, site, ASKED) is None for shape in shapes_of(pair) for site in sites_of(pair)}
     assert told == {matched(pair)}

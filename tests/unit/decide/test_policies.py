@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import worlds
 
+from examples import examples
 from router.decide.filters import filters, first_refusal
 from router.decide.policies import Choices, check, decide, flow
 from router.decide.policies.panda_weight import FAST, MIDDLE, SLOW, Queue, main_weights, weights
@@ -67,7 +68,7 @@ def applied(world, done):
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=6)
+@settings(max_examples=examples(3))
 @given(world=worlds())
 def test_no_policy_sends_a_job_where_it_cannot_run_and_each_repeats_itself_exactly(name, world):
     needs(name)
@@ -84,7 +85,7 @@ def test_no_policy_sends_a_job_where_it_cannot_run_and_each_repeats_itself_exact
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=6)
+@settings(max_examples=examples(3))
 @given(world=worlds())
 def test_a_second_pass_over_an_applied_world_only_waits(name, world):
     needs(name)
@@ -299,7 +300,7 @@ def test_flow_reads_from_elsewhere_only_what_the_storage_can_feed():
 
 
 @given(count=st.integers(min_value=1, max_value=200))
-@settings(max_examples=10)
+@settings(max_examples=examples(4))
 def test_panda_draws_all_jobs_of_a_group(count):
     world = a_world(*some_sites("A", "B"), jobs=(a_group(count=count),))
     assert sum(place.count for place in places(world, "panda")) == count

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import some_sites, worlds
 
+from examples import examples
 from router.decide.reconcile import decide, rounded
 from router.model.action import Place, Release, Wait
 from router.model.job import JobState
@@ -255,7 +256,7 @@ def test_every_idle_group_is_placed_already_or_gets_a_place_or_waits_with_words(
 EVENTS = st.lists(st.tuples(some_sites(), st.sampled_from(["applied", "cut short", "refused"])), max_size=8)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(8))
 @given(EVENTS)
 def test_each_committed_move_is_counted_once_whatever_was_cut_short_between(events):
     group, moved, epoch = a_group(), 0, 0

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import worlds
 
+from examples import examples
 from router.decide.broker import Brokerage
 from router.decide.reconcile import decide, shape_of
 from router.model.action import Place
@@ -76,7 +77,7 @@ def test_the_reason_tells_of_a_site_of_the_set():
     assert "a job starts in under 5 min" in place.decision.words
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(worlds(), st.randoms())
 def test_new_groups_get_sets_that_fit_and_the_order_of_what_is_known_changes_nothing(world, chance):
     actions = list(decide(world, POLICY))

@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from emptied import empty
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from router.errors import NotFound, PermissionRefused, UserError
 from router.model.query import All, Condition, Not, Operator, Place, Query, Reach, Search, Some, Value
 from router.model.query_grammar import parse
@@ -15,7 +17,6 @@ from router.model.rights import Members
 from router.store.search import hits
 from router.store.store import Store
 from router.testing.build import a_file
-from router.testing.emptied import empty
 
 FILES = ("/a/x/f1", "/a/x/f2", "/a/y/f3", "/a/f4", "/a-b/f5", "/A/f6")
 DATASETS = {"/a/x": ("/a/f4", "/a/x/f1"), "/set": ("/a-b/f5", "/a/f4")}
@@ -233,7 +234,7 @@ def inside(place: Place, lfn: str) -> bool:
 @pytest.mark.parametrize(
     "steps", [(), (1, 20_000), (20_000,)], ids=["walking through the place", "by few candidates", "by candidates"]
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=CATALOGUES, query=QUERIES, place=PLACES)
 def test_a_query_finds_what_it_means(store, monkeypatch, steps, said, query, place):
     monkeypatch.setattr("router.store.search.STEPS", steps)

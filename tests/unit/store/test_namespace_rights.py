@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from namespaces import GROUPS, USERS, Model, Node, Refused
 
+from examples import examples
 from router.errors import NotFound, RouterError
 from router.model.query import Place, Search
 from router.model.rights import Members, directory_of
@@ -133,7 +134,7 @@ def outcome(call: Callable[..., object], *given: object) -> object:
         return "refused"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=TREES, calls=st.lists(st.tuples(st.sampled_from(USERS), CALLS), max_size=3))
 def test_no_call_does_more_or_less_than_the_rights_give(store, monkeypatch, told, calls):
     members = Members(groups={group: frozenset(users) for group, users in GROUPS.items()})

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from emptied import empty
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from router.model.usage import BADLY, EPOCH, HISTORY, OUTCOMES, UNENDED, WELL, booked, summed
 from router.testing.build import a_run
-from router.testing.emptied import empty
 
 DAY = 86_400
 EVER = (0, 10**6)
@@ -26,7 +27,7 @@ RUNS = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(5), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RUNS, max_size=12), st.data())
 def test_importing_overlapping_windows_in_any_order_is_importing_once(store, runs, data):
     empty(store)

@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from web_storage import WebStorage
 
 from router.worker import run_job
 
@@ -108,3 +112,14 @@ def a_description() -> dict[str, Any]:
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
     return Sandbox(tmp_path)
+
+
+@pytest.fixture
+def http_storage() -> Iterator[str]:
+    """The address of a storage that speaks HTTP."""
+    with HTTPServer(("127.0.0.1", 0), WebStorage) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()

@@ -6,12 +6,11 @@ import os
 import signal
 import socket
 import sys
-import threading
 import zlib
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from web_storage import WebStorage
 
 from router.worker import run_job
 
@@ -115,97 +114,6 @@ def test_arguments_reach_the_payload_byte_for_byte(sandbox):
     assert (sandbox.scratch / "hist.root").read_bytes() == "".join(a + "\0" for a in arguments).encode()
 
 
-def test_the_own_sites_replica_is_read_before_those_of_others(sandbox):
-    near, far = sandbox.replica(LFN, b"muons"), sandbox.replica(LFN, b"muons", "SITE_B")
-    sandbox.reads(LFN, b"muons", far, near)
-    sandbox.payload("echo > hist.root")
-    assert [one["se"] for one in sandbox.run().report["inputs"]] == ["SITE_A_DISK"]
-
-
-@pytest.mark.parametrize(
-    ("damaged", "why"),
-    [
-        (b"nuons", "it has 5 bytes, adler32"),
-        (b"muo", "it has 3 bytes, adler32"),
-        (b"muons and more", "it is longer than the 5 bytes the catalogue says"),
-    ],
-)
-def test_a_replica_with_other_bytes_than_the_catalogue_says_is_passed_over(sandbox, damaged, why):
-    sandbox.reads(LFN, b"muons", sandbox.replica(LFN, damaged), sandbox.replica(LFN, b"muons", "SITE_B"))
-    sandbox.payload("cat glideroute_inputs/0000/f03.root > hist.root")
-    ended = sandbox.run()
-    assert ended.code == 0
-    assert (sandbox.scratch / "hist.root").read_bytes() == b"muons"
-    [read] = ended.report["inputs"]
-    assert read["se"] == "SITE_B_DISK"
-    assert [(one["se"], why in one["error"]) for one in read["failed"]] == [("SITE_A_DISK", True)]
-
-
-def test_an_input_that_no_replica_gives_ends_the_job_with_71_and_names_each_fault(sandbox):
-    gone = {"se": "SITE_B_DISK", "site": "SITE_B", "pfn": f"file://{sandbox.top}/nowhere"}
-    sandbox.reads(LFN, b"muons", sandbox.replica(LFN, b"MUONS"), gone)
-    sandbox.payload("echo ran > hist.root")
-    ended = sandbox.run()
-    assert (ended.code, ended.report["cause"], ended.report["payload"]) == (71, "stage_in_failed", None)
-    assert "SITE_A_DISK: it has 5 bytes" in ended.report["message"]
-    assert "SITE_B_DISK: [Errno 2]" in ended.report["message"]
-    assert ended.errors == f"glideroute: {ended.report['message']}\n"
-    assert not (sandbox.scratch / "hist.root").exists()
-
-
-class Storage(BaseHTTPRequestHandler):
-    """A site's storage that speaks HTTP."""
-
-    hung = threading.Event()
-    done = threading.Event()
-
-    def do_GET(self):
-        if self.path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", "/demo/a%20b.root")
-            self.end_headers()
-        elif self.path == "/demo/a%20b.root":
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"muons")
-        elif self.path == "/escape":
-            self.send_response(302)
-            self.send_header("Location", "file:///etc/hostname")
-            self.end_headers()
-        elif self.path == "/hang":
-            self.hung.set()
-            self.done.wait(20)
-        else:
-            self.send_error(503, "pool node is down")
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def http_storage():
-    with HTTPServer(("127.0.0.1", 0), Storage) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize("path", ["/demo/a b.root", "/demo/a%20b.root", "/moved"])
-def test_an_input_can_be_read_over_http(sandbox, http_storage, path):
-    down = {"se": "SITE_A_WEB", "site": "SITE_A", "pfn": f"{http_storage}/down"}
-    escape = {"se": "SITE_C_WEB", "site": "SITE_C", "pfn": f"{http_storage}/escape"}
-    sandbox.reads(LFN, b"muons", down, escape, {"se": "SITE_B_WEB", "site": "SITE_B", "pfn": http_storage + path})
-    sandbox.payload("cp glideroute_inputs/0000/f03.root hist.root")
-    ended = sandbox.run()
-    assert ended.code == 0
-    [read] = ended.report["inputs"]
-    assert read["se"] == "SITE_B_WEB"
-    assert "503: pool node is down" in read["failed"][0]["error"]
-    assert "redirection to url 'file:///etc/hostname' is not allowed" in read["failed"][1]["error"].lower()
-
-
 @pytest.mark.parametrize(
     ("script", "ends", "code", "killed_by", "message"),
     [
@@ -240,72 +148,6 @@ def test_a_payload_whose_interpreter_is_missing_says_so(sandbox):
     ended = sandbox.run()
     assert (ended.code, ended.report["payload"]) == (79, None)
     assert "a script needs a first line such as #!/usr/bin/env python3" in ended.report["message"]
-
-
-@pytest.mark.parametrize(
-    ("script", "why"),
-    [
-        ("true", "hist.root was not written"),
-        ("mkdir hist.root", "hist.root: it is no regular file"),
-        ("mkfifo hist.root", "hist.root: it is no regular file"),
-        ("ln -s /etc/hostname hist.root", "hist.root: it is a symbolic link"),
-    ],
-)
-def test_a_promised_output_that_is_no_file_of_the_sandbox_ends_the_job_with_73(sandbox, script, why):
-    sandbox.payload(script)
-    ended = sandbox.run()
-    assert (ended.code, ended.report["cause"]) == (73, "output_missing")
-    assert why in ended.report["message"]
-
-
-def test_a_site_without_storage_for_the_output_ends_the_job_with_74(sandbox):
-    sandbox.environment["GLIDEIN_Site"] = "SITE_C"
-    sandbox.payload("echo > hist.root")
-    ended = sandbox.run()
-    assert (ended.code, ended.report["cause"]) == (74, "stage_out_failed")
-    assert ended.report["message"] == f"could not write {MERGED}: site SITE_C has no storage whose rules take it"
-
-
-@pytest.mark.parametrize("content", [None, "", "{", "{}", '[{"site": "SITE_A"}]'])
-def test_a_storage_description_that_cannot_be_used_ends_the_job_with_74(sandbox, content):
-    if content is None:
-        del sandbox.environment["GLIDEROUTE_STORAGE"]
-    else:
-        (sandbox.top / "storage.json").write_text(content)
-    sandbox.payload("echo > hist.root")
-    assert sandbox.run().code == 74
-
-
-def test_storage_that_cannot_be_written_is_named_and_the_next_volume_is_tried(sandbox):
-    blocked = sandbox.volume("SITE_A")
-    blocked["protocols"][0]["prefix"] = f"file://{sandbox.top}/storage.json"
-    (sandbox.top / "storage.json").write_text(json.dumps([blocked]))
-    sandbox.payload("echo > hist.root")
-    ended = sandbox.run()
-    assert ended.code == 74
-    assert "SITE_A_DISK: [Errno 20] Not a directory" in ended.report["message"]
-    (sandbox.top / "storage.json").write_text(json.dumps([blocked, sandbox.volume("SITE_A")]))
-    assert sandbox.run().code == 0
-
-
-def test_a_retry_replaces_the_output_of_its_earlier_try(sandbox):
-    for content in ("first", "second"):
-        sandbox.payload(f"printf {content} > hist.root")
-        assert sandbox.run().code == 0
-        assert (sandbox.storage("SITE_A") / MERGED[1:]).read_text() == content
-
-
-def test_a_file_that_is_not_the_tasks_own_is_never_overwritten_but_may_be_the_same(sandbox):
-    sandbox.describe(outputs=[{"name": "hist.root", "lfn": "/user/alice/thesis/hist.root"}])
-    sandbox.replica("/user/alice/thesis/hist.root", b"years of work")
-    sandbox.payload("printf 'years of work' > hist.root")
-    assert sandbox.run().code == 0
-    sandbox.payload("printf 'a typo' > hist.root")
-    ended = sandbox.run()
-    assert ended.code == 74
-    assert "another file has this name" in ended.report["message"]
-    kept = sandbox.storage("SITE_A") / "user/alice/thesis"
-    assert [path.read_bytes() for path in kept.iterdir()] == [b"years of work"]
 
 
 @pytest.mark.parametrize(
@@ -443,16 +285,16 @@ def test_a_payload_deaf_to_sigterm_is_killed_after_the_grace(sandbox):
 
 
 def test_sigterm_during_stage_in_ends_the_job_at_once(sandbox, http_storage):
-    Storage.hung.clear()
-    Storage.done.clear()
+    WebStorage.hung.clear()
+    WebStorage.done.clear()
     second = sandbox.replica(LFN, b"muons", "SITE_B")
     sandbox.reads(LFN, b"muons", {"se": "SITE_A_WEB", "site": "SITE_A", "pfn": f"{http_storage}/hang"}, second)
     sandbox.payload("echo ran > hist.root")
     wrapper = sandbox.start()
-    assert Storage.hung.wait(20)
+    assert WebStorage.hung.wait(20)
     wrapper.send_signal(signal.SIGTERM)
     ended = sandbox.end(wrapper)
-    Storage.done.set()
+    WebStorage.done.set()
     assert (ended.code, ended.report["payload"]) == (75, None)
     assert not (sandbox.scratch / "hist.root").exists()
 
@@ -460,76 +302,3 @@ def test_sigterm_during_stage_in_ends_the_job_at_once(sandbox, http_storage):
 def test_what_a_payload_leaves_running_ends_with_it(sandbox):
     sandbox.payload("sleep 600 & echo > hist.root")
     assert sandbox.run().code == 0  # run() waits for whoever holds the job's output, so for the sleep too
-
-
-def a_report(sandbox, number, content, **changes):
-    lfn = f"/user/alice/zmumu-3f9c2a/hist_{number}.root"
-    sized = {"name": "hist.root", "lfn": lfn, "size": len(content), "adler32": f"{zlib.adler32(content):08x}"}
-    outputs = [sized | sandbox.replica(lfn, content)]
-    report = {"version": 1, "task": "zmumu-3f9c2a", "batch": "b0", "job": number, "exit_code": 0, "events": 10}
-    reports = sandbox.scratch / "reports"
-    reports.mkdir(exist_ok=True)
-    (reports / f"{number}.json").write_text(json.dumps(report | {"outputs": outputs} | changes))
-
-
-def a_merge(sandbox, parts):
-    merge = {"parts_of": "hist.root", "expected_parts": parts}
-    merged = {"name": "hist.root", "lfn": "/user/alice/zmumu-3f9c2a/hist.root"}
-    sandbox.describe(batch="merge", job="merge", merge=merge, inputs=[], outputs=[merged])
-    sandbox.payload("cat glideroute_inputs/*/* > hist.root")
-
-
-def test_a_merge_job_gets_the_parts_of_all_jobs_in_their_order(sandbox):
-    for job, content in (("0002", b"c"), ("0000", b"a"), ("0001", b"b")):
-        a_report(sandbox, job, content)
-    a_report(sandbox, "merge", b"", batch="merge", exit_code=74, outputs=[])  # what its earlier try left
-    a_merge(sandbox, parts=3)
-    ended = sandbox.run()
-    assert (ended.code, ended.report["events"]) == (0, 30)
-    assert (sandbox.storage("SITE_A") / "user/alice/zmumu-3f9c2a/hist.root").read_bytes() == b"abc"
-
-
-def test_a_merge_job_of_a_tree_gets_the_parts_that_it_names(sandbox):
-    for job, content in (("0002", b"c"), ("0000", b"a"), ("0001", b"b")):
-        a_report(sandbox, job, content)
-    a_merge(sandbox, parts=2)
-    sandbox.describe(merge={"parts_of": "hist.root", "expected_parts": 2, "jobs": ["0002", "0000"]})
-    assert sandbox.run().code == 0
-    assert (sandbox.storage("SITE_A") / "user/alice/zmumu-3f9c2a/hist.root").read_bytes() == b"ac"
-
-
-@pytest.mark.parametrize(
-    ("second", "why"),
-    [
-        (None, "1 parts of hist.root are there, 2 are expected"),
-        ({"job": "0000"}, "two reports speak for job 0000"),
-        ({"task": "other-1"}, "it belongs to task other-1"),
-        ({"exit_code": 72}, "its job ended with exit code 72"),
-        ({"outputs": []}, "it lists 0 outputs named hist.root"),
-        ({"outputs": None}, "gives no part to merge"),
-        ({"job": "../x"}, "no plain file name"),
-    ],
-)
-def test_a_merge_job_without_exactly_the_parts_it_expects_ends_with_71(sandbox, second, why):
-    a_report(sandbox, "0000", b"a")
-    if second is not None:
-        a_report(sandbox, "0001", b"b", **second)
-    a_merge(sandbox, parts=2)
-    ended = sandbox.run()
-    assert (ended.code, ended.report["cause"]) == (71, "stage_in_failed")
-    assert why in ended.report["message"]
-
-
-def test_a_part_that_changed_since_it_was_reported_is_not_merged(sandbox):
-    a_report(sandbox, "0000", b"a")
-    sandbox.replica("/user/alice/zmumu-3f9c2a/hist_0000.root", b"x")
-    a_merge(sandbox, parts=1)
-    assert sandbox.run().code == 71
-
-
-def test_a_merge_that_fails_is_told_apart_from_a_payload_that_fails(sandbox):
-    a_report(sandbox, "0000", b"a")
-    a_merge(sandbox, parts=1)
-    sandbox.payload("exit 77")
-    ended = sandbox.run()
-    assert (ended.code, ended.report["cause"], ended.report["payload"]["exit_code"]) == (77, "merge_failed", 77)
