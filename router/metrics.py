@@ -79,6 +79,10 @@ def _decisions(loop: Route) -> Iterator[Metric]:
     for reason, count in sorted(loop.counts.moves.items()):
         moved.add_metric([reason], count)
     yield moved
+    widened = CounterMetricFamily("glideroute_widened", "Jobs that got further sites, by reason", labels=["reason"])
+    for reason, count in sorted(loop.counts.widened.items()):
+        widened.add_metric([reason], count)
+    yield widened
     text = "Jobs that one pass may edit; less while the schedd is slow"
     yield GaugeMetricFamily("glideroute_pass_limit_jobs", text, loop.pressure.limit)
     failed = CounterMetricFamily(

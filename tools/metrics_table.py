@@ -25,7 +25,7 @@ SEEN = World(
     read=(("input", 0.0),),
 )
 """One site with one entry, so that every metric has a sample and shows its labels."""
-DONE = Counts({("place", "applied"): 1}, {"tag": 1}, {"tag": 1}, {("cause", "user"): 1})
+DONE = Counts({("place", "applied"): 1}, {"tag": 1}, {"tag": 1}, {("cause", "user"): 1}, {"tag": 1})
 DAEMONS = 3
 SUFFIX = {"counter": "_total", "info": "_info"}
 HEAD = ("| metric | type | labels | what | daemon |", "|---|---|---|---|---|")

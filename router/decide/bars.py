@@ -1,10 +1,11 @@
 """What keeps a group's jobs from a site for a while: that they left it lately, or that their owner has many there."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from router.decide.broker import Brokerage
 from router.decide.filters import CLOSED
+from router.decide.share_queue import Late, late_shares, share_of
 from router.model.action import Choice
 from router.model.job import JobGroup, JobState
 from router.model.policy import BrokerPolicy
@@ -27,6 +28,8 @@ class Bars:
     """By owner, the sites where the owner has used up the quota for outputs."""
     now: float = 0.0
     """The instant, in seconds since the epoch."""
+    late: Mapping[str, Late] = field(default_factory=dict)
+    """By share, the sites where its jobs start later than others'."""
 
     @classmethod
     def of(cls, world: World, brokerage: Brokerage | None = None) -> "Bars":
@@ -37,7 +40,9 @@ class Bars:
                 over[owner] = (*over.get(owner, ()), site.name)
         if brokerage is None:
             return cls(world.now, {}, over, world.now)
-        return cls(world.now - brokerage.policy.left_limit_s, full_for(world.jobs, brokerage), over, world.now)
+        policy = brokerage.policy
+        late = late_shares(world, policy)
+        return cls(world.now - policy.left_limit_s, full_for(world.jobs, brokerage), over, world.now, late)
 
     def left(self, group: JobGroup) -> tuple[str, ...]:
         """The sites that a group's jobs were moved away from lately, sorted."""
@@ -47,7 +52,8 @@ class Bars:
     def on(self, shape: Shape, owner: str) -> Shape:
         """A shape with what keeps its owner's jobs away."""
         over = self.over.get(owner, ()) if shape.writes else ()
-        return replace(shape, full=self.full.get(owner, ()), over=over)
+        late = self.late.get(share_of(shape.group, owner), ())
+        return replace(shape, full=self.full.get(owner, ()), over=over, late=late)
 
 
 NO_BARS = Bars(0.0, {}, {})

@@ -48,6 +48,12 @@ class Ruling:
     """(G, S): the sum of these; NEVER where it is refused."""
     local: Numbers
     """(G, S): share of the input that lies there, 0..1."""
+    late: Numbers
+    """(G, S), or (G, 1) where none is: what is added to the wait of a share that gets few cores there."""
+
+    def late_at(self, row: int, column: int) -> float:
+        """That of one pair."""
+        return float(self.late[row, column if self.late.shape[1] > 1 else 0])
 
     def verdicts(self, row: int) -> "Verdicts":
         """The verdicts on one shape; their words are made when they are read."""
@@ -101,8 +107,9 @@ class Verdicts(Ranked[int]):
         total, read = float(ruling.total[self._row, column]), float(ruling.read[self._row, column])
         lost = float(ruling.lost[0, column])
         far = float(ruling.far[0, column]) if ruling.local[self._row, column] < 1 else 0.0
-        terms = [("wait_s", total - read - lost - far), ("read_s", read), ("lost_s", lost)]
-        terms += [("far_s", far)] if far else []
+        late = ruling.late_at(self._row, column)
+        terms = [("wait_s", total - read - lost - far - late), ("read_s", read), ("lost_s", lost)]
+        terms += [(name, each) for name, each in (("far_s", far), ("share_s", late)) if each]
         return Verdict(site.name, None, score(total), tuple((name, round(each, 1) + 0.0) for name, each in terms))
 
 
@@ -213,8 +220,12 @@ class Brokerage:
         read, cost = read_s(columns, self.policy), far_s(self.idle, self.policy)
         total = read + (wait + self._lost)
         total += far * cost
+        if columns.late.any():
+            total += columns.late
         np.copyto(total, NEVER, where=codes > 0)
-        return Ruling(shapes, self.sites, self._asked, codes, wait, read, self._lost, cost, total, columns.local)
+        return Ruling(
+            shapes, self.sites, self._asked, codes, wait, read, self._lost, cost, total, columns.local, columns.late
+        )
 
     def choose(self, shape: Shape) -> Choice:
         """The verdict on every site for a job of a shape."""
@@ -312,7 +323,14 @@ class Brokerage:
         placed, own = groups.placed, groups.shares(self.rate)
         ruling.codes[placed & self.newcomers[ruling.codes]] = 0
         waited = np.minimum(own / self.rate, ruling.wait)
-        alone = ruling.wait - waited + ruling.read + ruling.lost + np.where(ruling.local < 1, ruling.far, np.float32(0))
+        alone = (
+            ruling.wait
+            - waited
+            + ruling.late
+            + ruling.read
+            + ruling.lost
+            + np.where(ruling.local < 1, ruling.far, np.float32(0))
+        )
         np.copyto(ruling.total, np.where(ruling.codes > 0, NEVER, alone), where=placed)
         idle = np.maximum(self._columns.ready - (self.queued - own), 0.0)
         seconds = np.where(placed, ruling.total, NEVER)

@@ -149,6 +149,8 @@ class ShapeColumns:
     """(G, 1): nothing of the input lies on disk, and some on tape."""
     lost: Booleans
     """(G, 1): nobody has the input any more."""
+    late: Numbers
+    """Seconds by which their share's jobs start later than others'; of (G, 1) where none do."""
     avoided: Booleans
     """(G, 1) where no shape avoids any site."""
     local: Numbers
@@ -320,6 +322,7 @@ def shape_columns(shapes: Sequence[Shape], names: Sequence[str]) -> ShapeColumns
         parts=_wishes([_parts(shape.inputs, place) for shape in shapes]),
         tape=np.array([[_on_tape(shape.inputs)] for shape in shapes], dtype=bool).reshape(-1, 1),
         lost=np.array([[shape.inputs.lost] for shape in shapes], dtype=bool).reshape(-1, 1),
+        late=_late([shape.late for shape in shapes], place),
         avoided=_seldom([shape.avoid for shape in shapes], place),
         local=local,
     )
@@ -356,6 +359,16 @@ def _on_tape(inputs: Inputs) -> bool:
 def _seldom(lists: Sequence[tuple[str, ...]], place: dict[str, int]) -> Booleans:
     """As _membership, for lists that are mostly empty."""
     return _membership(lists, place, empty=False) if any(lists) else np.zeros((len(lists), 1), dtype=bool)
+
+
+def _late(lists: Sequence[tuple[tuple[str, int], ...]], place: dict[str, int]) -> Numbers:
+    """Seconds by shape and site."""
+    found: Numbers = np.zeros((len(lists), len(place) if any(lists) else 1), dtype=np.float32)
+    for row, late in enumerate(lists):
+        for site, seconds in late:
+            if site in place:
+                found[row, place[site]] = seconds
+    return found
 
 
 def _membership(lists: Sequence[tuple[str, ...]], place: dict[str, int], *, empty: bool) -> Booleans:

@@ -43,13 +43,15 @@ def told(
     """
     last = group.decision
     begun = last is not None and last.tag == TAG and not last.sites
-    if not group.sites:
-        if not begun:
-            yield Wait(group.cluster, group.task, group.batch, group.count, WORDS, verdicts)
+    if begun and not group.sites:
         return
-    if last is not None and not (begun and group.under_way) and not _may_leave(last, now, policy):
+    if last is not None and begun:
+        decision = last
+    elif group.sites and (last is None or _may_leave(last, now, policy)):
+        decision = _withdrawn(group, now)
+    else:
+        yield Wait(group.cluster, group.task, group.batch, group.count, WORDS, verdicts)
         return
-    decision = last if last is not None and begun and group.under_way else _withdrawn(group, now)
     yield Place(group.cluster, group.task, group.batch, group.count, group.sites, decision, verdicts, kind)
 
 

@@ -13,6 +13,7 @@ from router.decide.columns import Booleans, ShapeColumns
 from router.decide.groups import GroupColumns, group_columns
 from router.decide.probe import probes, without
 from router.decide.reuse import InUse
+from router.decide.share_queue import share_of
 from router.decide.tail import tails
 from router.model.action import Action, Choice, Place, Release, Verdict, Wait
 from router.model.job import SUBMITTED_HELD, Decision, JobGroup, JobState, Kind, Source
@@ -120,6 +121,7 @@ def shape_of(group: JobGroup, inputs: dict[Source, Inputs], bars: Bars = NO_BARS
         writes=group.writes,
         over=bars.over.get(group.owner, ()) if group.writes else (),
         full=bars.full.get(group.owner, ()),
+        late=bars.late.get(share_of(group.group, group.owner), ()),
         avoid=group.avoided(bars.now),
     )
 
@@ -327,6 +329,10 @@ def _wider(old: tuple[str, ...], new: tuple[str, ...], outlook: Outlook) -> tupl
     reads = bool(ruling.shapes[outlook.row].inputs.size)
     if reads and whole.isdisjoint(old) and (added := sorted(whole.intersection(new))):
         return "replica", f"all of the input lies at {', '.join(added)} now, and at no site that they had; "
+    late = dict(ruling.shapes[outlook.row].late)
+    if late and all(site in late for site in old):
+        later = rounded(min(late[site] for site in old))
+        return "share-queue", f"jobs of their share start {later} later than others there; "
     if outlook.tail:
         return "task-tail", "they are the last of their task that wait; "
     return "widened", ""
@@ -341,7 +347,7 @@ def _grounds(sites: tuple[str, ...], outlook: Outlook) -> tuple[str, str]:
 
 def _why(ruling: Ruling, row: int, best: int) -> str:
     """In round numbers and without the best one's name, so that many decisions have equal words; verdicts tell more."""
-    wait, read, lost = ruling.wait[0, best], ruling.read[row, best], ruling.lost[0, best]
+    wait, read, lost = ruling.wait[0, best] + ruling.late_at(row, best), ruling.read[row, best], ruling.lost[0, best]
     words = f"a job starts in {rounded(float(wait))}, reads in {rounded(float(read))}"
     return words + (f", loses {rounded(float(lost))} in failures" if lost >= ROUND_S[0] else "")
 

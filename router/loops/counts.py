@@ -20,14 +20,17 @@ class Counts:
     """Sites refused in decisions, by the reason's tag."""
     failures: dict[tuple[str, str], int] = field(default_factory=dict)
     """Jobs that failed, by the cause's tag and whose fault it is."""
+    widened: dict[str, int] = field(default_factory=dict)
+    """Jobs that got further sites, by the reason's tag."""
 
     def add(self, action: Action, outcome: str) -> None:
         """Count one action."""
         kind = kind_of(action)
         self.decisions[kind, outcome] = self.decisions.get((kind, outcome), 0) + 1
-        if isinstance(action, Vacate) or (isinstance(action, Place) and action.is_move):
+        if isinstance(action, Vacate) or (isinstance(action, Place) and action.old):
+            counted = self.moves if isinstance(action, Vacate) or action.is_move else self.widened
             tag = action.decision.tag
-            self.moves[tag] = self.moves.get(tag, 0) + action.count
+            counted[tag] = counted.get(tag, 0) + action.count
         if isinstance(action, Diagnose) and outcome == "applied":
             cause = tagged(action.remedy.cause)
             key = (cause.tag, str(cause.fault))

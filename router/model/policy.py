@@ -60,6 +60,12 @@ class BrokerPolicy:
     """… and these are so many."""
     ramp_s: float = 600.0
     """How long a site without glideins takes to get some, in seconds."""
+    share_queue: int = 20
+    """Cores for which a share's jobs wait at a site, up to which its queue there is never too long …"""
+    share_ratio: float = 3.0
+    """… nor with at most so many times more of them for one it has than all jobs have there; PanDA's number …"""
+    share_wait_s: float = 1800.0
+    """… nor before its first job has waited there for so long, in seconds."""
     typical_run_s: float = 3600.0
     """Run time assumed where no job has ended, in seconds."""
     local_mb_s: float = 100.0

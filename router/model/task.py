@@ -67,6 +67,8 @@ class Shape:
     """Sites where the owner has used up the quota for outputs."""
     full: tuple[str, ...] = ()
     """Loaded sites where the owner has many idle jobs already."""
+    late: tuple[tuple[str, int], ...] = ()
+    """Sites where jobs of its share start later than others', and by how many seconds; sorted."""
     avoid: tuple[str, ...] = ()
     """Sites where jobs of it failed lately for a reason that may be the site's."""
 

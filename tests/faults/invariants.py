@@ -167,6 +167,16 @@ def every_idle_job_fits(schedd: Schedd, log: Sequence[DecisionRecord]) -> None:
             hold("I14", sites == LARGE, f"{job.id} asks for much, and may go to {sites}")
 
 
+def _stays(schedd: Schedd, job: Job, policy: BrokerPolicy) -> bool:
+    """Whether a job, or one of its cluster that has the same sites, got them lately, or was moved often."""
+    near = [each for each in schedd.jobs.values() if (each.cluster, each.status) == (job.cluster, IDLE)]
+    near = [each for each in near if schedd.sites(each) == schedd.sites(job)]
+    made = [found for each in near if (found := schedd.value(each, "RouterDecision"))]
+    last = max(made, key=lambda found: (found["Epoch"], found["At"]))
+    lately = schedd.now() - last["At"] < policy.lost_wait_s * 2 ** min(last["Moves"], 6)
+    return lately or last["Moves"] >= policy.most_moves
+
+
 def jobs_without_input_have_no_sites(
     schedd: Schedd, data: SimulatedData | None, policy: BrokerPolicy, log: Sequence[DecisionRecord]
 ) -> None:
@@ -180,8 +190,7 @@ def jobs_without_input_have_no_sites(
         sites, made = schedd.value(job, "DESIRED_Sites"), schedd.value(job, "RouterDecision")
         lost = data.is_lost(schedd.value(job, "RouterDataset"))
         if lost and sites and made:
-            lately = schedd.now() - made["At"] < policy.lost_wait_s * 2 ** min(made["Moves"], 6)
-            hold("I16", lately or made["Moves"] >= policy.most_moves, f"{job.id} has lost its input, and keeps {sites}")
+            hold("I16", _stays(schedd, job, policy), f"{job.id} has lost its input, and keeps {sites}")
         elif not lost and not sites:
             hold(
                 "I16", _waits(schedd, job, log), f"{job.id} has no sites and decision {made}, though its input is there"

@@ -56,6 +56,9 @@ from router.testing.clock import FakeClock
 from router.testing.reports import FakeReports
 
 SITES = ("SITE_A", "SITE_B", "SITE_C")
+SHARES = (None, None, "higgs", "qcd")
+POLICY = BrokerPolicy(share_queue=1, share_ratio=1.5, share_wait_s=60.0, patience_s=60.0, min_gain_s=60.0, min_gain=0.1)
+"""Few jobs are many here, and all is in a hurry."""
 INTERVAL_S = 30.0
 LEASE_S = 120.0
 PASSES = 7
@@ -196,7 +199,7 @@ class Simulation:
         invariants.every_failure_is_answered(self.schedd)
         invariants.every_idle_job_is_placed(self.schedd, self.witness.closed, log)
         invariants.every_idle_job_fits(self.schedd, log)
-        invariants.jobs_without_input_have_no_sites(self.schedd, self.data, BrokerPolicy(), log)
+        invariants.jobs_without_input_have_no_sites(self.schedd, self.data, POLICY, log)
         invariants.the_log_agrees(self.schedd, log)
         invariants.the_merge_job_waits_no_longer(self.schedd, self.parts, self.merge)
 
@@ -232,13 +235,13 @@ class Simulation:
         )
         pool = CondorPool(Queue(Channel(self, name), until=leader.until))  # type: ignore[arg-type]
         sites = [Declared(site, (self._entry(site),)) for site in SITES]
-        policy, now = BrokerPolicy(), self.clock.now
+        now = self.clock.now
         events = None
         if self.log:
             reader = EventLog(self.log.path, self.chance.choice((MOST_BYTES, FEW_BYTES)))
             events = ShakyLog(self, name, reader)
         return Route(
-            pool, memory, self.reports, sites, policy, self.walls[name], events, leader=leader, monotonic=now
+            pool, memory, self.reports, sites, POLICY, self.walls[name], events, leader=leader, monotonic=now
         )  # fmt: skip
 
     def _entry(self, site: str) -> Entry:
@@ -321,9 +324,12 @@ class Simulation:
         wrapped = (
             {"RouterWrapper": 1, "RequestMemory": 2048, "MaxWallTimeMins": 480} if self.chance.random() < 0.7 else {}
         )
-        made = self.schedd.submit(
-            self.chance.randint(1, 6), RouterInputs=",".join(sorted(where)), RouterDataset=read, **wrapped
-        )
+        named = {
+            "AcctGroup": self.chance.choice(SHARES),
+            "RouterInputs": ",".join(sorted(where)),
+            "RouterDataset": read,
+        }
+        made = self.schedd.submit(self.chance.randint(1, 6), **named, **wrapped)
         self.note(f"cluster {made[0].cluster} of {len(made)} jobs with input {read or ''} at {where}")
 
     def submit_task(self) -> None:

@@ -73,7 +73,9 @@ def test_a_withdrawal_that_was_cut_short_is_taken_up_again_and_counted_once():
     ids=["placed lately", "moved before", "moved often", "fixed", "running"],
 )
 def test_jobs_keep_their_sites_that_were(group):
-    assert decided(group, GONE) == []
+    waits = [action for action in decided(group, GONE) if isinstance(action, Wait)]
+    assert decided(group, GONE) == waits
+    assert [wait.words for wait in waits] == ([] if group.fixed or not group.is_idle else [WORDS])
 
 
 @pytest.mark.parametrize(
