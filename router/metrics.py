@@ -12,6 +12,7 @@ from router.decide.health import OPINIONS
 from router.decide.lost_input import stranded
 from router.errors import RouterError
 from router.loops.books import Books
+from router.loops.following import Following
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import Health
@@ -50,6 +51,7 @@ class LoopCollector(Collector):
                 yield from _judged(self._loop)
                 yield from _stranded(self._loop.world)
                 yield from _used(self._loop.books)
+                yield from _services(self._loop.following)
             case Pilots():
                 yield from _glideins(self._loop)
             case StageOut():
@@ -145,6 +147,15 @@ def _used(books: Books | None) -> Iterator[Metric]:
     for labels, seconds in totals.items():
         used.add_metric(labels, seconds)
     yield used
+
+
+def _services(following: Following | None) -> Iterator[Metric]:
+    """How data services answer."""
+    text = "Answers of data services that did not come or were not believed"
+    failed = CounterMetricFamily("glideroute_data_service_errors", text, labels=["service"])
+    for service, count in sorted(following.failed.items() if following else ()):
+        failed.add_metric([service], count)
+    yield failed
 
 
 def _glideins(loop: Pilots) -> Iterator[Metric]:

@@ -6,6 +6,7 @@ from prometheus_client.core import Metric
 
 from router.loops.books import Books
 from router.loops.counts import Counts
+from router.loops.following import Following
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import Health
@@ -58,6 +59,7 @@ def _route() -> Route:
     books = Books(nobody, nobody, nobody, 0.0, 0.0, 0.0, today={"SITE": Usage()})
     made = Route(nobody, nobody, nobody, (), BrokerPolicy(), nobody, world=SEEN, counts=DONE, books=books)
     made.careful.errors["input"] = 1
+    made.following = Following((), nobody, nobody, failed={"service": 1})
     return made
 
 

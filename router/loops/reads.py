@@ -36,6 +36,10 @@ class Reads:
     """What is said to be lost and is not believed to be, with what was known of it before."""
     _doubts: int = 0
 
+    def forget(self) -> None:
+        """Look all of it up anew: copies came or went."""
+        self._known, self._looked = {}, 0.0
+
     def __call__(self, jobs: Sequence[JobGroup], memory: Memory) -> Iterable[tuple[Source, Inputs]]:
         """What `jobs` read."""
         now, before = self.clock.now(), self._known

@@ -17,6 +17,7 @@ from router.errors import TemporaryError
 from router.loops.books import Books
 from router.loops.careful import Careful
 from router.loops.counts import Counts, words_of
+from router.loops.following import Following
 from router.loops.history import History
 from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, observe, tape_of
@@ -64,6 +65,8 @@ class Route:
     leader: Leader = field(default_factory=Alone)
     books: Books | None = None
     """Kept after each pass; None: nobody asks for usage."""
+    following: Following | None = None
+    """Asks data services anew after each pass; None: there are none."""
     pressure: Pressure = field(default_factory=Pressure)
     monotonic: Callable[[], float] = time.monotonic
     world: World | None = None
@@ -117,7 +120,14 @@ class Route:
         done = self.apply(actions)
         if self.books:
             self.books.step()
+        self._look_after_inputs(self.world)
         return done
+
+    def _look_after_inputs(self, world: World) -> None:
+        """Follow where inputs lie; where copies came or went, the next pass decides all jobs anew."""
+        if self.following and not world.stale and self.following.step(world):
+            self._reads.forget()
+            self._focus = Focus()
 
     def _check_clock(self) -> None:
         """Where the clock was set: no time that was noted before is compared with one that is read from now on."""

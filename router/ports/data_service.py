@@ -33,6 +33,19 @@ class Registrar(Protocol):
         ...
 
 
+class PendingAnswer(Protocol):
+    """An answer that is under way."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come, or an error."""
+        ...
+
+    def answer(self, deadline_s: float) -> ServiceAnswer:
+        """The answer, waited for so many seconds. Raises as `ask` does."""
+        ...
+
+
 class DataSource(Protocol):
     """A data service as the rest of glideroute asks it: bounded, checked, and in our names."""
 
@@ -45,6 +58,10 @@ class DataSource(Protocol):
         """What it tells of a dataset. Raises NotFound, TemporaryError past the deadline, and RouterError."""
         ...
 
+    def begin(self, dataset: str) -> PendingAnswer:
+        """The same without waiting. Raises TemporaryError while an earlier question is not answered."""
+        ...
+
     def register(self, dataset: str, files: Sequence[Located]) -> None:
         """Give it files; raises UserError where it takes none, TemporaryError past the deadline, and RouterError."""
         ...
@@ -53,8 +70,8 @@ class DataSource(Protocol):
 class Mirror(Protocol):
     """What is remembered of the answers of data services: they become part of the catalogue."""
 
-    def mirror(self, answer: ServiceAnswer, now: float) -> None:
-        """Take an answer over: files, copies and the dataset become as it says.
+    def mirror(self, answer: ServiceAnswer, now: float) -> bool:
+        """Take an answer over: files, copies and the dataset become as it says; returns whether anything is new.
 
         Raises RouterError where a file is told to have other bytes than it had: files never change.
         """

@@ -52,22 +52,24 @@ class Mirrored:
 
     _db: Database
 
-    def mirror(self, answer: ServiceAnswer, now: float) -> None:
+    def mirror(self, answer: ServiceAnswer, now: float) -> bool:
         """Take an answer over: files, copies and the dataset become as it says; all of it, or nothing.
 
-        Raises RouterError where a file is told to have other bytes than it had.
+        Returns whether a file or a copy is new or gone. Raises RouterError where a file is told to have other bytes than
+        it had.
         """
         with self._db.write() as connection:
             known = _known(connection, [each.file.lfn for each in answer.files])
             _refuse_changed(answer, known)
             _add_files(connection, answer, known.keys(), now)
-            _set_copies(connection, answer)
+            changed = _set_copies(connection, answer)
             _set_lumis(connection, answer.lumis)
             _set_dataset(connection, answer, now)
             size = sum(each.file.size for each in answer.files)
             counts = {"files": len(answer.files), "copies": answer.copies, "bytes": size}
             told = {"asked": now, "answered": now, "words": "", **counts}
             _answer(connection, answer.service, answer.dataset, told)
+        return bool(changed) or len(known) < len(answer.files)
 
     def note_unanswered(self, service: str, dataset: str, words: str, now: float) -> None:
         """Remember that a service gave no answer that is believed; what it told before stays."""
@@ -152,8 +154,12 @@ def _make_directories(connection: Connection, named: Iterable[str], now: float) 
         connection.execute(insert(directories), [{**row, "created": now} for row in rows])
 
 
-def _set_copies(connection: Connection, answer: ServiceAnswer) -> None:
-    """Make the copies those of the answer; a copy that somebody said to be bad stays bad while it is told of."""
+def _set_copies(connection: Connection, answer: ServiceAnswer) -> int:
+    """Make the copies those of the answer, and return how many came or went.
+
+    A copy that somebody said to be bad stays bad while it is told of.
+    """
+    changed = 0
     told = {each.file.lfn: each.replicas for each in answer.files}
     for part in parts(list(told)):
         wanted = {(lfn, copy.se): copy for lfn in part for copy in told[lfn]}
@@ -165,8 +171,10 @@ def _set_copies(connection: Connection, answer: ServiceAnswer) -> None:
             if held.get((lfn, se), copy.pfn) != copy.pfn:
                 moved = update(replicas).where(replicas.c.lfn == lfn, replicas.c.se == se)
                 connection.execute(moved.values(pfn=copy.pfn, site=copy.site))
+        changed += len(held.keys() ^ wanted.keys())
         if rows := [_row(lfn, wanted[lfn, se]) for lfn, se in sorted(wanted.keys() - held.keys())]:
             connection.execute(insert(replicas), rows)
+    return changed
 
 
 def _row(lfn: str, copy: Replica) -> dict[str, Any]:

@@ -53,7 +53,7 @@ from router.wiring.connections import (
     tool_environment,
     user_name,
 )
-from router.wiring.data import discovery
+from router.wiring.data import discovery, following
 from router.wiring.fair_share import (
     central,
     config_directory,
@@ -138,6 +138,7 @@ def route(settings: Settings) -> Route:
         keep=worlds.save,
         leader=leader,
         books=books(settings, memory, "router"),
+        following=following(settings, memory),
     )
 
 

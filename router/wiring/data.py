@@ -1,6 +1,7 @@
 """Builds what speaks to data services."""
 
 from router.catalogues.source import Source
+from router.loops.following import Following
 from router.loops.runner import SystemClock
 from router.services.discovery import Discovery
 from router.settings import Settings
@@ -11,6 +12,11 @@ def sources(settings: Settings) -> tuple[Source, ...]:
     """The declared data services."""
     elements = {site.storage.name: site.storage for site in settings.sites if site.storage}
     return tuple(Source(each, elements) for each in settings.services)
+
+
+def following(settings: Settings, memory: Store) -> Following | None:
+    """What asks them for the router; None where there are none."""
+    return Following(sources(settings), memory, SystemClock()) if settings.services else None
 
 
 def discovery(settings: Settings, memory: Store) -> Discovery | None:
