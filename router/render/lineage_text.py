@@ -163,12 +163,12 @@ def _where(executions: Sequence[Execution]) -> str:
 
 
 def _with_what(executions: Sequence[Execution]) -> str:
-    """The software that the nodes say they have, and the digests of the code, where these are the same for all."""
+    """The software that the nodes say they have, and the digest of the program, where these are the same for all."""
     software = {_software(dict(each.node)) for each in executions if each.node}
-    code = {each.code for each in executions if each.code}
+    program = {dict(each.code).get(each.program, "") for each in executions}
     told = [*software] if len(software) == 1 else ["nodes with different software"] if software else []
-    if len(code) == 1:
-        told += [f"{name} {digest[:SHORT]}" for name, digest in next(iter(code)) if name == executions[0].program]
+    if len(program) == 1 and "" not in program:
+        told += [f"{executions[0].program} {next(iter(program))[:SHORT]}"]
     return "; ".join(each for each in told if each)
 
 

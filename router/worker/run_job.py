@@ -606,11 +606,15 @@ def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str
     raise Failure("stage_out_failed", f"could not write {output.lfn}: {reasons}")
 
 
-def code_digests() -> dict[str, str]:
-    """SHA-256 of the files that came with the job, by name; a file that cannot be read, or is large, is left out."""
+def code_digests(description: str) -> dict[str, str]:
+    """SHA-256 of the files that came with the job beside its description, by name; a large one is left out."""
     found = {}
     for entry in sorted(os.scandir(), key=lambda entry: entry.name)[:CODE_FILES]:
-        if entry.name.startswith((".", "_condor_")) or not entry.is_file(follow_symlinks=False):
+        if (
+            entry.name == description
+            or entry.name.startswith((".", "_condor_"))
+            or not entry.is_file(follow_symlinks=False)
+        ):
             continue
         with contextlib.suppress(OSError):
             if entry.stat().st_size <= CODE_BYTES:
@@ -810,7 +814,7 @@ def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]
     eviction.grace_s = float(os.environ.get("GLIDEROUTE_GRACE_S", eviction.grace_s))
     job = read_job(*arguments)
     report.update(task=job.task, batch=job.batch, job=job.job, parameters=job.parameters)
-    report.update(code=code_digests(), node=node_facts())
+    report.update(code=code_digests(arguments[0]), node=node_facts())
     inputs = merge_inputs(job, job.merge) if job.merge else job.inputs
     storage = read_storage() if job.outputs else []
     if job.folder:
