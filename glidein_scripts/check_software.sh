@@ -9,18 +9,23 @@ set -euo pipefail
 source "${BASH_SOURCE[0]%/*}/lib.bash"
 
 # Imports in one interpreter: the first module that fails is named, with the interpreter's last word on it.
+# The last line is Python's version and, after a blank, the modules' own: what they call __version__.
 readonly IMPORT_ALL='
-import importlib, platform, sys
+import importlib, platform, re, sys
+versions = []
 for name in sys.argv[1:]:
     try:
-        importlib.import_module(name)
+        module = importlib.import_module(name)
+        told = getattr(module, "__version__", None)
+        if isinstance(told, str) and re.fullmatch(r"[A-Za-z0-9._+!-]{1,60}", told):
+            versions.append(f"{name}-{told}")
     except BaseException as error:
         last = (str(error).strip().splitlines() or [""])[-1]
         sys.exit(f"cannot import {name}: {type(error).__name__}: {last}")
-print(platform.python_version())
+print(platform.python_version(), ",".join(versions))
 '
 
-# import_all SECONDS PYTHON MODULE... -- prints Python's version, or why it cannot; isolated from cwd and PYTHONPATH
+# import_all SECONDS PYTHON MODULE... -- prints the versions, or why it cannot; isolated from cwd and PYTHONPATH
 import_all() {
   local seconds=$1 python=$2
   shift 2
@@ -62,7 +67,9 @@ main() {
     126 | 127) fail WN_Resource "there is no usable Python at $python: ${answer##*$'\n'}" ;;
     *) fail WN_Resource "$python ${answer##*$'\n'}" ;;
   esac
-  publish ROUTER_PYTHON_VERSION S "${answer##*$'\n'}"
+  answer=${answer##*$'\n'}
+  publish ROUTER_PYTHON_VERSION S "${answer%% *}"
+  [[ -z ${answer#* } ]] || publish ROUTER_MODULE_VERSIONS S "${answer#* }"
   pass Modules "${#modules[@]}"
 }
 

@@ -26,6 +26,7 @@ from router.model.answer import BatchWhy, Plan, TaskStatus
 from router.model.spec import Spec
 from router.progress import download_bar, task_bar
 from router.render import notebook
+from router.services.provenance import Provenance
 from router.services.results import Collected, collected
 from router.settings import home_from_environment, load
 
@@ -97,6 +98,10 @@ class Session(_Shown):
     def load(self, wanted: str) -> "TaskHandle":
         """A task that was submitted, from here or elsewhere: an id, the beginning of one, or a name."""
         return TaskHandle(self, self.router.memory.task(wanted).id)
+
+    def provenance(self, *lfns: str, depth: int = 0) -> Provenance:
+        """Where files come from: all that made them, back through `depth` generations of jobs; 0: as far as it goes."""
+        return self.router.provenance(*lfns, depth=depth)
 
     def tasks(self, everyone: bool = False) -> list["TaskHandle"]:
         """The newest tasks, the user's own or everyone's."""
@@ -316,6 +321,14 @@ class TaskHandle(_Shown):
         with download_bar(progress) as bar:
             target = Path(folder) if folder is not None else None
             return collected(found, target, wiring.reader(self.session.settings), merge, bar)
+
+    def provenance(self, partial: bool = False, depth: int = 0) -> Provenance:
+        """Where its outputs come from, as `Session.provenance` tells it of files.
+
+        Raises TemporaryError while they are not complete; `partial`: of the jobs' own outputs so far.
+        """
+        found = self.session.router.outputs(self.id, partial)
+        return self.session.provenance(*(each.file.lfn for each in found.files), depth=depth)
 
     def kill(self) -> int:
         """Remove its jobs; what is finished stays. Returns how many there were."""

@@ -25,6 +25,7 @@ from router.model.task import Batch, Task
 from router.model.world import World
 from router.ports import Asked, Clock, JobLine, Pool, TaskFiles, UserCatalogue, UserMemory
 from router.render import jdl
+from router.resources import version
 from router.services.adding import Adding
 from router.services.auditing import (
     Request,
@@ -42,10 +43,13 @@ from router.services.auditing import (
 from router.services.closures import Closures
 from router.services.collecting import Outputs, outputs_of
 from router.services.discovery import Discovery
+from router.services.executions import Jobs
 from router.services.explaining import Explaining
 from router.services.merging import Merging
 from router.services.past import Past, program_digest
 from router.services.planning import Planning
+from router.services.proc import Proc
+from router.services.provenance import Provenance, Tracing
 from router.services.queries import searched
 from router.services.recovery import Present, Recovery
 from router.services.resplit import Resplit
@@ -290,7 +294,7 @@ class Router:
     @property
     def catalogue(self) -> UserCatalogue:
         """The catalogue, within the user's rights."""
-        return self.memory.as_user(self.user, self.clock)
+        return self.memory.as_user(self.user, self.clock, Proc(self.memory, self.directory))
 
     def look(self, name: str) -> str:
         """Ask the data service of a name, if one answers for it; returns words where its last answer has to do."""
@@ -312,6 +316,14 @@ class Router:
         if self.services is None:
             raise UserError("No data service is declared in the settings (data_services).")
         return self.services.publish(dataset, self.outputs(wanted, partial).files)
+
+    def provenance(self, *lfns: str, depth: int = 0) -> Provenance:
+        """Where files come from: all that made them, back through `depth` generations of jobs; 0: as far as it goes.
+
+        Raises NotFound for a file that is not there, and PermissionRefused.
+        """
+        found = Tracing(self.memory, self.catalogue, Jobs(self.memory, self.directory)).trace(lfns, depth)
+        return Provenance(found, self.clock.now(), version())
 
     @audited("add dataset", named("dataset"), nothing_more, at_pool=False)
     def add_dataset(self, name: str, found: Sequence[Located], lumis: Mapping[str, Lumis] | None = None) -> Dataset:

@@ -1,5 +1,6 @@
 """Where the data folders lie: beside the package in a checkout, inside it in an installed wheel."""
 
+from importlib import metadata
 from pathlib import Path
 
 from router.errors import RouterError
@@ -20,3 +21,8 @@ def folder(name: str) -> Path:
     raise RouterError(
         f"This installation of glideroute lacks its folder {name} (looked at {looked}). Install glideroute again."
     )
+
+
+def version() -> str:
+    """The version of this glideroute."""
+    return metadata.version("glideroute")

@@ -1,11 +1,13 @@
 """The main job, from a payload to a plot, on a real HTCondor pool that lives as long as the demonstration.
 
 Four sites: A and B hold overlapping halves of the sample, C holds nothing, and D's nodes lack software they promise.
-While the jobs run, site A is drained, so that its idle jobs are brokered again. Ends with 0 only if everything that it
-prints is as it should be.
+One file of the dataset is marked as bad, and the payload's query leaves it out. While the jobs run, site A is drained,
+so that its idle jobs are brokered again. In the end the merged file tells where it comes from. Ends with 0 only if
+everything that it prints is as it should be.
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 import signal
@@ -31,11 +33,12 @@ from router import wiring
 from router.api import Router
 from router.embedded.pool import EmbeddedPool
 from router.errors import RouterError
-from router.model.answer import TaskStatus
+from router.model.answer import Plan, TaskStatus
 from router.model.files import File, Located, Replica
 from router.model.job import JobState
 from router.model.site import Site, SiteStatus
 from router.resources import folder
+from router.services.provenance import Provenance
 from router.settings import Settings, load
 from router.transfer.fetch import fetch
 
@@ -44,6 +47,10 @@ USER = "alice"
 DATASET = "/demo/zmumu"
 EVENTS = 2304
 HELD_BY = {"SITE_A": range(0, 7), "SITE_B": range(5, 12)}
+SAID = {"experiment": "CMS", "year": 2010, "channel": "Zmumu"}
+"""Of the dataset; of each file its run, and whether it is good."""
+BAD = "bad.root"
+"""Events of the first file once more: whoever reads it counts them twice."""
 MISSING_MODULE = "ROOT"
 DRAINED = "SITE_A"
 BROKEN = "SITE_D"
@@ -156,21 +163,26 @@ def declare(home: Path) -> Settings:
 
 
 def place_sample(settings: Settings, router: Router) -> None:
-    """Cut the sample, put the files at the sites' storage elements, and register them."""
+    """Cut the sample, put the files at the sites' storage elements, register them, and say what they hold."""
     cut = prepare.cut(Path(skhep_testdata.data_path("uproot-Zmumu.root")), settings.home / "sample", 12)
-    found = []
-    for number, each in enumerate(cut):
-        lfn = f"{DATASET}/{each['name']}"
-        copies = []
-        for site, numbers in HELD_BY.items():
-            if number in numbers:
-                element = router.storage[site]
-                path = settings.home / "storage" / site / lfn.lstrip("/")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(settings.home / "sample" / each["name"], path)
-                copies.append(Replica(element.name, site, element.pfn(lfn)))
-        found.append(Located(File(lfn, each["size"], each["adler32"], each["events"]), tuple(copies)))
-    router.add_dataset(DATASET, found)
+    sites = {number: [site for site, numbers in HELD_BY.items() if number in numbers] for number in range(len(cut))}
+    found = [a_file(settings, router, each, each["name"], sites[number]) for number, each in enumerate(cut)]
+    bad = a_file(settings, router, cut[0], BAD, ["SITE_B"])
+    router.add_dataset(DATASET, [*found, bad])
+    of_files = {each.file.lfn: {"run": told["run"], "good": True} for each, told in zip(found, cut, strict=True)}
+    router.catalogue.describe({DATASET: SAID, bad.file.lfn: {"run": cut[0]["run"], "good": False}, **of_files})
+
+
+def a_file(settings: Settings, router: Router, cut: dict[str, Any], name: str, sites: list[str]) -> Located:
+    """A piece of the sample with copies at the storage elements of these sites."""
+    lfn, copies = f"{DATASET}/{name}", []
+    for site in sites:
+        element = router.storage[site]
+        path = settings.home / "storage" / site / lfn.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(settings.home / "sample" / cut["name"], path)
+        copies.append(Replica(element.name, site, element.pfn(lfn)))
+    return Located(File(lfn, cut["size"], cut["adler32"], cut["events"]), tuple(copies))
 
 
 def follow(router: Router, task: str, screen: Screen) -> TaskStatus:
@@ -204,13 +216,21 @@ def only_at(site: str) -> set[int]:
     return set(HELD_BY[site]) - others
 
 
-def collect(router: Router, task: str, target: Path) -> plot.Fit:
-    """Get the merged histogram, fit it and draw it."""
+def merged_file(router: Router, task: str) -> Located:
+    """The merged histogram, in its owner's home directory of the catalogue."""
     found = router.outputs(task)
     if not found.merged:
         raise RouterError(f"The outputs of {task} are not merged.")
-    target.mkdir(parents=True, exist_ok=True)
-    return plot.fit_and_plot(fetch(found.files[0], target / "hist.root"), target / "zmumu.png")
+    return found.files[0]
+
+
+def trace(router: Router, lfn: str, target: Path) -> Provenance:
+    """Where a file comes from; kept beside the plot for people and for other programs."""
+    found = router.provenance(lfn)
+    (target / "provenance.txt").write_text(str(found))
+    (target / "prov.json").write_text(found.prov_json())
+    (target / "ro-crate-metadata.json").write_text(found.ro_crate())
+    return found
 
 
 @dataclass(frozen=True)
@@ -220,6 +240,24 @@ class Fact:
     name: str
     words: str
     holds: bool
+
+
+def chosen(plan: Plan) -> Fact:
+    """Whether the payload's query chose the good files."""
+    files = [each.file.lfn for each in plan.dataset.files] if plan.dataset else []
+    words = f"{len(files)} of {plan.offered} files of {DATASET}, by what is said of them"
+    return Fact("chosen", words, len(files) == 12 and f"{DATASET}/{BAD}" not in files)
+
+
+def traced(found: Provenance, plan: Plan) -> Fact:
+    """Whether the merged file leads back to the program and to all files that the payload's query chose."""
+    lineage, chosen = found.lineage, {each.file.lfn for each in plan.dataset.files} if plan.dataset else set()
+    program = hashlib.sha256((HERE / "analyse.py").read_bytes()).hexdigest()
+    ran = [each for each in lineage.executions.values() if not each.merge]
+    alike = {dict(each.code).get("analyse.py") for each in ran} == {program}
+    begin = {lfn for lfn, each in lineage.artifacts.items() if each.maker is None}
+    words = f"{len(lineage.executions)} jobs and {len(begin)} files of {DATASET} lie behind {lineage.roots[0]}"
+    return Fact("traced", words, alike and begin == chosen and len(ran) == plan.jobs)
 
 
 def facts(router: Router, status: TaskStatus, fit: plot.Fit, png: Path) -> list[Fact]:
@@ -242,8 +280,8 @@ def facts(router: Router, status: TaskStatus, fit: plot.Fit, png: Path) -> list[
     ]
 
 
-def run(screen: Screen, home: Path, target: Path) -> list[Fact]:
-    """All of it."""
+def run(screen: Screen, home: Path, target: Path) -> tuple[list[Fact], str]:
+    """All of it; what it shows, and where the merged file comes from."""
     settings = declare(home)
     daemons = wiring.daemons(home)
     pool = EmbeddedPool(settings.pool_home, folder("schedd_config"), daemons, progress=screen.step)
@@ -251,7 +289,7 @@ def run(screen: Screen, home: Path, target: Path) -> list[Fact]:
     try:
         pool.up()
         with wiring.user_session(settings) as router:
-            screen.step(f"{EVENTS:,} events are cut into 12 files and placed at two sites")
+            screen.step(f"{EVENTS:,} events are cut into 12 files, described, and placed at two sites")
             place_sample(settings, router)
             text = (HERE / "analysis.yaml").read_text()
             plan = router.plan(text, "analysis.yaml")
@@ -259,10 +297,13 @@ def run(screen: Screen, home: Path, target: Path) -> list[Fact]:
             screen.step(f"{USER} has submitted {task.id}: {plan.jobs} jobs in {len(plan.batches)} batches, and a merge")
             status = follow(router, task.id, screen)
             screen.step("the merged histogram is fetched and fitted")
-            fit = collect(router, task.id, target)
-            found = facts(router, status, fit, target / "zmumu.png")
+            target.mkdir(parents=True, exist_ok=True)
+            merged = merged_file(router, task.id)
+            fit = plot.fit_and_plot(fetch(merged, target / "hist.root"), target / "zmumu.png")
+            origin = trace(router, merged.file.lfn, target)
+            found = [chosen(plan), *facts(router, status, fit, target / "zmumu.png"), traced(origin, plan)]
             screen.step("the pool is stopped")
-            return found
+            return found, str(origin)
     finally:
         pool.down()
 
@@ -290,8 +331,9 @@ def keep_logs(home: Path, target: Path) -> str:
     return f"\nThe logs are in {target / 'logs'}."
 
 
-def show(console: Console, found: list[Fact], seconds: float) -> None:
+def show(console: Console, found: list[Fact], origin: str, seconds: float) -> None:
     """Print the result."""
+    console.print(f"\n{origin}", markup=False, soft_wrap=True, end="")
     rows = Table(box=None, show_header=False, pad_edge=False)
     rows.add_column(style="bold")
     rows.add_column()
@@ -318,7 +360,7 @@ def main() -> int:
         with interruptible(), Live(screen, console=console, refresh_per_second=8, transient=False) as live:
             if not console.is_terminal:
                 live.stop()
-            found = run(screen, home, target)
+            found, origin = run(screen, home, target)
     except KeyboardInterrupt:
         console.print("Stopped; nothing is left running.")
         return 130
@@ -327,7 +369,7 @@ def main() -> int:
         return error.exit_code
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    show(console, found, time.monotonic() - screen.started)
+    show(console, found, origin, time.monotonic() - screen.started)
     if options.json:
         found = [*found, Fact("home", str(home), not home.exists())]
         print(json.dumps({fact.name: {"words": fact.words, "holds": fact.holds} for fact in found}))

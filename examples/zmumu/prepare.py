@@ -8,7 +8,7 @@ import uproot
 
 
 def cut(sample: Path, into: Path, files: int = 12) -> list[dict[str, Any]]:
-    """Write the sample's events into files of contiguous ranges; name, size, adler32 and events of each.
+    """Write the sample's events into files of contiguous ranges; name, size, adler32, events and first run of each.
 
     ValueError when there would be files without events.
     """
@@ -31,4 +31,5 @@ def write(events: Any, first: int, last: int, path: Path) -> dict[str, Any]:
         tree = target.mktree("events", {name: content[name].type.content for name in content.fields})
         tree.extend({name: content[name] for name in content.fields})
     written = path.read_bytes()
-    return {"name": path.name, "size": len(written), "adler32": f"{zlib.adler32(written):08x}", "events": last - first}
+    told = {"events": last - first, "run": int(content["Run"].to_numpy().min())}
+    return {"name": path.name, "size": len(written), "adler32": f"{zlib.adler32(written):08x}", **told}

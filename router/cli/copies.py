@@ -1,6 +1,6 @@
 """Commands on files' bytes and copies: putting, getting, and where the copies are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ from router.cli.show import console, json_option, print_json, size, table, told
 from router.errors import NotFound, RouterError, UserError
 from router.model.entry import Kind, ReplicaState
 from router.model.files import Located, StorageElement
+from router.model.rights import in_proc
 from router.ports import UserCatalogue
 from router.services.auditing import asked
 from router.transfer.fetch import fetch
@@ -60,25 +61,48 @@ def get(lfn: str, target: Path, force: bool, as_json: bool) -> None:
     """Copy the file LFN, or all files of a dataset, to TARGET; size and checksum are checked."""
     with session() as router:
         told(router.look(lfn))
-        if router.catalogue.stat(lfn).kind is Kind.DATASET:
+        entry = router.catalogue.stat(lfn)
+        if in_proc(entry.name):
+            _tell_got([_kept(router.catalogue, entry.name, target, force)], as_json)
+            return
+        if entry.kind is Kind.DATASET:
             found = router.catalogue.dataset(lfn).files
             target.mkdir(parents=True, exist_ok=True)
         else:
-            found = router.catalogue.files([lfn])
+            found = router.catalogue.files([entry.name])
     if not found:
         raise NotFound(f"{lfn} is not a file. `glideroute ls {lfn}` lists a directory.")
-    got = [_got(each, target, force) for each in found]
+    _tell_got([_got(each, target, force) for each in found], as_json)
+
+
+def _tell_got(got: Sequence[Path], as_json: bool) -> None:
     if as_json:
         print_json(got)
         return
-    for path, each in zip(got, found, strict=True):
-        click.echo(f"{path}  {size(each.file.size)}")
+    for path in got:
+        click.echo(f"{path}  {size(path.stat().st_size)}")
+
+
+def _kept(catalogue: UserCatalogue, name: str, target: Path, force: bool) -> Path:
+    """A file below `/proc`, written here."""
+    path = _free(target, name, force)
+    try:
+        path.write_bytes(catalogue.content(name))
+    except OSError as error:
+        raise RouterError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def _free(target: Path, name: str, force: bool) -> Path:
+    """Where the file of a name goes. Raises UserError where there is one already, unless it is to be written over."""
+    path = target / name.rpartition("/")[2] if target.is_dir() else target
+    if path.exists() and not force:
+        raise UserError(f"{path} is there already. Name another, or write over it: --force")
+    return path
 
 
 def _got(located: Located, target: Path, force: bool) -> Path:
-    path = target / located.file.lfn.rpartition("/")[2] if target.is_dir() else target
-    if path.exists() and not force:
-        raise UserError(f"{path} is there already. Name another, or write over it: --force")
+    path = _free(target, located.file.lfn, force)
     try:
         return fetch(located, path, reader=wiring.reader(settings()))
     except OSError as error:

@@ -8,6 +8,7 @@ from router.decide.stageout import to_move
 from router.errors import RouterError, TemporaryError
 from router.model import report as reports
 from router.model.job import EndedJob
+from router.model.provenance import Maker
 from router.model.task import Task
 from router.ports import Clock, Memory, Reports
 
@@ -45,7 +46,8 @@ class ReportReader:
                 raise ValueError(f"names an output outside {task.outputs}: {foreign[0]}")
             there = self.memory.hand_over(to_move(task, job, found.outputs), self.clock.now())
             outputs = [each for each in found.outputs if each.file.lfn not in there]
-            self.memory.register(outputs, task.owner, self.clock.now())
+            maker = Maker(task.id, job.job, job.cluster, job.proc)
+            self.memory.register(outputs, task.owner, self.clock.now(), maker)
         except TemporaryError:
             raise
         except (ValueError, RouterError) as error:

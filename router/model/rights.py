@@ -14,6 +14,8 @@ OPEN_ROOT = 0o1777
 """The root directory of a catalogue without administrators: everybody makes directories there, each their own."""
 HOMES = "/user"
 """Everybody has a home directory here, made when it is first needed."""
+PROC = "/proc"
+"""Below it each task and each job has a directory, computed when it is looked at."""
 
 
 class Need(IntEnum):
@@ -125,6 +127,11 @@ def directory_of(name: str) -> str:
 def above(name: str) -> tuple[str, ...]:
     """Every directory above a name, the root directory first."""
     return tuple(name[:at] for at, sign in enumerate(name) if sign == "/")
+
+
+def in_proc(name: str) -> bool:
+    """Whether a name is `/proc`, or below it."""
+    return name == PROC or within(name, PROC)
 
 
 def within(name: str, directory: str) -> bool:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from router.model import names
 from router.model.report import MAX_BYTES
 from router.packages.bundle import BUNDLES
 
+MAX_PART_BYTES = 100_000_000
+"""Of a description that is read: ours have 200 kB, unless one job reads very many files."""
 _WORKER = Path(__file__).resolve().parent.parent / "worker"
 
 
@@ -53,7 +55,7 @@ class TaskDirectory:
     def parts(self, batch: str) -> Iterator[str]:
         """The descriptions of a batch's jobs, and of those of it that were made again, part by part."""
         for path in sorted((self.path / "jobs").glob(f"{names.name(batch)}-*.json")):
-            if text := self._read(path.parent, path.name):
+            if text := self._read(path.parent, path.name, MAX_PART_BYTES):
                 yield text
 
     def report(self, job: str) -> str | None:
@@ -90,14 +92,35 @@ class TaskDirectory:
         """What a job wrote to `out` or `err`; None while there is nothing."""
         return self._read(self.path / "logs", f"{job}.{stream}")
 
+    def sizes(self, folder: str, wanted: Sequence[str] = ()) -> dict[str, int]:
+        """The ordinary files in one of its folders, those `wanted` or all, with their bytes."""
+        try:
+            place = self.path / names.file_name(folder)
+            paths = [place / names.file_name(each) for each in wanted] if wanted else sorted(place.iterdir())
+            known = {path.name: path.lstat() for path in paths if os.path.lexists(path)}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise RouterError(f"{self.path / folder} cannot be listed: {error}.") from None
+        return {name: found.st_size for name, found in known.items() if stat.S_ISREG(found.st_mode)}
+
+    def content(self, folder: str, name: str, most: int) -> bytes | None:
+        """Up to `most` bytes of a file in one of its folders; None where there is none."""
+        return self._bytes(self.path / names.file_name(folder), name, most)
+
     def _read(self, folder: Path, name: str, most: int = -1) -> str | None:
+        """The same as text."""
+        found = self._bytes(folder, name, most)
+        return found.decode(errors="replace") if found is not None else None
+
+    def _bytes(self, folder: Path, name: str, most: int) -> bytes | None:
         """Up to `most` bytes of a file that its owner may have exchanged for anything."""
         try:
             descriptor = os.open(folder / names.file_name(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise ValueError("it is no ordinary file")
-                return file.read(most).decode(errors="replace")
+                return file.read(most)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

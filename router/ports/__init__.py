@@ -7,6 +7,7 @@ from router.ports.runs import RunMemory
 from router.ports.splitting import TaskAdditions, TaskMemory
 from router.ports.tasks import Reports, TaskFiles, UserMemory
 from router.ports.transfers import Mover, Transfers, TransferStates
+from router.ports.views import View
 
 __all__ = [
     "Asked",
@@ -31,4 +32,5 @@ __all__ = [
     "Transfers",
     "UserCatalogue",
     "UserMemory",
+    "View",
 ]

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from router.model.entry import Change, Copy, Entry, Quota, Removed, ReplicaState
 from router.model.files import Dataset, Located
+from router.model.provenance import Traced
 from router.model.query import Search, Value
 
 
@@ -38,6 +39,14 @@ class UserCatalogue(Protocol):
 
     def copies(self, name: str) -> Sequence[Copy]:
         """All copies of a file, whatever their state."""
+        ...
+
+    def content(self, name: str) -> bytes:
+        """What a file below `/proc` holds; other files are copied from their storage."""
+        ...
+
+    def traced(self, named: Sequence[str]) -> Mapping[str, Traced]:
+        """Each of these files that is there or was removed, and that may be read, with the job that made it."""
         ...
 
     def dataset(self, name: str) -> Dataset:

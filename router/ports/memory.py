@@ -8,6 +8,7 @@ from router.model.downtime import Downtime
 from router.model.event import Tally
 from router.model.files import Located
 from router.model.job import EndedJob
+from router.model.provenance import Maker
 from router.model.record import DecisionRecord, Lease, OpenDecision, SiteState
 from router.model.site import Outcomes, Pace
 from router.model.streak import Streak
@@ -31,8 +32,8 @@ class Memory(RunMemory, Protocol):
     def stored(self) -> Mapping[str, Mapping[str, int]]:
         """Bytes that each site holds, by the files' owners."""
 
-    def register(self, found: Iterable[Located], owner: str, now: float) -> None:
-        """Add files with their copies to the catalogue."""
+    def register(self, found: Sequence[Located], owner: str, now: float, maker: Maker | None = None) -> None:
+        """Add files with their copies to the catalogue, and the job that made them."""
         ...
 
     def record_ended(self, jobs: Iterable[EndedJob]) -> None:

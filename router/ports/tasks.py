@@ -13,12 +13,14 @@ from router.model.task import Batch, Task
 from router.model.usage import Run as UsedRun
 from router.ports.catalogue import UserCatalogue
 from router.ports.memory import Memory
+from router.ports.origins import Origins
 from router.ports.pool import Clock
 from router.ports.splitting import TaskAdditions, TaskMemory
 from router.ports.transfers import TransferStates
+from router.ports.views import View
 
 
-class UserMemory(Memory, TaskMemory, TransferStates, Protocol):
+class UserMemory(Memory, TaskMemory, TransferStates, Origins, Protocol):
     """What the user's interface remembers and looks up besides."""
 
     def note_audit(self, entries: Sequence[AuditEntry]) -> None:
@@ -49,8 +51,8 @@ class UserMemory(Memory, TaskMemory, TransferStates, Protocol):
         """Try the failed transfers of a task again, and those that wait at once; returns how many."""
         ...
 
-    def as_user(self, user: str, clock: Clock) -> UserCatalogue:
-        """The catalogue with one person's rights."""
+    def as_user(self, user: str, clock: Clock, proc: View | None = None) -> UserCatalogue:
+        """The catalogue with one person's rights; `proc` is what they see below `/proc`."""
         ...
 
     def files(self, lfns: Sequence[str]) -> tuple[Located, ...]:
@@ -159,4 +161,12 @@ class TaskFiles(Reports, TaskAdditions, Protocol):
 
     def log(self, job: str, stream: str) -> str | None:
         """What a job wrote to `out` or `err`."""
+        ...
+
+    def sizes(self, folder: str, wanted: Sequence[str] = ()) -> Mapping[str, int]:
+        """The ordinary files in one of its folders, those `wanted` or all, with their bytes."""
+        ...
+
+    def content(self, folder: str, name: str, most: int) -> bytes | None:
+        """Up to `most` bytes of a file in one of its folders; None where there is none."""
         ...

@@ -7,9 +7,11 @@ from sqlalchemy import Connection, delete, func, select
 from router.errors import NotFound
 from router.model.entry import ReplicaState
 from router.model.files import Dataset, File, Located, Replica
+from router.model.provenance import Maker
 from router.model.rights import NO_GROUPS, Members
 from router.model.task import Inputs, inputs_in
 from router.store import registering
+from router.store.productions import note_made
 from router.store.schema import Database, batch_inputs, dataset_files, datasets, files, replicas
 from router.store.schema import batches as planned
 from router.store.search import range_of
@@ -31,15 +33,20 @@ class Catalogue:
         self._db = database
         self.members = members
 
-    def register(self, found: Iterable[Located], owner: str, now: float) -> None:
-        """Add files with their copies; what is already there stays. All of it happens, or nothing.
+    def register(self, found: Sequence[Located], owner: str, now: float, maker: Maker | None = None) -> None:
+        """Add files with their copies, and the job that made them; what is already there stays.
+
+        All of it happens, or nothing.
 
         Raises UserError where a name is not allowed, or a file is registered with another size or checksum, and
         PermissionRefused where its owner may not write. A file of which no copy is left may be made again by its
         owner, and then be another. Nothing is lost for a quota: whoever is over it submits nothing more.
         """
         with self._db.write() as connection:
-            registering.register(Walk(connection, self.members, owner), found, now, limited=False)
+            walk = Walk(connection, self.members, owner)
+            registering.register(walk, found, now, limited=False)
+            if maker is not None:
+                note_made(connection, [walk.place(each.file.lfn) for each in found], maker)
 
     def add_dataset(self, name: str, lfns: Sequence[str], owner: str, now: float) -> None:
         """Make the dataset if there is none, and put registered files into it. Files already in it stay."""

@@ -162,7 +162,7 @@ class Ledger:
             select(ended).join(tasks, tasks.c.id == ended.c.task).where(mine).order_by(ended.c.cluster, ended.c.proc)
         )
         with self._db.read() as connection:
-            return [_ended(row) for row in connection.execute(query)]
+            return [ended_job(row) for row in connection.execute(query)]
 
     def last_ended(self) -> float:
         """When the newest job that is remembered ended, seconds since the epoch; 0 when none is."""
@@ -177,7 +177,7 @@ class Ledger:
         theirs = select(tasks).where(tasks.c.id.in_(select(ended.c.task).where(unread)))
         with self._db.read() as connection:
             known = {row.id: _task(row) for row in connection.execute(theirs)}
-            return [(_ended(row), known[row.task]) for row in connection.execute(query)]
+            return [(ended_job(row), known[row.task]) for row in connection.execute(query)]
 
     def set_report(self, job: EndedJob, usable: bool) -> None:
         """Remember that a job's report was read and its outputs registered, or that none can be used."""
@@ -213,7 +213,7 @@ class Ledger:
         """The jobs that were counted as not ended, with the batch they were given to."""
         with self._db.read() as connection:
             query = select(ended).where(ended.c.task == task, ended.c.report == LOST)
-            return [_ended(row) for row in connection.execute(query.order_by(ended.c.cluster, ended.c.proc))]
+            return [ended_job(row) for row in connection.execute(query.order_by(ended.c.cluster, ended.c.proc))]
 
     def outcomes(self, since: float) -> dict[str, Outcomes]:
         """How jobs ended at each site after `since`, seconds since the epoch."""
@@ -353,7 +353,8 @@ def _ended_row(job: EndedJob) -> dict[str, object]:
     }
 
 
-def _ended(row: Row[Any]) -> EndedJob:
+def ended_job(row: Row[Any]) -> EndedJob:
+    """How a job ended, from its row."""
     return EndedJob(
         row.cluster,
         row.proc,

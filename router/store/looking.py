@@ -11,13 +11,14 @@ from router.errors import NotFound, UserError
 from router.model.entry import Copy, Entry, Kind, ReplicaState
 from router.model.files import Dataset, Located, Replica
 from router.model.query import Place, Reach, Search, Value
-from router.model.rights import Members, Need, Rights, canonical, directory_of
+from router.model.rights import PROC, Members, Need, Person, Rights, canonical, directory_of, in_proc
+from router.ports import View
 from router.store.catalogue import located
 from router.store.metadata import Metadata, described
 from router.store.namespace_schema import directories, links
 from router.store.schema import Database, dataset_files, datasets, files, replicas
 from router.store.search import hits
-from router.store.walk import Walk, missing, readable
+from router.store.walk import MOST_LINKS, Walk, missing, readable
 
 FEW = 1_000
 """Names whose directories are looked up together."""
@@ -26,9 +27,20 @@ FEW = 1_000
 class Looking:
     """Reads the catalogue as one person."""
 
-    def __init__(self, database: Database, members: Members, user: str, now: Callable[[], float]) -> None:
-        """Look into `database` as `user`; `now` tells the time in seconds since the epoch."""
+    def __init__(
+        self,
+        database: Database,
+        members: Members,
+        user: str,
+        now: Callable[[], float],
+        proc: View | None = None,
+    ) -> None:
+        """Look into `database` as `user`; `now` tells the time in seconds since the epoch.
+
+        `proc` is what there is below `/proc`; None: nothing.
+        """
         self._db, self._members, self.user, self._now = database, members, user, now
+        self._proc = proc
 
     @contextmanager
     def _walk(self) -> Iterator[Walk]:
@@ -38,7 +50,10 @@ class Looking:
     def stat(self, name: str, follow: bool = True) -> Entry:
         """What a name stands for; a link is followed if it is to be. Raises NotFound, PermissionRefused."""
         with self._walk() as walk:
-            return entry(walk, walk.real(checked(name), follow))
+            real = walk.real(checked(name), follow)
+            if self._proc is None or not in_proc(real):
+                return entry(walk, real)
+        return self._seen_in_proc(self._proc, real, follow)
 
     def entries(self, name: str) -> list[Entry]:
         """What a directory holds, by name; of a file or dataset it alone.
@@ -47,16 +62,57 @@ class Looking:
         """
         with self._walk() as walk:
             real = walk.real(checked(name))
-            rights = walk.directory(real)
-            if rights is None:
-                return [entry(walk, real)]
-            walk.require(Need.ENTER, real, rights)
-            walk.require(Need.READ, real, rights)
-            return sorted(_held(walk.connection, real), key=lambda each: (each.name, each.kind))
+            if self._proc is None or not in_proc(real):
+                return self._listed(walk, real)
+        found = self._seen_in_proc(self._proc, real, follow=True)
+        return list(self._proc.entries(found.name, self._person)) if in_proc(found.name) else self.entries(found.name)
+
+    def _listed(self, walk: Walk, real: str) -> list[Entry]:
+        rights = walk.directory(real)
+        if rights is None:
+            return [entry(walk, real)]
+        walk.require(Need.ENTER, real, rights)
+        walk.require(Need.READ, real, rights)
+        found = sorted(_held(walk.connection, real), key=lambda each: (each.name, each.kind))
+        return found if real or self._proc is None else [self._proc.entry(PROC, walk.person), *found]
+
+    @property
+    def _person(self) -> Person:
+        return self._members.person(self.user)
+
+    def _seen_in_proc(self, proc: View, real: str, follow: bool) -> Entry:
+        """What a name below `/proc` stands for; a link is followed, also out of it."""
+        found = proc.entry(real, self._person)
+        for _ in range(MOST_LINKS):
+            if not follow or found.kind is not Kind.LINK:
+                return found
+            found = proc.entry(found.target, self._person) if in_proc(found.target) else self.stat(found.target, False)
+        raise UserError(f"{real} leads through more than {MOST_LINKS} links. Are they a circle?")
+
+    def content(self, name: str) -> bytes:
+        """What a file below `/proc` holds. Raises UserError for any other, NotFound, PermissionRefused."""
+        found = self.stat(name)
+        if self._proc is None or not in_proc(found.name):
+            raise UserError(f"{name} lies at a storage element. `glideroute get {name}` copies it.")
+        return self._proc.content(found.name, self._person)
 
     def below(self, name: str) -> list[str]:
         """Every file below a directory, however deep, in the directories that may be listed; sorted."""
+        if in_proc(checked(name)):
+            return sorted(self._below_in_proc(name))
         return self.find(Search(Place(checked(name))))
+
+    def _below_in_proc(self, name: str) -> Iterator[str]:
+        """Every file of a task or a job below `/proc`; links are not followed."""
+        if checked(name) == PROC:
+            raise UserError(f"{PROC} has all tasks and all jobs. Name one of them: {PROC}/TASK")
+        waiting = [self.stat(name).name]
+        while waiting:
+            for each in self.entries(waiting.pop()):
+                if each.kind is Kind.DIRECTORY:
+                    waiting.append(each.name)
+                elif each.kind is Kind.FILE:
+                    yield each.name
 
     def find(self, search: Search, limit: int | None = None) -> list[str]:
         """The names of the files that a search asks for, sorted; the first `limit` of those that may be seen.

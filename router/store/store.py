@@ -1,7 +1,7 @@
 """The store as the loops and the user's interface see it: one database behind all that they remember."""
 
 from router.model.rights import NO_GROUPS, Members
-from router.ports import Clock
+from router.ports import Clock, View
 from router.store.additions import Additions
 from router.store.attempts import AttemptBook
 from router.store.audit import Audit
@@ -16,6 +16,7 @@ from router.store.metadata import Metadata
 from router.store.mirror import Mirrored
 from router.store.namespace import Namespace
 from router.store.programs import Programs
+from router.store.provenance import Origins
 from router.store.schema import Database
 from router.store.transfers import Transfers
 from router.store.usage import UsageBook
@@ -31,6 +32,7 @@ class Store(
     Additions,
     MergeBook,
     Programs,
+    Origins,
     Downtimes,
     Windows,
     AttemptBook,
@@ -47,9 +49,9 @@ class Store(
         self.database = Database(url)
         Catalogue.__init__(self, self.database, members)
 
-    def as_user(self, user: str, clock: Clock) -> Namespace:
-        """The catalogue with one person's rights."""
-        return Namespace(self.database, self.members, user, clock.now)
+    def as_user(self, user: str, clock: Clock, proc: View | None = None) -> Namespace:
+        """The catalogue with one person's rights; `proc` is what they see below `/proc`."""
+        return Namespace(self.database, self.members, user, clock.now, proc)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -9,7 +9,7 @@ from typing import NoReturn
 from sqlalchemy import Column, Connection, Table, insert, select
 
 from router.errors import NotFound, PermissionRefused, UserError
-from router.model.rights import DIRECTORY_MODE, HOMES, Members, Need, Rights, above, directory_of
+from router.model.rights import DIRECTORY_MODE, HOMES, PROC, Members, Need, Rights, above, directory_of, in_proc
 from router.store.namespace_schema import changes, directories, links
 from router.store.schema import files
 
@@ -92,7 +92,10 @@ class Walk:
             found = self.real(parent)
             self._enter(found)
             self._real[parent] = found
-        return self._real[parent] + name[len(parent) :]
+        real = self._real[parent] + name[len(parent) :]
+        if in_proc(real):
+            raise PermissionRefused(f"{name} is, or leads, below {PROC}: that is computed, and nobody writes there.")
+        return real
 
     def _enter(self, name: str) -> None:
         rights = self.directory(name)

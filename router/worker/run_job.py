@@ -9,6 +9,7 @@ standard library of Python 3.9 and nothing else, and imports nothing of the rout
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -58,6 +59,15 @@ NETWORK_TIMEOUT_S = 60
 CHUNK = 1 << 20
 BUNDLE_FILES = 10_000
 """Files in a packed folder, at most."""
+CODE_FILES = 100
+"""Files of code whose digests are reported, at most …"""
+CODE_BYTES = 200_000_000
+"""… and of so many bytes each; a digest of as many takes about half a second."""
+NODE_FACTS = (
+    *("Name", "Machine", "Arch", "OpSysAndVer", "CondorVersion", "GLIDEIN_Site", "GLIDEIN_Entry_Name"),
+    *("ROUTER_PYTHON_VERSION", "ROUTER_MODULE_VERSIONS", "ROUTER_SOFTWARE"),
+)
+"""Attributes of the slot's ad that are reported: where a job ran, and with what software."""
 KEEP = "SCRATCH_DIR|SLOT|JOB_AD|MACHINE_AD|JOB_IWD"
 XROOTD = """\
 import sys
@@ -461,7 +471,8 @@ def stage_in(wanted: Input, site: str, into: Path, report: dict[str, Any]) -> No
             failed.append({"se": replica.se, "pfn": replica.pfn, "error": str(why) or repr(why)})
             continue
         entry = {"lfn": wanted.lfn, "se": replica.se, "pfn": replica.pfn, "bytes": wanted.size}
-        report["inputs"].append({**entry, "seconds": elapsed(started), "failed": failed})
+        told = {**entry, "adler32": wanted.adler32, "seconds": elapsed(started), "failed": failed}
+        report["inputs"].append(told)
         return
     entry = {"lfn": wanted.lfn, "se": None, "pfn": None, "bytes": 0}
     report["inputs"].append({**entry, "seconds": elapsed(started), "failed": failed})
@@ -595,6 +606,32 @@ def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str
         failed.append(f"the storage description of site {site} is wrong: {why!r}")
     reasons = "; ".join(failed) or f"site {site or '(unnamed)'} has no storage whose rules take it"
     raise Failure("stage_out_failed", f"could not write {output.lfn}: {reasons}")
+
+
+def code_digests(description: str) -> dict[str, str]:
+    """SHA-256 of the files that came with the job beside its description, by name; a large one is left out."""
+    found = {}
+    for entry in sorted(os.scandir(), key=lambda entry: entry.name)[:CODE_FILES]:
+        if (
+            entry.name == description
+            or entry.name.startswith((".", "_condor_"))
+            or not entry.is_file(follow_symlinks=False)
+        ):
+            continue
+        with contextlib.suppress(OSError):
+            if entry.stat().st_size <= CODE_BYTES:
+                found[entry.name] = hashlib.sha256(Path(entry.name).read_bytes()).hexdigest()
+    return found
+
+
+def node_facts() -> dict[str, str]:
+    """What the glidein says of itself and of the node in the slot's ad; nothing where there is none."""
+    try:
+        ad = Path(os.environ.get("_CONDOR_MACHINE_AD", "")).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    told = re.findall(r'^(\w+) = (?:"((?:[^"\\]|\\.)*)"|(\d+))$', ad, re.MULTILINE)
+    return {name: text[:300] or number for name, text, number in told if name in NODE_FACTS}
 
 
 def read_storage() -> list[dict[str, Any]]:
@@ -779,6 +816,7 @@ def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]
     eviction.grace_s = float(os.environ.get("GLIDEROUTE_GRACE_S", eviction.grace_s))
     job = read_job(*arguments)
     report.update(task=job.task, batch=job.batch, job=job.job, parameters=job.parameters)
+    report.update(code=code_digests(arguments[0]), node=node_facts())
     inputs = merge_inputs(job, job.merge) if job.merge else job.inputs
     storage = read_storage() if job.outputs else []
     if job.folder:
@@ -843,7 +881,7 @@ def main(arguments: Sequence[str]) -> int:
     report: dict[str, Any] = {"version": 1, "task": None, "batch": None, "job": None}
     site = os.environ.get("GLIDEIN_Site", "")  # noqa: SIM112 (GlideinWMS spells it so)
     report.update(site=site, host=socket.gethostname(), started=round(time.time(), 3))
-    report.update(payload=None, events=0, inputs=[], outputs=[])
+    report.update(payload=None, events=0, code={}, node={}, inputs=[], outputs=[])
     failure = attempt(arguments, report)
     code = failure.code if failure else 0
     message = str(failure or "the job ended well")

@@ -42,10 +42,12 @@ def test_two_demonstrations_at_once_show_all_they_promise_and_leave_nothing(
         out, _ = demo.communicate(timeout=240)
         assert demo.returncode == 0, out
         facts = json.loads(out.splitlines()[-1])
-        assert set(facts) == {"events", "peak", "jobs", "moved", "refused", "plot", "home"}
+        assert set(facts) == {"chosen", "events", "peak", "jobs", "moved", "refused", "plot", "traced", "home"}
         assert [name for name, fact in facts.items() if not fact["holds"]] == []
         assert facts["events"]["words"] == "2,304 of 2,304"
         assert (tmp_path / str(number) / "zmumu.png").read_bytes().startswith(b"\x89PNG")
+        crate = json.loads((tmp_path / str(number) / "ro-crate-metadata.json").read_text())
+        assert len([each for each in crate["@graph"] if each["@id"].startswith("#job-")]) == 13
         assert not processes_with(facts["home"]["words"])
 
 

@@ -198,7 +198,8 @@ a_ping() {
   a_node "ROUTER_PYTHON $(command -v python3)" "ROUTER_PYTHON_MODULES json,xml.dom"
   run check check_software.sh
   passed
-  [[ $(published ROUTER_PYTHON_VERSION) == 3.* ]]
+  [[ $(published ROUTER_PYTHON_VERSION) == 3.+([0-9.]) ]]
+  [[ $(published ROUTER_MODULE_VERSIONS) == json-+([0-9.]) ]]
 }
 
 @test "software: the module that does not import is named, with the interpreter's last word" {

@@ -13,6 +13,7 @@ from router.model.audit import AuditEntry, AuditQuery
 LOOKING = {
     "look", "estimate", "next_stage", "merge_plan",
     "plan", "choices_for_dry_run", "world", "tasks", "status", "lines", "why", "log", "outputs", "lost", "find",
+    "provenance",
 }  # fmt: skip
 
 

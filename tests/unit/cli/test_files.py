@@ -144,3 +144,15 @@ def test_the_schema_is_shown_taken_back_and_forward(run, monkeypatch):
     assert run("store", "downgrade", "0001", "--yes").code == 0
     assert f"is at 0001, {HEAD} is needed" in run("store", "show").out
     assert run("store", "downgrade", "9", "--yes").code == 1
+
+
+def test_a_directory_of_a_job_is_listed_and_its_files_are_got(run, payload, tmp_path):
+    task = run("submit", payload, "--json").json["task"]
+    assert "drwx" not in run("ls", "/proc").out and f"/proc/{task}" in run("ls", "/proc").out
+    (first, *_) = run("ls", f"/proc/{task}/jobs", "--json").json
+    assert run("stat", f"{first['target']}/task", "--json").json["target"] == f"/proc/{task}"
+    assert run("get", f"/proc/{task}/jobs/0000/job.json", tmp_path / "job.json").code == 0
+    assert f'"task": "{task}"' in (tmp_path / "job.json").read_text()
+    assert run("get", f"/proc/{task}/payload.yaml", tmp_path / "job.json").code == 2
+    assert run("get", f"/proc/{task}/payload.yaml", tmp_path / "job.json", "--force").code == 0
+    assert (tmp_path / "job.json").read_text() == payload.read_text()

@@ -50,6 +50,7 @@ def test_the_sample_is_cut_into_trees_that_together_hold_each_event_once(example
     pieces = example("prepare").cut(SAMPLE, tmp_path / "dataset")
     files = [tmp_path / "dataset" / piece["name"] for piece in pieces]
     assert [(piece["name"], piece["events"]) for piece in pieces] == [(f"f{n:02d}.root", 192) for n in range(12)]
+    assert [piece["run"] for piece in pieces] == [148031] * 8 + [148029] * 4
     assert [piece["size"] for piece in pieces] == [path.stat().st_size for path in files]
     assert [piece["adler32"] for piece in pieces] == [f"{zlib.adler32(path.read_bytes()):08x}" for path in files]
     together = uproot.concatenate([f"{path}:events" for path in files])
@@ -94,5 +95,5 @@ def test_the_fit_of_nothing_fails_in_words(example):
 def test_the_payload_describes_files_that_are_there():
     payload = yaml.safe_load((EXAMPLE / "analysis.yaml").read_text())
     assert (EXAMPLE / payload["executable"]).stat().st_mode & 0o111
-    assert payload["input"] == {"dataset": "/demo/zmumu"}
+    assert payload["input"] == {"dataset": "/demo/zmumu", "where": "good = true and run >= 148029"}
     assert payload["outputs"] == [{"name": "hist.root", "merge": "auto"}]
