@@ -55,8 +55,8 @@ class Mirrored:
     def mirror(self, answer: ServiceAnswer, now: float) -> bool:
         """Take an answer over: files, copies and the dataset become as it says; all of it, or nothing.
 
-        Returns whether a file or a copy is new or gone. Raises RouterError where a file is told to have other bytes than
-        it had.
+        Returns whether a file or a copy is new or gone. Raises RouterError where a file is told to have other bytes
+        than it had.
         """
         with self._db.write() as connection:
             known = _known(connection, [each.file.lfn for each in answer.files])

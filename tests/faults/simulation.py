@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import invariants
+from emptied import empty
 from invariants import Witness
 from seams import Channel, Killed, ShakyLog, ShakyStore
 from simulated_data import SimulatedData
@@ -50,7 +51,6 @@ from router.pool.condor import CondorPool
 from router.pool.eventlog import MOST_BYTES, EventLog
 from router.pool.queue import Queue
 from router.store.store import Store
-from router.testing import emptied
 from router.testing.build import a_batch, a_payload, a_report, a_task, an_entry
 from router.testing.clock import FakeClock
 from router.testing.reports import FakeReports
@@ -118,7 +118,7 @@ class Simulation:
     trace: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        empty(self.store)
+        anew(self.store)
         self.chance = random.Random(self.seed)  # noqa: S311 - events, not secrets
         self.clock = FakeClock()
         self.witness = Witness()
@@ -452,7 +452,7 @@ class Simulation:
         self.note(f"the clock of {name} is {wrong_s:+.0f} s off")
 
 
-def empty(store: Store) -> None:
+def anew(store: Store) -> None:
     """Forget everything."""
     store.database.fence = lambda _: None
-    emptied.empty(store)
+    empty(store)
