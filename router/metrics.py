@@ -12,6 +12,7 @@ from router.decide.health import OPINIONS
 from router.decide.lost_input import stranded
 from router.errors import RouterError
 from router.loops.books import Books
+from router.loops.fetches import FetchReader
 from router.loops.following import Following
 from router.loops.pilots import Pilots
 from router.loops.route import Route
@@ -52,6 +53,7 @@ class LoopCollector(Collector):
                 yield from _stranded(self._loop.world)
                 yield from _used(self._loop.books)
                 yield from _services(self._loop.following)
+                yield from _fetched(self._loop.fetches)
             case Pilots():
                 yield from _glideins(self._loop)
             case StageOut():
@@ -103,6 +105,15 @@ def _decisions(loop: Route) -> Iterator[Metric]:
 def _stranded(world: World | None) -> Iterator[Metric]:
     text = "Idle jobs of whose input no site has a copy left"
     yield GaugeMetricFamily("glideroute_jobs_without_input", text, stranded(world) if world else 0)
+
+
+def _fetched(fetches: FetchReader | None) -> Iterator[Metric]:
+    """How storage elements serve jobs."""
+    text = "Tries of jobs to fetch a copy of an input by logical name; the cause is empty where it came"
+    tried = CounterMetricFamily("glideroute_input_copies", text, labels=["se", "cause"])
+    for labels, count in sorted(fetches.counts.items()) if fetches else ():
+        tried.add_metric(labels, count)
+    yield tried
 
 
 def _judged(loop: Route) -> Iterator[Metric]:

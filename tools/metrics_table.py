@@ -6,6 +6,7 @@ from prometheus_client.core import Metric
 
 from router.loops.books import Books
 from router.loops.counts import Counts
+from router.loops.fetches import FetchReader
 from router.loops.following import Following
 from router.loops.pilots import Pilots
 from router.loops.route import Route
@@ -57,7 +58,8 @@ def _route() -> Route:
     """A router that has seen and done something; nothing of it is called."""
     nobody: Any = None
     books = Books(nobody, nobody, nobody, 0.0, 0.0, 0.0, today={"SITE": Usage()})
-    made = Route(nobody, nobody, nobody, (), BrokerPolicy(), nobody, world=SEEN, counts=DONE, books=books)
+    read = FetchReader(nobody, nobody, frozenset(), nobody, counts={("SE", "missing"): 1})
+    made = Route(nobody, nobody, nobody, (), BrokerPolicy(), nobody, world=SEEN, counts=DONE, books=books, fetches=read)
     made.careful.errors["input"] = 1
     made.following = Following((), nobody, nobody, failed={"service": 1})
     return made

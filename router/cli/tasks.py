@@ -13,12 +13,13 @@ from rich.text import Text
 
 from router import wiring
 from router.cli.session import session, settings
-from router.cli.show import COLOURS, console, json_option, plain, print_json, table, when
+from router.cli.show import COLOURS, console, foreign, json_option, plain, print_json, table, when
 from router.cli.stages import retry_in_parts
 from router.decide.share_wait import Outlook
 from router.errors import RouterError, TemporaryError
 from router.model.action import Advice
 from router.model.answer import BatchWhy, Failure, TaskStatus
+from router.model.fetch import FetchFailure
 from router.model.job import JobState
 from router.model.policy import POLICIES
 from router.model.task import Shape
@@ -26,6 +27,7 @@ from router.model.transfer import StageOutCount, TransferState
 
 MOST_ADVICE = 3
 MOST_NAMES = 20
+MOST_UNREAD = 5
 STATES = ("waiting", "idle", "running", "held", "transferring", "finished", "removed")
 
 
@@ -241,8 +243,14 @@ def _why(found: BatchWhy, several: bool) -> Group:
             numbers = "  ".join(f"{name} {_short(value)}" for name, value in verdict.terms)
             verdicts.add_row(verdict.site, Text("can run it", style="green"), f"{verdict.score:.2f}", numbers)
     advice = [Text(f"To start sooner: {_advice(each)}") for each in found.advice[:MOST_ADVICE]]
-    failed = (_failure(each) for each in found.failures)
+    failed = [_failure(each) for each in found.failures] + [_unread(each) for each in found.unread[:MOST_UNREAD]]
     return Group(Text(title, style="bold"), *failed, verdicts, *advice)
+
+
+def _unread(found: FetchFailure) -> Text:
+    """A line such as `2 copies of inputs could not be fetched from …: missing: it is not there; last at 12:03:04`."""
+    told = f"{found.count} copy(ies) of inputs could not be fetched from {found.se}: {found.cause}: {found.words}"
+    return Text.assemble(foreign(told), f"; last at {when(found.last).partition(' ')[2]}", style="yellow")
 
 
 def _history(found: BatchWhy) -> Table:

@@ -217,7 +217,7 @@ class Brokerage:
         far = columns.local < 1
         np.copyto(codes, np.uint8(len(self._asked)), where=far & (room < 1)[:, np.newaxis] & (codes == 0))
         wait = wait_s(self._columns, self.queued, self.policy)
-        read, cost = read_s(columns, self.policy), far_s(self.idle, self.policy)
+        read, cost = read_s(columns, self._columns, self.policy), far_s(self.idle, self.policy)
         total = read + (wait + self._lost)
         total += far * cost
         if columns.late.any():

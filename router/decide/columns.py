@@ -66,6 +66,8 @@ class SiteColumns:
     cores: Numbers
     storage: Booleans
     """Its storage answers: it is not offline, and its own jobs do end."""
+    unread: Numbers
+    """Share of the reads of its storage that fail."""
     readers: Numbers
     """Jobs elsewhere that its storage can feed at full speed."""
     ready: Numbers
@@ -216,6 +218,7 @@ def site_columns(sites: Sequence[Site], policy: BrokerPolicy) -> SiteColumns:
         failure_rate=column([site.outcomes.failure_rate for site in sites]),
         cores=column([site.cores for site in sites]),
         storage=flags([_serves(site) for site in sites]),
+        unread=column([site.unread for site in sites]),
         readers=column([max(FEW_READERS, policy.remote_readers * max(site.cores, site.max_cores)) for site in sites]),
         ready=column([_ready(site, policy) for site in sites]),
         keeps=flags([site.storage.present and not site.storage.tape for site in sites]),

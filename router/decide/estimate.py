@@ -22,11 +22,11 @@ def wait_s(sites: SiteColumns, queued: Numbers, policy: BrokerPolicy) -> Numbers
     return found
 
 
-def read_s(shapes: ShapeColumns, policy: BrokerPolicy) -> Numbers:
-    """Seconds one job spends reading its input at each site: (G, S)."""
+def read_s(shapes: ShapeColumns, sites: SiteColumns, policy: BrokerPolicy) -> Numbers:
+    """Seconds one job spends reading its input at each site: (G, S). What fails there is read from elsewhere."""
     here = shapes.mb * np.float32(1 / policy.local_mb_s)
     there = shapes.mb * np.float32(1 / policy.remote_mb_s)
-    found: Numbers = shapes.local * (here - there)
+    found: Numbers = shapes.local * (1 - sites.unread) * (here - there)
     found += there
     return found
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from router.decide.causes import cause_of_group, tagged
+from router.decide.fetched import unread
 from router.model.cause import Fault
 from router.model.downtime import closes_in_s, in_force
 from router.model.job import FAILED, JobGroup, JobState, SlotGroup, Source
@@ -30,6 +31,8 @@ class Declared:
     entries: tuple[Entry, ...] = ()
     access: Access = Access()
     storage: Storage = Storage()
+    element: str = ""
+    """The name of its storage element; empty: it has none."""
 
 
 @dataclass(slots=True)
@@ -64,7 +67,7 @@ def observe(
     closing = closes_in_s(memory.downtimes(now), now)
     sites = tuple(_watched(site, paces.get(site.name), silences.get(site.name, 0.0)) for site in sites)
     sites = tuple(replace(site, closes_in_s=closing.get(site.name)) if closing else site for site in sites)
-    sites = _filled(sites, memory)
+    sites = _read(_filled(sites, memory), declared, memory, now - policy.failure_window_s)
     read = reads(jobs, memory) if reads else inputs(jobs, memory, tape_of(declared))
     return World(now, sites, jobs, tuple(read), progress=memory.progress())
 
@@ -88,6 +91,13 @@ def _filled(sites: tuple[Site, ...], memory: Memory) -> tuple[Site, ...]:
         replace(site, storage=site.storage.filled(stored.get(site.name, {}))) if site.storage.limited else site
         for site in sites
     )
+
+
+def _read(sites: tuple[Site, ...], declared: Iterable[Declared], memory: Memory, since: float) -> tuple[Site, ...]:
+    """Sites with how far reading their storage fails, as jobs told of it."""
+    failing = unread(memory.served(since))
+    at = {site.name: failing[site.element] for site in declared if site.element in failing}
+    return tuple(replace(site, unread=at[site.name]) if site.name in at else site for site in sites)
 
 
 def _outcomes(memory: Memory, jobs: Iterable[JobGroup], since: float, now: float) -> Mapping[str, Outcomes]:

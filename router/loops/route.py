@@ -17,6 +17,7 @@ from router.errors import TemporaryError
 from router.loops.books import Books
 from router.loops.careful import Careful
 from router.loops.counts import Counts, words_of
+from router.loops.fetches import FetchReader
 from router.loops.following import Following
 from router.loops.history import History
 from router.loops.lease import Alone, Leader
@@ -67,6 +68,8 @@ class Route:
     """Kept after each pass; None: nobody asks for usage."""
     following: Following | None = None
     """Asks data services anew after each pass; None: there are none."""
+    fetches: FetchReader | None = None
+    """Reads what jobs tell of copies, after each pass; None: nobody asks."""
     pressure: Pressure = field(default_factory=Pressure)
     monotonic: Callable[[], float] = time.monotonic
     world: World | None = None
@@ -121,6 +124,8 @@ class Route:
         if self.books:
             self.books.step()
         self._look_after_inputs(self.world)
+        if self.fetches:
+            self.fetches.step()
         return done
 
     def _look_after_inputs(self, world: World) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from router.model.action import Advice, Choice
 from router.model.cause import Fault
+from router.model.fetch import FetchFailure
 from router.model.files import Dataset
 from router.model.job import SUBMITTED_HELD, EndedJob, JobGroup, JobState
 from router.model.merging import is_merge
@@ -191,6 +192,8 @@ class BatchWhy:
     """What would have to change for its idle jobs to start sooner; only the default policy estimates that."""
     policy: str = POLICIES[0]
     """Which policy chooses the sites."""
+    unread: tuple[FetchFailure, ...] = ()
+    """Copies of inputs that jobs of its cluster could not fetch lately."""
 
 
 def alike(groups: Iterable[JobGroup]) -> list[tuple[JobGroup, ...]]:

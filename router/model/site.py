@@ -159,6 +159,8 @@ class Site:
     """How long no glidein has been seen although jobs asked for them; 0 while there are some, or nobody asked."""
     vanished: bool = False
     """Its glideins went away while jobs asked for them, and none has come since."""
+    unread: float = 0.0
+    """Share of the reads of its storage that are believed to fail, 0..1, as jobs told of it."""
     failure: ValidationFailure | None = None
     """Set while glideins fail validation here and none works."""
 

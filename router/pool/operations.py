@@ -18,6 +18,9 @@ REMEDIES = ("RouterRemedy", "RequestMemory", "MaxWallTimeMins", "AllowedExecuteD
 WRITABLE = frozenset({*DECISIONS, *REMEDIES})
 """Attributes of jobs that this program ever writes. As a queue super user it could write any; nothing here does."""
 
+MOST_TRIES, MOST_TEXT = 100, 1_100
+"""Tries at copies that one start of a job may tell of, and characters of each text."""
+
 USED = ("MemoryUsage", "ImageSize", "DiskUsage")
 """What a request may be made of that its submitter left open."""
 
@@ -91,6 +94,35 @@ def epochs(constraint: str, attributes: list[str], since: str, limit: int) -> li
     """Runs of jobs, newest first, back to where `since` is true."""
     ads = _schedd().jobEpochHistory(constraint, attributes, match=limit, since=classad2.ExprTree(since))
     return [_row(ad, attributes) for ad in ads]
+
+
+def input_epochs(constraint: str, since: str, limit: int) -> list[Row]:
+    """What was told of the copies that starts of jobs tried to fetch, newest first, back to where `since` is true.
+
+    `Fetches` is a list of lists: the URL, then the storage element, the cause and the words of one try.
+    """
+    wanted = ["ClusterId", "ProcId", "NumShadowStarts", "EpochWriteDate", "Owner"]
+    ads = _schedd().jobEpochHistory(
+        constraint, [*wanted, "InputPluginResultList"], match=limit, since=classad2.ExprTree(since), ad_type=["INPUT"]
+    )
+    return [{**_row(ad, wanted), "Fetches": _fetches(ad)} for ad in ads]
+
+
+def _fetches(ad: Any) -> list[list[str]]:
+    """The tries in an ad, a bounded number of them: a job's own program has written it."""
+    found = []
+    for result in _ads_in(ad, "InputPluginResultList"):
+        data = result.eval("DeveloperData") if "DeveloperData" in result else None
+        for each in _ads_in(data, "Replicas"):
+            told = (result.get("TransferUrl"), each.get("Se"), each.get("Cause"), each.get("Words"))
+            found.append([text[:MOST_TEXT] if isinstance(text, str) else "" for text in told])
+    return found[:MOST_TRIES]
+
+
+def _ads_in(ad: Any, name: str) -> list[Any]:
+    found = ad.eval(name) if isinstance(ad, classad2.ClassAd) and name in ad else None
+    listed = found if isinstance(found, list) else []
+    return [each for each in listed[:MOST_TRIES] if isinstance(each, classad2.ClassAd)]
 
 
 def collector_ads(kind: str, constraint: str, attributes: list[str]) -> list[Row]:
@@ -213,6 +245,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         query_jobs,
         history,
         epochs,
+        input_epochs,
         parse_ads,
         collector_ads,
         edit_jobs,

@@ -1,6 +1,7 @@
 """What the loops and the user's interface need of the outside world: the seams of the system."""
 
 from router.ports.catalogue import UserCatalogue
+from router.ports.fetches import FailedFetches, FetchMemory, FetchSource
 from router.ports.memory import Leases, Memory
 from router.ports.pool import Asked, Clock, Edit, EventSource, JobLine, JobQueue, PilotBackend, Pool, Run, Sight
 from router.ports.runs import RunMemory
@@ -14,6 +15,9 @@ __all__ = [
     "Clock",
     "Edit",
     "EventSource",
+    "FailedFetches",
+    "FetchMemory",
+    "FetchSource",
     "JobLine",
     "JobQueue",
     "Leases",

@@ -15,10 +15,11 @@ from router.model.streak import Streak
 from router.model.task import Inputs, Task
 from router.model.transfer import Transfer
 from router.model.world import TaskProgress
+from router.ports.fetches import FetchMemory
 from router.ports.runs import RunMemory
 
 
-class Memory(RunMemory, Protocol):
+class Memory(RunMemory, FetchMemory, Protocol):
     """What the route loop remembers and looks up: the catalogue, the ledger and the decision log."""
 
     def inputs(self, batches: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Inputs]:

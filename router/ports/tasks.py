@@ -12,6 +12,7 @@ from router.model.record import BatchRecord, DecisionRecord, SiteState
 from router.model.task import Batch, Task
 from router.model.usage import Run as UsedRun
 from router.ports.catalogue import UserCatalogue
+from router.ports.fetches import FailedFetches
 from router.ports.memory import Memory
 from router.ports.origins import Origins
 from router.ports.pool import Clock
@@ -20,7 +21,7 @@ from router.ports.transfers import TransferStates
 from router.ports.views import View
 
 
-class UserMemory(Memory, TaskMemory, TransferStates, Origins, Protocol):
+class UserMemory(Memory, TaskMemory, TransferStates, Origins, FailedFetches, Protocol):
     """What the user's interface remembers and looks up besides."""
 
     def note_audit(self, entries: Sequence[AuditEntry]) -> None:

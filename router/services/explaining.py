@@ -10,6 +10,7 @@ from router.decide.reconcile import shape_of
 from router.decide.retry import failures
 from router.errors import NotFound
 from router.model.answer import BatchWhy, alike
+from router.model.fetch import alike as failed_alike
 from router.model.job import JobGroup, JobState, Source
 from router.model.policy import BrokerPolicy
 from router.model.task import Inputs, Shape
@@ -34,13 +35,15 @@ class Explaining:
         found = []
         for batch, cluster in self._clusters(wanted):
             history = tuple(self.memory.of_cluster(cluster))
+            unread = failed_alike(self.memory.failed_fetches(cluster))
             for groups in alike(group for group in world.jobs if group.cluster == cluster) or [()]:
                 shape = self._shape(wanted, groups, inputs, bars)
                 idle = sum(group.count for group in groups if group.state is JobState.IDLE)
                 advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
                 choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
                 told = failures(groups)
-                found.append(BatchWhy(batch, cluster, shape, groups, choice, history, told, advice, self.policy.name))
+                named = self.policy.name
+                found.append(BatchWhy(batch, cluster, shape, groups, choice, history, told, advice, named, unread))
         return found
 
     def _clusters(self, wanted: str) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ from router.store.audit import Audit
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
+from router.store.fetches import Fetched
 from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.lumi_sections import LumiSections
@@ -36,6 +37,7 @@ class Store(
     Downtimes,
     Windows,
     AttemptBook,
+    Fetched,
     DecisionLog,
     Leases,
     Audit,

@@ -16,6 +16,8 @@ from router.embedded.pool import EmbeddedPool
 from router.embedded.state import load as load_state
 from router.errors import RouterError, UserError
 from router.loops.books import Books
+from router.loops.fetches import EVERY_S as FETCHES_EVERY_S
+from router.loops.fetches import FetchReader
 from router.loops.observe import Declared
 from router.loops.pilots import Pilots
 from router.loops.route import Route
@@ -30,6 +32,7 @@ from router.pool import examine
 from router.pool.channel import Channel
 from router.pool.condor import CondorPool
 from router.pool.eventlog import EventLog
+from router.pool.fetches import FetchHistory
 from router.pool.usage import Histories
 from router.render.glidein import PoolContact
 from router.render.pool_config import Daemon
@@ -108,7 +111,10 @@ TOKEN_FOLDERS = ("/etc/condor/tokens.d", "/etc/glideroute/tokens.d", "~/.condor/
 
 def declared(settings: Settings) -> tuple[Declared, ...]:
     """The sites as the loops see them."""
-    return tuple(Declared(site.name, site.entries, site.access, site.limits) for site in settings.sites)
+    return tuple(
+        Declared(site.name, site.entries, site.access, site.limits, site.storage.name if site.storage else "")
+        for site in settings.sites
+    )
 
 
 def reports(task: Task) -> TaskDirectory:
@@ -139,7 +145,17 @@ def route(settings: Settings) -> Route:
         leader=leader,
         books=books(settings, memory, "router"),
         following=following(settings, memory),
+        fetches=fetches(settings, memory),
     )
+
+
+def fetches(settings: Settings, memory: Store) -> FetchReader:
+    """What learns how storage elements serve jobs, over a connection of its own as the books."""
+    channel = Channel(condor_environment(settings, "router"), "router")
+    source = FetchHistory(channel, settings.calls.read_s)
+    elements = frozenset(site.storage.name for site in settings.sites if site.storage)
+    every_s = min(FETCHES_EVERY_S, settings.accounting.import_s)
+    return FetchReader(source, memory, elements, SystemClock(), every_s)
 
 
 def books(settings: Settings, memory: Store, identity: str) -> Books:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.request import urlopen
 
 import pool_backend
 import pytest
@@ -110,7 +111,13 @@ def steps(
     site = {"name": "SITE_DISK", "prefix": storage.prefix("root") + "site", "rules": str(home / "storage.xml"), **told}
     away = {"HOME": {"storage": {"name": "HOME_DISK", "prefix": storage.prefix("root"), **told}}}
     here = {"SITE": {"storage": site, "entries": {"site": ENTRY}}, **away}
-    organisation = settled(live_pool, home, {**LIVELY, "stageout": {"interval": "1 s"}, "sites": here})
+    # For plug-ins, which speak no XRootD: a server that is not there, and the same one by HTTP.
+    here |= {
+        "DEAD": {"storage": {"prefix": "http://127.0.0.1:9"}},
+        "WEB": {"storage": {"prefix": storage.prefix("http")}},
+    }
+    often = {"stageout": {"interval": "1 s"}, "accounting": {"interval": "1 s"}}
+    organisation = settled(live_pool, home, {**LIVELY, **often, "sites": here})
     with at_work(organisation, "router", "factory", "stageout"):
         publish(organisation, storage)
         planned = organisation.run("submit", "--dry-run", home / "zmumu.yaml").out
@@ -191,3 +198,54 @@ def test_step5_results_and_logs_are_got_from_another_machine(steps: Steps, tmp_p
     assert len(json.loads(Path(merged).read_text())) == 300
     assert steps.away("logs", steps.task, "0000").out == "job 0000 found 200\n"
     assert "token" not in steps.away("logs", steps.task, "0000", "--err").out
+
+
+def lfn_job(steps: Steps, name: str, lfn: str) -> int:
+    """Submit a plain submit file that reads a logical name; its cluster."""
+    folder = steps.here.home / name
+    folder.mkdir()
+    folder.chmod(0o777)
+    (folder / "job.sub").write_text(
+        f"executable = /bin/cat\narguments = {lfn.rpartition('/')[2]}\ntransfer_input_files = lfn://{lfn}\n"
+        f"should_transfer_files = YES\ninitialdir = {folder}\noutput = out\nerror = err\nlog = log\n"
+        "request_memory = 100\nrequest_disk = 1M\nMy.MaxWallTimeMins = 5\nqueue\n"
+    )
+    answer = steps.here.run("submit", "--json", folder / "job.sub")
+    assert answer.code == 0, answer.err
+    return int(answer.json["clusters"][0])  # type: ignore[index]
+
+
+@pytest.fixture(scope="module")
+def lfn_jobs(steps: Steps) -> tuple[int, int]:
+    """A job whose file's first copy is at a server that is not there, and one of whose file there is no other copy."""
+    found = steps.storage.data / "demo/found.txt"
+    found.write_bytes(b"found")
+    facts = {"size": 5, "adler32": f"{zlib.adler32(b'found'):08x}", "events": 1}
+    copies = {"/demo/found.txt": ["DEAD", "WEB"], "/demo/lost.txt": ["DEAD"]}
+    manifest = steps.here.home / "lfn.json"
+    manifest.write_text(json.dumps([{"lfn": lfn, **facts, "sites": sites} for lfn, sites in copies.items()]))
+    assert steps.here.run("dataset", "add", "/demo/lfn", manifest).code == 0
+    return lfn_job(steps, "found", "/demo/found.txt"), lfn_job(steps, "lost", "/demo/lost.txt")
+
+
+def test_a_submit_file_reads_a_logical_name_from_the_next_copy_where_the_first_is_dead(
+    steps: Steps, lfn_jobs: tuple[int, int]
+) -> None:
+    output = steps.here.home / "found/out"
+    until(lambda: output.exists() and output.read_text() == "found", 60)
+
+
+def test_what_each_copy_answered_is_read_back_and_told(steps: Steps, lfn_jobs: tuple[int, int]) -> None:
+    def unread(cluster: int) -> list[dict[str, object]]:
+        [why] = steps.here.run("why", str(cluster), "--json").json  # type: ignore[misc]
+        return why["unread"]  # type: ignore[no-any-return]
+
+    until(lambda: unread(lfn_jobs[0]) and unread(lfn_jobs[1]), 60)
+    [failed] = unread(lfn_jobs[0])
+    assert (failed["se"], failed["cause"], failed["count"]) == ("DEAD_DISK", "down", 1)
+    assert "Connection refused" in str(failed["words"])
+    assert "could not be fetched from DEAD_DISK: down" in steps.here.run("why", str(lfn_jobs[1])).out
+    address = (steps.here.home / "run/router.address").read_text().strip()
+    told = urlopen(f"http://{address.removeprefix('http://').partition('/')[0]}/metrics").read().decode()
+    assert 'glideroute_input_copies_total{cause="down",se="DEAD_DISK"} 2.0' in told
+    assert 'glideroute_input_copies_total{cause="",se="WEB_DISK"} 1.0' in told

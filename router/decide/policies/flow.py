@@ -82,7 +82,8 @@ class Problem:
         self._end = self._way + 2 * self._count
         self._need = [case.group.count * case.group.requests.cpus for case in cases]
         columns = shape_columns([case.shape for case in cases], scene.names)
-        self._read = read_s(columns, scene.policy) + np.where(columns.local < 1, np.float32(scene.policy.remote_s), 0)
+        far = np.where(columns.local < 1, np.float32(scene.policy.remote_s), 0)
+        self._read = read_s(columns, scene.columns, scene.policy) + far
         self._lost: Numbers = lost_s(scene.columns, scene.policy)[0]
         self._direct: list[dict[int, int]] = []
         """By group: sites it flows to, and the arcs."""
