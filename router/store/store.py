@@ -8,6 +8,7 @@ from router.store.audit import Audit
 from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
+from router.store.joined import JoinedParts
 from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.lumi_sections import LumiSections
@@ -31,6 +32,7 @@ class Store(
     Ledger,
     Additions,
     MergeBook,
+    JoinedParts,
     Programs,
     Origins,
     Downtimes,

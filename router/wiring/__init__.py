@@ -17,6 +17,7 @@ from router.embedded.state import load as load_state
 from router.errors import RouterError, UserError
 from router.loops.books import Books
 from router.loops.observe import Declared
+from router.loops.parts import Parts
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import SystemClock
@@ -40,6 +41,7 @@ from router.store.store import Store
 from router.store.worlds import Worlds
 from router.transfer.copying import Copier
 from router.transfer.endpoints import endpoints
+from router.transfer.parts import PartStore
 from router.transfer.reading import Reader, own_token
 from router.wiring.connections import (
     account_name,
@@ -179,7 +181,9 @@ def stageout(settings: Settings) -> StageOut:
     tokens = {site.storage.name: site.token_file for site in settings.sites if site.storage}
     reached = endpoints(elements.values(), tokens, settings.transfers.timeout_s)
     mover = Copier(elements, reached, settings.transfers.parallel)
-    return StageOut(memory, mover, frozenset(elements), settings.transfers, SystemClock(), leader)
+    clock = SystemClock()
+    parts = Parts(memory, PartStore(reached), elements, clock)
+    return StageOut(memory, mover, frozenset(elements), settings.transfers, clock, leader, first=parts.step)
 
 
 def factory(settings: Settings) -> Factory:
