@@ -12,7 +12,7 @@ from router.model.merging import PARTIAL, PartCopy
 from router.model.transfer import TransferState
 from router.store import audit
 from router.store.catalogue import located
-from router.store.lumi_sections import file_lumis
+from router.store.removing import bury
 from router.store.schema import (
     NAME,
     Database,
@@ -20,7 +20,6 @@ from router.store.schema import (
     batches,
     dataset_files,
     ended,
-    file_values,
     files,
     metadata,
     replicas,
@@ -109,8 +108,10 @@ class JoinedParts:
                 return 0
             connection.execute(upsert(retired_copies).on_conflict_do_nothing(), copies)
             for part in _chunks(sorted(names)):
-                for table in (replicas, file_values, file_lumis, files, joined_parts):
+                # Copies first: who restores a part later gets none, for its bytes are gone.
+                for table in (replicas, joined_parts):
                     connection.execute(delete(table).where(table.c.lfn.in_(part)))
+            bury(connection, sorted(names), AGENT, now)
             audit.append(connection, [_entry(task, merged, len(names), now)])
             return len(names)
 

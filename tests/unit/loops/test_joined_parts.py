@@ -106,6 +106,12 @@ def test_the_audit_says_what_was_removed_for_what(site):
     assert entry.words.startswith(f"3 part(s), which {site.lfn('merged')} (15 bytes, adler32 ")
 
 
+def test_where_the_merged_file_came_from_stays_known(site):
+    site.merges().parts().step()
+    found = site.store.as_user("alice", site.organisation.clock).traced([site.lfn("0000")])[site.lfn("0000")]
+    assert (found.removed, found.maker.job) == (True, "0000")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
