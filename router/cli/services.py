@@ -3,11 +3,12 @@
 import click
 
 from router import wiring
+from router.cli.group import Group
 from router.cli.session import session, settings
 from router.cli.show import console, foreign, json_option, print_json, size, table, when
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """Show data services, and hand them outputs."""
 
