@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from router.decide.joined import joined
 from router.decide.stageout import to_move
 from router.errors import RouterError, TemporaryError
 from router.model import report as reports
@@ -48,6 +49,7 @@ class ReportReader:
             outputs = [each for each in found.outputs if each.file.lfn not in there]
             maker = Maker(task.id, job.job, job.cluster, job.proc)
             self.memory.register(outputs, task.owner, self.clock.now(), maker)
+            self.memory.note_joined(task.id, *joined(task, job, found.inputs))
         except TemporaryError:
             raise
         except (ValueError, RouterError) as error:

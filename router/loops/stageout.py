@@ -49,6 +49,8 @@ class StageOut:
     clock: Clock
     leader: Leader = field(default_factory=Alone)
     monotonic: Callable[[], float] = time.monotonic
+    first: Callable[[], object] = lambda: None
+    """What is done at the beginning of every pass: removing parts makes room."""
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
     """Copies since the start, by destination and by cause; the cause is empty where they arrived."""
     bytes: dict[str, int] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class StageOut:
         """Do one pass: until nothing is due, or for some seconds. Returns what was done."""
         if not self.leader.lead():
             return []
+        self.first()
         done: list[StageOutAction] = []
         until = self.monotonic() + PASS_S
         arrived = self.memory.transfers_arrived(self.policy.per_pass)

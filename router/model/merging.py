@@ -34,6 +34,14 @@ class MergeTree:
     """What each of the last jobs joins."""
 
 
+@dataclass(frozen=True, slots=True)
+class PartCopy:
+    """A copy of a part that is joined and not kept."""
+
+    lfn: str
+    se: str
+
+
 NO_TREE = MergeTree()
 
 

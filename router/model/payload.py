@@ -61,6 +61,8 @@ class Output:
     """The user's program, beside the payload document, that joins them; empty: by the kind of file."""
     fan_in: int = 0
     """Parts that one merge job joins at most, so that there is a tree of them; 0: one job joins all."""
+    keep_parts: bool = True
+    """Whether the jobs' own files stay when the merged one is verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,12 @@ def _output(section: document.Section) -> Output:
     fan_in = section.integer("fan_in", 0, at_least=2, at_most=1000)
     if fan_in and not merge:
         section.fault("fan_in", "says how many parts a merge job joins; it needs `merge: auto`")
-    return Output(section.text("name", check=names.file_name), merge, command, fan_in)
+    keep_parts = section.flag("keep_parts", True)
+    if not keep_parts and not merge:
+        section.fault("keep_parts", "false removes parts that are merged; it needs `merge: auto`")
+    if not keep_parts and command:
+        section.fault("keep_parts", "cannot be false beside `merge_with`, whose entries nobody counts")
+    return Output(section.text("name", check=names.file_name), merge, command, fan_in, keep_parts)
 
 
 def _requests(top: document.Section, container: str, split: Split) -> Requests:

@@ -1,6 +1,7 @@
 """Job reports: what the wrapper says of one job, checked as input from a stranger."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ class JobReport:
     wall_s: float = 0.0
     program_s: float = 0.0
     """Seconds that the program ran."""
+    inputs: tuple[str, ...] = ()
+    """Logical names of what it read."""
 
 
 def parse(text: str) -> JobReport:
@@ -59,11 +62,19 @@ def parse(text: str) -> JobReport:
         outputs=tuple(_output(each) for each in outputs or ()),
         wall_s=_number(found, "ended") - _number(found, "started"),
         program_s=_program_s(found.get("payload")),
+        inputs=tuple(_inputs(found.get("inputs"))),
     )
 
 
 def _program_s(told: Any) -> float:
     return _number(told, "seconds") if isinstance(told, dict) else 0.0
+
+
+def _inputs(told: Any) -> Iterator[str]:
+    """The inputs that were fetched; what is no such list tells of none."""
+    for each in told if isinstance(told, list) else ():
+        if isinstance(each, dict) and each.get("se") and isinstance(each.get("lfn"), str):
+            yield names.lfn(each["lfn"])
 
 
 def _line(found: dict[str, Any], key: str) -> str:

@@ -7,7 +7,7 @@ from router.ports.pool import Asked, Clock, Edit, EventSource, JobLine, JobQueue
 from router.ports.runs import RunMemory
 from router.ports.splitting import TaskAdditions, TaskMemory
 from router.ports.tasks import Reports, TaskFiles, UserMemory
-from router.ports.transfers import Mover, Transfers, TransferStates
+from router.ports.transfers import Mover, PartMemory, PartStorage, Transfers, TransferStates
 from router.ports.views import View
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "Leases",
     "Memory",
     "Mover",
+    "PartMemory",
+    "PartStorage",
     "PilotBackend",
     "Pool",
     "Reports",

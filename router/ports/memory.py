@@ -49,6 +49,10 @@ class Memory(RunMemory, FetchMemory, Protocol):
         """Remember that outputs are to move; returns the names of those that have arrived already."""
         ...
 
+    def note_joined(self, task: str, merged: str, parts: Sequence[str]) -> None:
+        """Remember that parts of a task are in a file, or will be, and need not be kept then."""
+        ...
+
     def unread_reports(self) -> Sequence[tuple[EndedJob, Task]]:
         """Jobs that ended well and whose report nobody has read, with their tasks."""
         ...

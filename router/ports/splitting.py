@@ -62,6 +62,10 @@ class TaskMemory(Protocol):
         """The logical names of the files that a merge job joins."""
         ...
 
+    def retired_of(self, task: str) -> int:
+        """Copies of a task's parts whose bytes are still to be removed."""
+        ...
+
     def add_merge(self, task: str, jobs: int) -> None:
         """Remember that a task gets merge jobs, before they are injected."""
         ...

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from router.model.files import Replica
+from router.model.files import File, Located, Replica
+from router.model.merging import PartCopy
 from router.model.transfer import Destination, Fault, StageOutCount, Transfer
 
 
@@ -45,6 +46,42 @@ class Transfers(TransferStates, Protocol):
 
     def clear_transfers(self, done: Sequence[Transfer], now: float) -> None:
         """Remember that nothing is left of outputs at their sources."""
+        ...
+
+
+class PartMemory(Protocol):
+    """Which parts of merged files are not kept, and how far they are gone."""
+
+    def merged_with_parts(self) -> tuple[Located, ...]:
+        """Merged files that are where they stay and still have parts."""
+        ...
+
+    def parts_joined(self, merged: str) -> tuple[Located, ...]:
+        """The parts of a merged file that may go."""
+        ...
+
+    def retire_parts(self, merged: File, parts: Sequence[Located], now: float) -> int:
+        """Take parts out of the catalogue, if the merged file is still that; returns how many."""
+        ...
+
+    def retired(self, most: int) -> tuple[PartCopy, ...]:
+        """Copies that the catalogue has no more and whose bytes are still to be removed."""
+        ...
+
+    def removed(self, copies: Sequence[PartCopy]) -> None:
+        """Remember that nothing is left of copies."""
+        ...
+
+
+class PartStorage(Protocol):
+    """Storage elements, asked by logical names."""
+
+    def holds(self, file: File, se: str) -> bool:
+        """Whether the bytes at a storage element are the file's. Raises TransferError."""
+        ...
+
+    def remove(self, copy: PartCopy) -> None:
+        """Remove a copy's bytes; what is gone already is gone. Raises TransferError."""
         ...
 
 

@@ -80,9 +80,9 @@ def grows(memory: UserMemory, task: Task) -> bool:
 
 def _left(task: Task, output: str, known: dict[str, Located], jobs: int, partial: bool) -> Left:
     whole = known.get(task.output(output, "merged"))
-    if whole and not partial:
-        return Left(output, (whole,), merged=True)
     files = tuple(of_jobs(task, output, known).values())
+    if whole and (not partial or not files):  # parts need not be kept
+        return Left(output, (whole,), merged=True)
     return Left(output, files, merged=False, missing=max(0, jobs - len(files)))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from router.decide.recover import lost, needed
-from router.errors import PermissionRefused, RouterError
+from router.errors import PermissionRefused, RouterError, TemporaryError
 from router.model.files import Replica
 from router.model.job import EndedJob
 from router.model.merging import is_merge, is_node
@@ -60,6 +60,11 @@ class Recovery:
     def make_again(self, task: Task, jobs: Sequence[EndedJob]) -> dict[str, int]:
         """Inject jobs that ended once more, and what an earlier call left over; returns the cluster of each batch."""
         self._refuse_strangers(task)
+        if left := self.memory.retired_of(task.id):
+            raise TemporaryError(
+                f"{left:,} part(s) of {task.id} that are joined are being removed from storage by the stage-out agent; "
+                "jobs that make them anew would lose them. Repeat the command when it is done."
+            )
         for batch in sorted({job.batch for job in jobs}):
             self.memory.make_again(task.id, self._key(task, batch), [job for job in jobs if job.batch == batch])
         return dict(self._inject(task))

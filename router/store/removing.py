@@ -58,7 +58,7 @@ class Removing(Changing):
         lfns = [name for kind, name in gone if kind is Kind.FILE]
         _refuse_closed(walk.connection, lfns)
         if not dry_run:
-            self._bury(walk.connection, lfns)
+            bury(walk.connection, lfns, self.user, self._now())
             for kind, table in ((Kind.LINK, links), (Kind.DATASET, datasets), (Kind.DIRECTORY, directories)):
                 _delete(walk.connection, table, [name for each, name in gone if each is kind])
             note(walk, self._now(), "rm", real, len(gone), found.kind)
@@ -96,27 +96,6 @@ class Removing(Changing):
                     f"{self.user} may not remove from {directory_of(name)}: its rights are {parent}. "
                     "Nothing was removed."
                 )
-
-    def _bury(self, connection: Connection, lfns: Sequence[str]) -> None:
-        for part in parts(lfns):
-            rows = connection.execute(select(files).where(files.c.lfn.in_(part))).all()
-            kept = _kept(connection, part)
-            told = [
-                {name: getattr(row, name) for name in FILE_COLUMNS}
-                | {"removed": self._now(), "removed_by": self.user, "kept": json.dumps(kept.get(row.lfn, {}))}
-                for row in rows
-            ]
-            guids = {row.lfn: row.guid for row in rows}
-            copies = [
-                {"guid": guids[row.lfn], "se": row.se, "site": row.site, "pfn": row.pfn, "state": row.state}
-                for row in connection.execute(select(replicas).where(replicas.c.lfn.in_(part)))
-            ]
-            if told:
-                connection.execute(insert(removed_files), told)
-            if copies:
-                connection.execute(insert(removed_replicas), copies)
-            for table in (replicas, dataset_files, file_values, file_lumis, files):
-                connection.execute(delete(table).where(table.c.lfn.in_(part)))
 
     def removed(self, directory: str = "/") -> list[Removed]:
         """The files of one's own that were removed below a directory, newest first; an administrator sees all."""
@@ -199,6 +178,29 @@ class Removing(Changing):
                 of |= range_of(real, changes.c.name)
             rows = walk.connection.execute(select(changes).where(of).order_by(changes.c.id.desc()).limit(limit))
             return [Change(row.at, row.user, row.what, row.name, row._mapping["count"], row.detail) for row in rows]
+
+
+def bury(connection: Connection, lfns: Sequence[str], by: str, now: float) -> None:
+    """Take files out of the catalogue, and keep what is needed to know, or restore, them."""
+    for part in parts(lfns):
+        rows = connection.execute(select(files).where(files.c.lfn.in_(part))).all()
+        kept = _kept(connection, part)
+        told = [
+            {name: getattr(row, name) for name in FILE_COLUMNS}
+            | {"removed": now, "removed_by": by, "kept": json.dumps(kept.get(row.lfn, {}))}
+            for row in rows
+        ]
+        guids = {row.lfn: row.guid for row in rows}
+        copies = [
+            {"guid": guids[row.lfn], "se": row.se, "site": row.site, "pfn": row.pfn, "state": row.state}
+            for row in connection.execute(select(replicas).where(replicas.c.lfn.in_(part)))
+        ]
+        if told:
+            connection.execute(insert(removed_files), told)
+        if copies:
+            connection.execute(insert(removed_replicas), copies)
+        for table in (replicas, dataset_files, file_values, file_lumis, files):
+            connection.execute(delete(table).where(table.c.lfn.in_(part)))
 
 
 def _refuse_closed(connection: Connection, lfns: Sequence[str]) -> None:

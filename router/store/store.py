@@ -9,6 +9,7 @@ from router.store.catalogue import Catalogue
 from router.store.decisions import DecisionLog
 from router.store.downtimes import Downtimes
 from router.store.fetches import Fetched
+from router.store.joined import JoinedParts
 from router.store.leases import Leases
 from router.store.ledger import Ledger
 from router.store.lumi_sections import LumiSections
@@ -32,6 +33,7 @@ class Store(
     Ledger,
     Additions,
     MergeBook,
+    JoinedParts,
     Programs,
     Origins,
     Downtimes,

@@ -19,6 +19,7 @@ from router.loops.books import Books
 from router.loops.fetches import EVERY_S as FETCHES_EVERY_S
 from router.loops.fetches import FetchReader
 from router.loops.observe import Declared
+from router.loops.parts import Parts
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import SystemClock
@@ -43,6 +44,7 @@ from router.store.store import Store
 from router.store.worlds import Worlds
 from router.transfer.copying import Copier
 from router.transfer.endpoints import endpoints
+from router.transfer.parts import PartStore
 from router.transfer.reading import Reader, own_token
 from router.wiring.connections import (
     account_name,
@@ -195,7 +197,9 @@ def stageout(settings: Settings) -> StageOut:
     tokens = {site.storage.name: site.token_file for site in settings.sites if site.storage}
     reached = endpoints(elements.values(), tokens, settings.transfers.timeout_s)
     mover = Copier(elements, reached, settings.transfers.parallel)
-    return StageOut(memory, mover, frozenset(elements), settings.transfers, SystemClock(), leader)
+    clock = SystemClock()
+    parts = Parts(memory, PartStore(reached), elements, clock)
+    return StageOut(memory, mover, frozenset(elements), settings.transfers, clock, leader, first=parts.step)
 
 
 def factory(settings: Settings) -> Factory:

@@ -112,6 +112,8 @@ SHORT = "name: a\nexecutable: run.sh\n"
         ("outputs: [{name: a.root}, {name: a.root}]\n", "names the same file twice"),
         ("sites: {allow: [A, B], block: [B]}\n", "both allows and blocks B"),
         ("sites: [A]\n", "must be a mapping"),
+        ("outputs: [{name: a.root, keep_parts: false}]\n", "it needs `merge: auto`"),
+        ("outputs: [{name: a, merge_with: m.py, keep_parts: false}]\n", "whose entries nobody counts"),
         ("outputs: {name: a}\n", "must be a list of mappings"),
         ("arguments: --bins\n", "must be a list of texts"),
         ("arguments: [[a]]\n", "must be a list of texts"),
