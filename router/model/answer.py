@@ -9,6 +9,7 @@ from router.model.files import Dataset
 from router.model.job import SUBMITTED_HELD, EndedJob, JobGroup, JobState
 from router.model.merging import is_merge
 from router.model.payload import Payload
+from router.model.placement import Holding
 from router.model.policy import POLICIES
 from router.model.record import DecisionRecord
 from router.model.task import Batch, Piece, Shape, Task
@@ -191,6 +192,8 @@ class BatchWhy:
     """What would have to change for its idle jobs to start sooner; only the default policy estimates that."""
     policy: str = POLICIES[0]
     """Which policy chooses the sites."""
+    copies: tuple[Holding, ...] = ()
+    """Copies of what they read that were made because jobs waited for it, or are being made."""
 
 
 def alike(groups: Iterable[JobGroup]) -> list[tuple[JobGroup, ...]]:

@@ -53,7 +53,7 @@ from router.wiring.connections import (
     tool_environment,
     user_name,
 )
-from router.wiring.data import discovery, following
+from router.wiring.data import discovery, following, placing
 from router.wiring.fair_share import (
     central,
     config_directory,
@@ -139,6 +139,7 @@ def route(settings: Settings) -> Route:
         leader=leader,
         books=books(settings, memory, "router"),
         following=following(settings, memory),
+        placing=placing(settings, memory),
     )
 
 
@@ -179,7 +180,8 @@ def stageout(settings: Settings) -> StageOut:
     tokens = {site.storage.name: site.token_file for site in settings.sites if site.storage}
     reached = endpoints(elements.values(), tokens, settings.transfers.timeout_s)
     mover = Copier(elements, reached, settings.transfers.parallel)
-    return StageOut(memory, mover, frozenset(elements), settings.transfers, SystemClock(), leader)
+    known = (mover, frozenset(elements), settings.transfers, SystemClock(), leader)
+    return StageOut(memory, *known, placements=StageOut(memory.placed_transfers(), *known))
 
 
 def factory(settings: Settings) -> Factory:
