@@ -15,6 +15,7 @@ from router.loops.books import Books
 from router.loops.fetches import FetchReader
 from router.loops.following import Following
 from router.loops.pilots import Pilots
+from router.loops.placing import Placing
 from router.loops.route import Route
 from router.loops.runner import Health
 from router.loops.stageout import StageOut
@@ -54,6 +55,7 @@ class LoopCollector(Collector):
                 yield from _used(self._loop.books)
                 yield from _services(self._loop.following)
                 yield from _fetched(self._loop.fetches)
+                yield from _placed(self._loop.placing)
             case Pilots():
                 yield from _glideins(self._loop)
             case StageOut():
@@ -167,6 +169,23 @@ def _services(following: Following | None) -> Iterator[Metric]:
     for service, count in sorted(following.failed.items() if following else ()):
         failed.add_metric([service], count)
     yield failed
+
+
+def _placed(placing: Placing | None) -> Iterator[Metric]:
+    """Further copies of datasets."""
+    text = "Copies of datasets that were decided on for waiting jobs (place), or taken away unused (expire)"
+    decided = CounterMetricFamily("glideroute_placement_decisions", text, labels=["decision", "site"])
+    for labels, count in sorted(placing.decided.items() if placing else ()):
+        decided.add_metric(labels, count)
+    yield decided
+    text = "Bytes of datasets whose copies were made, or are being made, for waiting jobs"
+    held = GaugeMetricFamily("glideroute_placed_bytes", text, labels=["site"])
+    totals: dict[str, int] = {}
+    for each in placing.holdings if placing else ():
+        totals[each.site] = totals.get(each.site, 0) + each.bytes
+    for site, size in sorted(totals.items()):
+        held.add_metric([site], size)
+    yield held
 
 
 def _glideins(loop: Pilots) -> Iterator[Metric]:

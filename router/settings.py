@@ -5,13 +5,14 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from router.data_settings import services
+from router.data_settings import placement, services
 from router.errors import UserError
 from router.model import document, names
 from router.model.data_service import ServiceSettings
 from router.model.files import StorageElement
 from router.model.payload import gpus
 from router.model.pilot import Entry, Software
+from router.model.placement import PlacementPolicy
 from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolicy, RunningPolicy, StageOutPolicy
 from router.model.rights import NO_GROUPS, Members
 from router.model.site import Access, Storage
@@ -108,6 +109,7 @@ class Settings:
     transfers: StageOutPolicy = StageOutPolicy()
     services: tuple[ServiceSettings, ...] = ()
     """Data services of experiments."""
+    placement: PlacementPolicy = PlacementPolicy()
 
     @property
     def pool_home(self) -> Path:
@@ -191,6 +193,7 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         transfers=_transfers(top.section("transfers"), defaults.transfers),
         running=_running(top.section("running"), defaults.running),
         services=services(top) or defaults.services,
+        placement=placement(top.section("placement"), defaults.placement),
     )
     top.finish()
     prefixes = tuple(each.prefix for each in settings.services)

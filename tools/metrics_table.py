@@ -9,11 +9,13 @@ from router.loops.counts import Counts
 from router.loops.fetches import FetchReader
 from router.loops.following import Following
 from router.loops.pilots import Pilots
+from router.loops.placing import Placing
 from router.loops.route import Route
 from router.loops.runner import Health
 from router.loops.stageout import StageOut
 from router.metrics import LoopCollector
 from router.model.pilot import Entry, EntryState, GlideinState
+from router.model.placement import Holding, PlacementPolicy
 from router.model.policy import BrokerPolicy, DemandPolicy, StageOutPolicy
 from router.model.site import Site
 from router.model.transfer import StageOutCount, TransferState
@@ -61,6 +63,8 @@ def _route() -> Route:
     read = FetchReader(nobody, nobody, frozenset(), nobody, counts={("SE", "missing"): 1})
     made = Route(nobody, nobody, nobody, (), BrokerPolicy(), nobody, world=SEEN, counts=DONE, books=books, fetches=read)
     made.careful.errors["input"] = 1
+    holding = Holding("/d", "SE", "SITE", "", 0.0, 0.0, 1, 1)
+    made.placing = Placing(nobody, {}, PlacementPolicy(), BrokerPolicy(), nobody, (holding,), {("place", "SITE"): 1})
     made.following = Following((), nobody, nobody, failed={"service": 1})
     return made
 

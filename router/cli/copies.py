@@ -7,7 +7,7 @@ import click
 
 from router import wiring
 from router.cli.session import session, settings
-from router.cli.show import console, json_option, print_json, size, table, told
+from router.cli.show import console, json_option, print_json, size, table, told, when
 from router.errors import NotFound, RouterError, UserError
 from router.model.entry import Kind, ReplicaState
 from router.model.files import Located, StorageElement
@@ -121,7 +121,7 @@ def replicas(lfn: str, mark: str | None, forget: str | None, as_json: bool) -> N
             with asked(router, "replicas", f"{lfn}: {mark or ''} {forget or ''}"):
                 _change(router.catalogue, lfn, mark, forget)
         told(router.look(lfn))
-        found = router.catalogue.copies(lfn)
+        found, placed = router.catalogue.copies(lfn), router.memory.placed_at(lfn)
     if as_json:
         known = [{"se": c.replica.se, "site": c.replica.site, "pfn": c.replica.pfn, "state": c.state} for c in found]
         print_json({"lfn": lfn, "replicas": known})
@@ -130,6 +130,8 @@ def replicas(lfn: str, mark: str | None, forget: str | None, as_json: bool) -> N
     for each in found:
         rows.add_row(each.replica.site, each.replica.se, each.state, each.replica.pfn)
     console().print(rows)
+    for copy in placed.values():
+        click.echo(f"{copy}. No job has had it since {when(copy.used)}.")
 
 
 def _change(catalogue: UserCatalogue, lfn: str, mark: str | None, forget: str | None) -> None:

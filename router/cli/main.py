@@ -102,7 +102,7 @@ HELP = {
     "get": "Copy a file, or a dataset's files, here.",
     "replicas": "Show where a file's copies are.",
     "dataset": "Make, list, show and close datasets.",
-    "data": "Show data services, and hand them outputs.",
+    "data": "Show data services, and copies made for waiting jobs.",
     "meta": "Say what files hold, and find them by it.",
     "provenance": "Show where files come from: jobs, code, inputs.",
     "sites": "Show, drain and resume sites.",

@@ -1,40 +1,54 @@
-"""`glideroute data`: data services of experiments."""
+"""`glideroute data`: data services of experiments, and copies of datasets that were made because jobs waited."""
 
 import click
 
-from router import wiring
 from router.cli.group import Group
-from router.cli.session import session, settings
-from router.cli.show import console, foreign, json_option, print_json, size, table, when
+from router.cli.session import session
+from router.cli.show import console, foreign, json_option, plain, print_json, size, table, when
 
 
 @click.group(cls=Group)
 def data() -> None:
-    """Show data services, and hand them outputs."""
+    """Show data services and copies made for waiting jobs; hand services outputs."""
 
 
 @data.command()
 @json_option
 def services(as_json: bool) -> None:
     """Show the data services, and how each answered last for every dataset that it was asked for."""
-    known = settings()
-    memory = wiring.store(known)
-    try:
-        found = list(memory.answered().values())
-    finally:
-        memory.close()
+    with session() as router:
+        known = [each.settings for each in router.services.sources] if router.services else []
+        found = list(router.services.memory.answered().values()) if router.services else []
     if as_json:
-        told = [{"name": each.name, "plugin": each.plugin, "prefix": each.prefix} for each in known.services]
+        told = [{"name": each.name, "plugin": each.plugin, "prefix": each.prefix} for each in known]
         print_json({"services": told, "answers": found})
         return
     rows = table("service", "names below", "dataset", "#files", "#size", "told", "fault")
-    for service in known.services:
+    for service in known:
         mine = [each for each in found if each.service == service.name]
         if not mine:
             rows.add_row(service.name, service.prefix, "", "", "", "", "")
         for each in mine:
             counts = (f"{each.files:,}", size(each.bytes), when(each.answered))
             rows.add_row(service.name, service.prefix, each.dataset, *counts, foreign(each.words))
+    console().print(rows)
+
+
+@data.command()
+@click.argument("dataset", default="")
+@json_option
+def placed(dataset: str, as_json: bool) -> None:
+    """Show the copies of DATASET, or of all datasets, that were made because jobs waited for them, and why."""
+    with session() as router:
+        found = router.memory.placements(dataset)
+    if as_json:
+        print_json([{**plain(each), "state": each.state} for each in found])
+        return
+    rows = table("dataset", "storage element", "#size", "copy", "decided", "last used", "why")
+    for each in found:
+        rows.add_row(
+            each.dataset, each.se, size(each.bytes), each.state, when(each.asked), when(each.used), foreign(each.words)
+        )
     console().print(rows)
 
 

@@ -244,7 +244,8 @@ def _why(found: BatchWhy, several: bool) -> Group:
             verdicts.add_row(verdict.site, Text("can run it", style="green"), f"{verdict.score:.2f}", numbers)
     advice = [Text(f"To start sooner: {_advice(each)}") for each in found.advice[:MOST_ADVICE]]
     failed = [_failure(each) for each in found.failures] + [_unread(each) for each in found.unread[:MOST_UNREAD]]
-    return Group(Text(title, style="bold"), *failed, verdicts, *advice)
+    copies = (Text(f"{each}.") for each in found.copies)
+    return Group(Text(title, style="bold"), *failed, verdicts, *copies, *advice)
 
 
 def _unread(found: FetchFailure) -> Text:

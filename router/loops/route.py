@@ -22,6 +22,7 @@ from router.loops.following import Following
 from router.loops.history import History
 from router.loops.lease import Alone, Leader
 from router.loops.observe import Declared, observe, tape_of
+from router.loops.placing import Placing
 from router.loops.pressure import Pressure
 from router.loops.reading import ReportReader
 from router.loops.reads import Reads
@@ -70,6 +71,8 @@ class Route:
     """Asks data services anew after each pass; None: there are none."""
     fetches: FetchReader | None = None
     """Reads what jobs tell of copies, after each pass; None: nobody asks."""
+    placing: Placing | None = None
+    """Decides on further copies of datasets after each pass; None: there are none."""
     pressure: Pressure = field(default_factory=Pressure)
     monotonic: Callable[[], float] = time.monotonic
     world: World | None = None
@@ -130,7 +133,10 @@ class Route:
 
     def _look_after_inputs(self, world: World) -> None:
         """Follow where inputs lie; where copies came or went, the next pass decides all jobs anew."""
-        if self.following and not world.stale and self.following.step(world):
+        if world.stale:
+            return
+        changed = [each.step(world) for each in (self.following, self.placing) if each]
+        if any(changed):
             self._reads.forget()
             self._focus = Focus()
 

@@ -57,6 +57,8 @@ class StageOut:
     """Bytes that arrived since the start, by destination."""
     counts: tuple[StageOutCount, ...] = ()
     """All outputs by how far they are, at the end of the last pass."""
+    placements: "StageOut | None" = None
+    """Copies the files of datasets that many jobs wait for, after the outputs; None: nobody decides on any."""
 
     def step(self) -> list[StageOutAction]:
         """Do one pass: until nothing is due, or for some seconds. Returns what was done."""
@@ -73,7 +75,7 @@ class StageOut:
             if self.monotonic() >= until or not any(isinstance(action, Copy) for action in actions):
                 break
         self.counts = self.memory.transfer_counts()
-        return done
+        return done + (self.placements.step() if self.placements else [])
 
     def _observe(self, arrived: tuple[Transfer, ...]) -> StageOutWorld:
         now = self.clock.now()
@@ -91,7 +93,7 @@ class StageOut:
             return
         begun = self.memory.begin_transfers(wanted, self.clock.now())
         for together in self._gathered(self.mover.move(begun)):
-            self._clear(self._settle(together))
+            self._clear([each for each in self._settle(together) if not each.stays])
 
     def _gathered(self, outcomes: Iterator[T | None]) -> Iterator[list[T]]:
         """Outcomes in groups that are written down together; the lease is renewed meanwhile."""

@@ -10,6 +10,7 @@ from router.model.files import Dataset
 from router.model.job import SUBMITTED_HELD, EndedJob, JobGroup, JobState
 from router.model.merging import is_merge
 from router.model.payload import Payload
+from router.model.placement import Holding
 from router.model.policy import POLICIES
 from router.model.record import DecisionRecord
 from router.model.task import Batch, Piece, Shape, Task
@@ -194,6 +195,8 @@ class BatchWhy:
     """Which policy chooses the sites."""
     unread: tuple[FetchFailure, ...] = ()
     """Copies of inputs that jobs of its cluster could not fetch lately."""
+    copies: tuple[Holding, ...] = ()
+    """Copies of what they read that were made because jobs waited for it, or are being made."""
 
 
 def alike(groups: Iterable[JobGroup]) -> list[tuple[JobGroup, ...]]:

@@ -78,6 +78,15 @@ class Transfer:
     """Not before this is it copied again, seconds since the epoch."""
     cause: str = ""
     words: str = ""
+    path: str = ""
+    """Its name at the source, below the storage's prefix; empty: the logical name."""
+    stays: bool = False
+    """The source keeps its copy: it is a further copy of a dataset, and no output that moves."""
+
+    @property
+    def at_source(self) -> str:
+        """Its name at the source."""
+        return self.path or self.file.lfn
 
 
 @dataclass(frozen=True, slots=True)

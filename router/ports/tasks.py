@@ -15,13 +15,14 @@ from router.ports.catalogue import UserCatalogue
 from router.ports.fetches import FailedFetches
 from router.ports.memory import Memory
 from router.ports.origins import Origins
+from router.ports.placement import PlacedCopies
 from router.ports.pool import Clock
 from router.ports.splitting import TaskAdditions, TaskMemory
 from router.ports.transfers import TransferStates
 from router.ports.views import View
 
 
-class UserMemory(Memory, TaskMemory, TransferStates, Origins, FailedFetches, Protocol):
+class UserMemory(Memory, TaskMemory, TransferStates, Origins, FailedFetches, PlacedCopies, Protocol):
     """What the user's interface remembers and looks up besides."""
 
     def note_audit(self, entries: Sequence[AuditEntry]) -> None:

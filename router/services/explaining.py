@@ -42,8 +42,9 @@ class Explaining:
                 advice = tuple(advise(choices.brokerage, shape, idle)) if idle and choices.estimates else ()
                 choice = choices.choose(shape, max(idle, 1), groups[0].owner if groups else self.user)
                 told = failures(groups)
-                named = self.policy.name
-                found.append(BatchWhy(batch, cluster, shape, groups, choice, history, told, advice, named, unread))
+                copies = tuple(self.memory.placements(shape.dataset)) if shape.dataset else ()
+                known = (batch, cluster, shape, groups, choice, history, told, advice)
+                found.append(BatchWhy(*known, self.policy.name, unread, copies))
         return found
 
     def _clusters(self, wanted: str) -> list[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, and_, case, delete, func, select
 
 from router.errors import NotFound
 from router.model.entry import ReplicaState
@@ -11,6 +11,7 @@ from router.model.provenance import Maker
 from router.model.rights import NO_GROUPS, Members
 from router.model.task import Inputs, inputs_in
 from router.store import registering
+from router.store.placement_schema import placed_files
 from router.store.productions import note_made
 from router.store.schema import Database, batch_inputs, dataset_files, datasets, files, replicas
 from router.store.schema import batches as planned
@@ -144,9 +145,12 @@ class Catalogue:
         return found
 
     def stored(self) -> dict[str, dict[str, int]]:
-        """Bytes that each site holds, by the files' owners."""
-        grouped = (replicas.c.site, files.c.owner)
-        query = select(*grouped, func.sum(files.c.size)).select_from(replicas.join(files)).group_by(*grouped)
+        """Bytes that each site holds, by the files' owners; copies that nobody asked for are nobody's."""
+        ours = and_(placed_files.c.lfn == replicas.c.lfn, placed_files.c.se == replicas.c.se)
+        owner = case((placed_files.c.lfn.is_(None), files.c.owner), else_="").label("owner")
+        grouped = (replicas.c.site, owner)
+        held = replicas.join(files).outerjoin(placed_files, ours)
+        query = select(*grouped, func.sum(files.c.size)).select_from(held).group_by(*grouped)
         found: dict[str, dict[str, int]] = {}
         with self._db.read() as connection:
             for site, owner, size in connection.execute(query):

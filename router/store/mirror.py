@@ -15,6 +15,7 @@ from router.model.data_service import Answered, ServiceAnswer
 from router.model.files import Replica
 from router.model.lumis import Lumis
 from router.model.rights import DIRECTORY_MODE, FILE_MODE, above, directory_of
+from router.store import placements as placed
 from router.store.lumi_sections import file_lumis
 from router.store.namespace_schema import changes, directories
 from router.store.schema import (
@@ -165,13 +166,15 @@ def _set_copies(connection: Connection, answer: ServiceAnswer) -> int:
         wanted = {(lfn, copy.se): copy for lfn in part for copy in told[lfn]}
         there = select(replicas.c.lfn, replicas.c.se, replicas.c.pfn).where(replicas.c.lfn.in_(part))
         held = {(row.lfn, row.se): row.pfn for row in connection.execute(there)}
-        for lfn, se in held.keys() - wanted.keys():
+        ours = placed.pairs(connection, part)
+        placed.adopt(connection, sorted(ours & wanted.keys()))
+        for lfn, se in held.keys() - wanted.keys() - ours:
             connection.execute(delete(replicas).where(replicas.c.lfn == lfn, replicas.c.se == se))
         for (lfn, se), copy in wanted.items():
             if held.get((lfn, se), copy.pfn) != copy.pfn:
                 moved = update(replicas).where(replicas.c.lfn == lfn, replicas.c.se == se)
                 connection.execute(moved.values(pfn=copy.pfn, site=copy.site))
-        changed += len(held.keys() ^ wanted.keys())
+        changed += len((held.keys() ^ wanted.keys()) - ours)
         if rows := [_row(lfn, wanted[lfn, se]) for lfn, se in sorted(wanted.keys() - held.keys())]:
             connection.execute(insert(replicas), rows)
     return changed

@@ -13,6 +13,7 @@ from router.model.entry import ReplicaState
 from router.model.files import File, Located
 from router.model.rights import FILE_MODE, Need, Rights, directory_of
 from router.store import bulk
+from router.store import placements as placed
 from router.store.namespace_schema import directories, links, quotas
 from router.store.schema import dataset_files, datasets, files, replicas, scope_values
 from router.store.walk import Walk, note, parts, readable, rights_of
@@ -146,8 +147,11 @@ def _add_copies(walk: Walk, wanted: Mapping[str, Located], fresh: Iterable[str],
     old = sorted(wanted.keys() - set(fresh))
     for part in parts(old):
         held = select(replicas.c.lfn, replicas.c.se).where(replicas.c.lfn.in_(part))
-        for lfn, se in walk.connection.execute(held):
-            copies.pop((lfn, se), None)
+        known = [(row.lfn, row.se) for row in walk.connection.execute(held) if copies.pop((row.lfn, row.se), None)]
+        placed.adopt(walk.connection, known)
+    if going := sorted(copies.keys() & placed.leaving(walk.connection, old)):
+        lfn, se = going[0]
+        raise UserError(f"The copy of {lfn} at {se} is being removed just now. Register it again in some minutes.")
     more = sorted({lfn for lfn, _ in copies} - set(fresh))
     for name, rights in rights_of(walk.connection, files, more).items():
         walk.require(Need.WRITE, name, rights)

@@ -17,6 +17,8 @@ from router.store.merging import MergeBook
 from router.store.metadata import Metadata
 from router.store.mirror import Mirrored
 from router.store.namespace import Namespace
+from router.store.placed_transfers import PlacedTransfers
+from router.store.placements import Placements
 from router.store.programs import Programs
 from router.store.provenance import Origins
 from router.store.schema import Database
@@ -45,6 +47,7 @@ class Store(
     Audit,
     UsageBook,
     Transfers,
+    Placements,
 ):
     """All that is remembered."""
 
@@ -56,6 +59,10 @@ class Store(
     def as_user(self, user: str, clock: Clock, proc: View | None = None) -> Namespace:
         """The catalogue with one person's rights; `proc` is what they see below `/proc`."""
         return Namespace(self.database, self.members, user, clock.now, proc)
+
+    def placed_transfers(self) -> PlacedTransfers:
+        """The files of placed datasets, as the stage-out agent sees them."""
+        return PlacedTransfers(self.database)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -146,7 +146,7 @@ class Transfers:
             arrival = {"state": TransferState.ARRIVED, "cause": "", "words": "", "due": 0.0}
             _set(connection, moved, TransferState.WAITING, now, **arrival)
             _fail(connection, failed, now)
-            _note(connection, moved, failed, now)
+            note_destinations(connection, moved, failed, now)
         return tuple(moved)
 
     def clear_transfers(self, done: Sequence[Transfer], now: float) -> None:
@@ -182,7 +182,7 @@ class Transfers:
     def destinations(self) -> dict[str, Destination]:
         """How copies to each storage element went lately."""
         with self._db.read() as connection:
-            return {row.se: Destination(*row) for row in connection.execute(select(destinations))}
+            return read_destinations(connection)
 
 
 _OVER = (TransferState.ARRIVED, TransferState.MOVED)
@@ -246,9 +246,16 @@ def _fail(connection: Connection, failed: Sequence[Transfer], now: float) -> Non
         connection.execute(update(transfers).where(last).values({**values, "changed": now}))
 
 
-def _note(connection: Connection, arrived: Sequence[Transfer], failed: Sequence[Transfer], now: float) -> None:
+def read_destinations(connection: Connection) -> dict[str, Destination]:
+    """How copies to each storage element went lately."""
+    return {row.se: Destination(*row) for row in connection.execute(select(destinations))}
+
+
+def note_destinations(
+    connection: Connection, arrived: Sequence[Transfer], failed: Sequence[Transfer], now: float
+) -> None:
     """Count the copies in a row that failed for each destination."""
-    known = {row.se: Destination(*row) for row in connection.execute(select(destinations))}
+    known = read_destinations(connection)
     told: dict[str, Destination] = {}
     for each in failed:
         if each.cause not in DESTINATIONS_FAULT:

@@ -77,7 +77,7 @@ class Copier:
         """The bytes at the source; TransferError at the end where they are not those of the catalogue."""
         size, checksum = 0, 1
         try:
-            for block in self.endpoints[wanted.source].read(wanted.file.lfn):
+            for block in self.endpoints[wanted.source].read(wanted.at_source):
                 if stopped is not None and stopped.is_set():
                     raise TransferError(TransferCause.OTHER, "the agent was told to stop")
                 size, checksum = size + len(block), zlib.adler32(block, checksum)
@@ -98,7 +98,7 @@ class Copier:
 
     def clear(self, transfer: Transfer) -> None:
         """Remove an output's bytes at its source. Raises TransferError."""
-        self.endpoints[transfer.source].remove(transfer.file.lfn)
+        self.endpoints[transfer.source].remove(transfer.at_source)
 
     def replica(self, transfer: Transfer) -> Replica:
         """The copy at the destination."""

@@ -58,7 +58,7 @@ from router.wiring.connections import (
     tool_environment,
     user_name,
 )
-from router.wiring.data import discovery, following
+from router.wiring.data import discovery, following, placing
 from router.wiring.fair_share import (
     central,
     config_directory,
@@ -148,6 +148,7 @@ def route(settings: Settings) -> Route:
         books=books(settings, memory, "router"),
         following=following(settings, memory),
         fetches=fetches(settings, memory),
+        placing=placing(settings, memory),
     )
 
 
@@ -197,9 +198,9 @@ def stageout(settings: Settings) -> StageOut:
     tokens = {site.storage.name: site.token_file for site in settings.sites if site.storage}
     reached = endpoints(elements.values(), tokens, settings.transfers.timeout_s)
     mover = Copier(elements, reached, settings.transfers.parallel)
-    clock = SystemClock()
-    parts = Parts(memory, PartStore(reached), elements, clock)
-    return StageOut(memory, mover, frozenset(elements), settings.transfers, clock, leader, first=parts.step)
+    known = (mover, frozenset(elements), settings.transfers, SystemClock(), leader)
+    parts = Parts(memory, PartStore(reached), elements, SystemClock())
+    return StageOut(memory, *known, first=parts.step, placements=StageOut(memory.placed_transfers(), *known))
 
 
 def factory(settings: Settings) -> Factory:

@@ -460,11 +460,24 @@ def fetch(replica: Replica, wanted: Input, into: Path) -> None:
         raise
 
 
+def made_since(wanted: Input, site: str) -> list[Replica]:
+    """The copy at this site's own storage, if one was made there since the job was described."""
+    if any(replica.site == site for replica in wanted.replicas):
+        return []
+    try:
+        storage = read_storage()
+        found = [Replica(se, at, pfn) for se, at, pfn in destinations(wanted.lfn, site, storage) if at == site]
+        return [replica for replica in found if local_path(replica.pfn).is_file()]
+    except (Failure, OSError, ValueError, LookupError, TypeError, re.error):
+        return []  # outputs will tell what is wrong with the description
+
+
 def stage_in(wanted: Input, site: str, into: Path, report: dict[str, Any]) -> None:
     """Fetch an input, from this site's replicas first, then as listed; Failure when none gives the right bytes."""
     started = time.monotonic()
     failed: list[dict[str, str]] = []
-    for replica in sorted(wanted.replicas, key=lambda replica: replica.site != site):
+    listed = sorted(wanted.replicas, key=lambda replica: replica.site != site)
+    for replica in (*made_since(wanted, site), *listed):
         try:
             fetch(replica, wanted, into)
         except Exception as why:  # http.client raises much besides OSError; each means: try the next replica

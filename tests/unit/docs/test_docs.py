@@ -19,6 +19,7 @@ from router.cli.main import glideroute
 from router.decide.filters import filters
 from router.errors import RouterError, UserError
 from router.model import document, payload
+from router.model.placement import PlacementPolicy
 from router.model.policy import BrokerPolicy, DemandPolicy, RetryPolicy, RunningPolicy
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -245,10 +246,15 @@ def test_every_reason_of_a_filter_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "policy", [BrokerPolicy(), DemandPolicy(), RunningPolicy()], ids=lambda policy: type(policy).__name__
+    ("policy", "page"),
+    [
+        *((each, "docs/brokerage.md") for each in (BrokerPolicy(), DemandPolicy(), RunningPolicy())),
+        (PlacementPolicy(), "docs/placement.md"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_every_number_of_a_policy_is_documented_with_its_value(policy: Any) -> None:
-    told = {row[0].strip("`"): row[1].replace(",", "") for row in rows("docs/brokerage.md", "The numbers")}
+def test_every_number_of_a_policy_is_documented_with_its_value(policy: Any, page: str) -> None:
+    told = {row[0].strip("`"): row[1].replace(",", "") for row in rows(page, "The numbers")}
     numbers = {each.name: getattr(policy, each.name) for each in fields(policy)}
     wanted = {name: f"{value:.10g}" for name, value in numbers.items() if type(value) in (int, float)}
     assert wanted.items() <= told.items()

@@ -124,3 +124,23 @@ def test_a_file_that_is_not_the_tasks_own_is_never_overwritten_but_may_be_the_sa
     assert "another file has this name" in ended.report["message"]
     kept = sandbox.storage("SITE_A") / "user/alice/thesis"
     assert [path.read_bytes() for path in kept.iterdir()] == [b"years of work"]
+
+
+def test_a_copy_that_was_made_at_the_site_since_the_job_was_described_is_read_there(sandbox):
+    remote = sandbox.replica(LFN, b"events", "SITE_B")
+    sandbox.replica(LFN, b"events", "SITE_A")
+    sandbox.reads(LFN, b"events", remote)
+    assert [one["se"] for one in sandbox.run().report["inputs"]] == ["SITE_A_DISK"]
+
+
+def test_what_lies_at_the_site_under_that_name_is_not_believed_unless_its_bytes_are_right(sandbox):
+    remote = sandbox.replica(LFN, b"events", "SITE_B")
+    sandbox.replica(LFN, b"rotten", "SITE_A")
+    sandbox.reads(LFN, b"events", remote)
+    assert [one["se"] for one in sandbox.run().report["inputs"]] == ["SITE_B_DISK"]
+
+
+def test_a_site_whose_storage_is_described_wrongly_reads_from_elsewhere(sandbox):
+    (sandbox.top / "storage.json").write_text('[{"site": "SITE_A"}]')
+    sandbox.reads(LFN, b"events", sandbox.replica(LFN, b"events", "SITE_B"))
+    assert [one["se"] for one in sandbox.run().report["inputs"]] == ["SITE_B_DISK"]
