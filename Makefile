@@ -56,10 +56,12 @@ bench: install ## Measure speed and quality, in short
 bench-day: install ## Decide a day of 2,000,000 jobs at 500 sites, pass by pass
 	@$(BIN)/python -m benchmarks day --json benchmarks/day.json --plot benchmarks/day.png
 
-lock: install ## Resolve requirements/lock.in into requirements/lock.txt
+lock: install ## Resolve requirements/*.in into what is installed, with hashes
 	@$(BIN)/python -m pip install -q uv
 	@cd requirements && ../$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" --python-version 3.11 lock.in -o lock.txt
+	@cd requirements && ../$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --python-version 3.11 swift.in -o swift.txt
 
 clean: ## Remove what make made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build .bootstrap.lock

@@ -17,7 +17,7 @@ _PATTERNS = (
     (re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"), rf"\1{HIDDEN}"),
     (
         re.compile(
-            r"(?i)([?&;\s\"']?\b(?:[a-z_-]*password|passwd|secret|(?:access|api|auth)[_-]?(?:token|key)|x-amz-signature|"
+            r"(?i)([?&;\s\"']?\b(?:[a-z_-]*password|passwd|secret|aws_secret_access_key|aws_session_token|(?:access|api|auth)[_-]?(?:token|key)|x-amz-signature|"
             r"authz|sig)\b[\"']?\s*[=:]\s*[\"']?)(?!\[secret\])[^\s\"'&;,]+"
         ),
         rf"\1{HIDDEN}",

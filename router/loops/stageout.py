@@ -25,7 +25,7 @@ from router.ports import Clock, Mover, Transfers
 
 log = logging.getLogger(__name__)
 
-TOGETHER = 200
+TOGETHER = 1000
 """So many outcomes are written down in one transaction, at most …"""
 TOGETHER_S = 1.0
 """… and those of so many seconds."""

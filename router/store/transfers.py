@@ -215,11 +215,10 @@ def _known(connection: Connection, lfns: Sequence[str]) -> dict[str, Transfer]:
 
 def _at(connection: Connection, wanted: Sequence[tuple[str, str]]) -> set[str]:
     """The names of files that have a copy where it is wanted."""
-    held = {
-        (row.lfn, row.se)
-        for part in _parts([lfn for lfn, _ in wanted])
-        for row in connection.execute(select(replicas.c.lfn, replicas.c.se).where(replicas.c.lfn.in_(part)))
-    }
+    columns = select(replicas.c.lfn, replicas.c.se)
+    held: set[tuple[str, str]] = set()
+    for part in _parts([lfn for lfn, _ in wanted]):
+        held.update((lfn, se) for lfn, se in connection.execute(columns.where(replicas.c.lfn.in_(part))))
     return {lfn for lfn, se in wanted if (lfn, se) in held}
 
 
@@ -280,9 +279,8 @@ def _row(transfer: Transfer, now: float) -> dict[str, object]:
 
 
 def _transfer(row: Row[Any]) -> Transfer:
+    """A row as it is selected; by the order of the columns, since thousands are read in a pass."""
+    lfn, size, adler32, events, owner, task, job, source, destination, state, *rest, _ = tuple(row)
     return Transfer(
-        File(row.lfn, row.size, row.adler32, row.events),
-        *(row.owner, row.task, row.job, row.source, row.destination),
-        TransferState(row.state),
-        *(row.epoch, row.tries, row.due, row.cause, row.words),
+        File(lfn, size, adler32, events), owner, task, job, source, destination, TransferState(state), *rest
     )

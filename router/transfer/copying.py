@@ -60,10 +60,10 @@ class Copier:
         file, target = wanted.file, self.endpoints[wanted.destination]
         part = str(wanted.epoch)
         if wanted.epoch > 1:
-            if target.facts(file.lfn) == told(file):
-                return
             for older in range(1, wanted.epoch):  # parts of copies that were killed
                 target.remove(file.lfn, str(older))
+            if target.facts(file.lfn) == told(file):
+                return
         try:
             target.write(file.lfn, part, self._checked(wanted, stopped), file.size)
             if (found := target.facts(file.lfn, part)) != told(file):

@@ -1,5 +1,7 @@
 """Which protocol speaks to which storage element."""
 
+import os
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote
@@ -9,13 +11,19 @@ from router.model.files import StorageElement
 from router.model.transfer import TransferCause, TransferError
 from router.transfer.endpoint import Endpoint
 from router.transfer.local import LocalEndpoint
+from router.transfer.s3 import S3Endpoint
 from router.transfer.webdav import WebDavEndpoint
 from router.transfer.xrootd import XrootdEndpoint
 
 
 def endpoint(element: StorageElement, token_file: str = "", timeout_s: float = 60.0) -> Endpoint:
-    """How to speak to a storage element, with the token in a file. Raises UserError as `speaking` does."""
-    return speaking(element, _token(element.name, token_file), timeout_s)
+    """How to speak to a storage element, with the token or the keys in a file. Raises UserError as `speaking` does."""
+    return speaking(element, _token(element, token_file), timeout_s)
+
+
+def wants_keys(element: StorageElement) -> bool:
+    """Whether a storage element is shown keys (S3) and no token."""
+    return element.prefix.partition("://")[0] in ("s3", "s3s")
 
 
 def speaking(element: StorageElement, token: Callable[[], str], timeout_s: float) -> Endpoint:
@@ -28,10 +36,12 @@ def speaking(element: StorageElement, token: Callable[[], str], timeout_s: float
             return WebDavEndpoint(element.prefix, token, timeout_s)
         case "root" | "roots" | "xroot" | "xroots":
             return XrootdEndpoint(element.prefix, token, timeout_s)
+        case "s3" | "s3s":
+            return S3Endpoint(element.prefix, token, timeout_s)
         case _:
             raise UserError(
                 f"The storage element {element.name} has the prefix {element.prefix}: outputs are moved to and from "
-                "file, http, https, dav, davs, root and roots. Change the prefix of its site in the settings."
+                "file, http, https, dav, davs, root, roots, s3 and s3s. Change the prefix of its site in the settings."
             )
 
 
@@ -42,16 +52,20 @@ def endpoints(
     return {each.name: endpoint(each, token_files.get(each.name, ""), timeout_s) for each in elements}
 
 
-def _token(element: str, path: str) -> Callable[[], str]:
-    """What reads the token of the moment: somebody else renews it."""
+def _token(element: StorageElement, path: str) -> Callable[[], str]:
+    """What reads the token, or the keys, of the moment: somebody else renews them."""
 
     def read() -> str:
         if not path:
             return ""
         try:
-            return Path(path).read_text().strip()
+            with Path(path).open() as file:
+                if wants_keys(element) and os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                    words = f"the keys of {element.name} are not used: others may read them; then: chmod 600 {path}"
+                    raise TransferError(TransferCause.PERMISSION, words)
+                return file.read().strip()
         except OSError as error:
-            words = f"the token of {element} cannot be read: {error.strerror}: {path}"
+            words = f"the token of {element.name} cannot be read: {error.strerror}: {path}"
             raise TransferError(TransferCause.PERMISSION, words) from None
 
     return read

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from router.errors import RouterError, TemporaryError
 from router.model.files import Replica, StorageElement
 from router.transfer.endpoint import BLOCK, Endpoint
-from router.transfer.endpoints import speaking
+from router.transfer.endpoints import speaking, wants_keys
 
 TIMEOUT_S = 60.0
 LOCAL = "file://"
@@ -28,11 +28,15 @@ class Reader:
     """The declared storage elements by name; without any only what is mounted here can be read."""
     token: Callable[[], str] = lambda: ""
     """The user's bearer token; empty: none is shown."""
+    keys: Callable[[], str] = lambda: ""
+    """The text of the user's file of keys for S3."""
 
     @staticmethod
-    def of(elements: Iterable[StorageElement], token: Callable[[], str]) -> "Reader":
+    def of(
+        elements: Iterable[StorageElement], token: Callable[[], str], keys: Callable[[], str] = lambda: ""
+    ) -> "Reader":
         """What reads from these storage elements."""
-        return Reader({each.name: each for each in elements}, token)
+        return Reader({each.name: each for each in elements}, token, keys)
 
     def blocks(self, lfn: str, replica: Replica) -> Iterator[bytes]:
         """A copy's bytes, block by block. Raises RouterError or OSError."""
@@ -77,7 +81,7 @@ class Reader:
             name = "/" + unquote(replica.pfn.removeprefix(prefix))
         else:
             raise RouterError(f"{replica.pfn} is not read: it is not below {element.prefix}, which is {replica.se}")
-        return speaking(element, self.token, TIMEOUT_S), name
+        return speaking(element, self.keys if wants_keys(element) else self.token, TIMEOUT_S), name
 
 
 MOUNTED = Reader()
@@ -117,11 +121,23 @@ def own_token(environment: Mapping[str, str], uid: int) -> str:
     return ""
 
 
+def own_keys(environment: Mapping[str, str], uid: int) -> str:
+    """The text of the asking user's file of keys for S3, where AWS's own clients look for it.
+
+    Raises RouterError where there is none, or it cannot be read.
+    """
+    path = Path(environment.get("AWS_SHARED_CREDENTIALS_FILE") or Path("~/.aws/credentials").expanduser())
+    try:
+        return _private(path, uid)
+    except OSError as error:
+        raise RouterError(f"the keys for S3 cannot be read: {error.strerror}: {path}") from None
+
+
 def _private(path: Path, uid: int) -> str:
-    """A token in a file that nobody else may have put there."""
+    """A secret in a file that nobody else may have put there."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor) as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_uid not in (uid, 0):
-            raise RouterError(f"the token in {path} is not used: it is somebody else's file")
+            raise RouterError(f"{path} is not used: it is somebody else's file")
         return file.read(100_000).strip()

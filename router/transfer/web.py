@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
+from xml.sax.saxutils import unescape
 
 from router.errors import UserError
 from router.model.transfer import TransferCause, TransferError
@@ -17,7 +18,17 @@ FULL = re.compile(r"quota|no space|disk full|storage ?full", re.IGNORECASE)
 LEAVE_S = 1.0
 """So long a server may take to say that it wants a file's bytes; davix and curl wait as long."""
 WORDS = 300
-"""Characters of what a server says that are passed on."""
+"""Characters of what a server says that are passed on …"""
+SPOKEN = 4096
+"""… and bytes of it that are looked at."""
+CODES = {
+    "BadDigest": TransferCause.CHECKSUM,
+    "XAmzContentSHA256Mismatch": TransferCause.CHECKSUM,
+    "RequestTimeout": TransferCause.TIME_OUT,
+    "EntityTooLarge": TransferCause.QUOTA,
+    "NoSuchBucket": TransferCause.PERMISSION,
+}
+"""What the codes of S3 mean where the status says less."""
 
 
 class Server:
@@ -35,6 +46,12 @@ class Server:
         self.host, self.port = found.hostname, found.port or (443 if self.secure else 80)
         self.base, self._timeout_s = found.path.rstrip("/"), timeout_s
         self._context = ssl.create_default_context(capath=os.environ.get("X509_CERT_DIR")) if self.secure else None
+
+    @property
+    def authority(self) -> str:
+        """The server as a request names it: without the port that everybody expects."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -64,7 +81,7 @@ class Server:
         connection = self._connection()
         try:
             with told(lfn):
-                connection.putrequest("PUT", path)
+                connection.putrequest("PUT", path, skip_host="host" in headers)
                 asked = {"Expect": "100-continue"} if size else {}
                 for name, value in {**headers, "Content-Length": str(size), **asked}.items():
                     connection.putheader(name, value)
@@ -91,7 +108,7 @@ def refuse(found: http.client.HTTPResponse, lfn: str) -> None:
     """Raise what a status that is no success means."""
     if not 200 <= found.status < 300:
         with told(lfn):
-            raise refusal(found.status, found.reason, found.read(WORDS), lfn)
+            raise refusal(found.status, found.reason, found.read(SPOKEN), lfn)
 
 
 def _refuse_early(connection: http.client.HTTPConnection, lfn: str) -> None:
@@ -110,7 +127,7 @@ def _refuse_early(connection: http.client.HTTPConnection, lfn: str) -> None:
                 raise TransferError(TransferCause.DOWN, f"{lfn}: the server gave no answer")
             http.client.parse_headers(answer)
             if (status := int(words[1])) != http.client.CONTINUE:
-                raise refusal(status, words[2].strip() if len(words) > 2 else "", answer.peek(WORDS), lfn)
+                raise refusal(status, words[2].strip() if len(words) > 2 else "", answer.peek(SPOKEN), lfn)
     except TimeoutError:
         return
     except (OSError, http.client.HTTPException) as error:
@@ -120,19 +137,28 @@ def _refuse_early(connection: http.client.HTTPConnection, lfn: str) -> None:
 
 
 def refusal(status: int, reason: str, body: bytes, lfn: str) -> TransferError:
-    said = body[:WORDS].decode("utf-8", "replace").split("\n")[0].strip()
+    """What a server that refuses says."""
+    text = body.decode("utf-8", "replace")
+    code = value("Code", text)
+    said = (f"{code}: {value('Message', text)}" if code else text.split("\n")[0].strip())[:WORDS]
     words = f"{lfn}: {status} {reason}{': ' if said else ''}{said}"
-    full = status == http.client.INSUFFICIENT_STORAGE or FULL.search(said)
-    return TransferError(TransferCause.QUOTA if full else _cause(status), words)
+    return TransferError(TransferCause.QUOTA if FULL.search(said) else CODES.get(code, cause(status)), words)
 
 
-def _cause(status: int) -> TransferCause:
+def value(name: str, answer: str) -> str:
+    """What an element of XML holds; found by its name: a parser would believe what a server defines."""
+    found = re.search(rf"<{name}>([^<]*)</{name}>", answer)
+    return unescape(found.group(1), {"&quot;": '"', "&apos;": "'", "&#34;": '"'}) if found else ""
+
+
+def cause(status: int) -> TransferCause:
+    """What a status that is no success means."""
     match status:
         case 401 | 403:
             return TransferCause.PERMISSION
         case 408 | 504:
             return TransferCause.TIME_OUT
-        case 413:
+        case 413 | 507:
             return TransferCause.QUOTA
         case 429:
             return TransferCause.DOWN

@@ -45,7 +45,7 @@ from router.store.worlds import Worlds
 from router.transfer.copying import Copier
 from router.transfer.endpoints import endpoints
 from router.transfer.parts import PartStore
-from router.transfer.reading import Reader, own_token
+from router.transfer.reading import Reader, own_keys, own_token
 from router.wiring.connections import (
     account_name,
     condor_environment,
@@ -256,9 +256,9 @@ def user_session(settings: Settings) -> Iterator[Router]:
 
 
 def reader(settings: Settings) -> Reader:
-    """What reads copies where the user is, with the user's own token."""
+    """What reads copies where the user is, with the user's own token or keys."""
     elements = (site.storage for site in settings.sites if site.storage)
-    return Reader.of(elements, lambda: own_token(os.environ, os.getuid()))
+    return Reader.of(elements, lambda: own_token(os.environ, os.getuid()), lambda: own_keys(os.environ, os.getuid()))
 
 
 def steward_environment(settings: Settings) -> dict[str, str]:

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from s3_storage import ObjectStore
 from storage_element import StorageElement
 
 from router.errors import UserError
@@ -32,12 +33,15 @@ def an_endpoint(storage: StorageElement, scheme: str, scope: str = RIGHTS, **cla
     return endpoint(files.StorageElement("SE", "SITE", storage.prefix(scheme)), str(token), 10.0)
 
 
-@pytest.fixture(params=["file", "http", "root"])
-def reached(request: pytest.FixtureRequest, storage: StorageElement, tmp_path: Path) -> Endpoint:
+@pytest.fixture(params=["file", "http", "root", "s3"])
+def reached(request: pytest.FixtureRequest, tmp_path: Path) -> Endpoint:
     """An endpoint of each protocol that may write below /user."""
     if request.param == "file":
         return endpoint(files.StorageElement("SE", "SITE", f"file://{tmp_path}"))
-    return an_endpoint(storage, request.param)
+    if request.param == "s3":
+        store: ObjectStore = request.getfixturevalue("object_store")
+        return endpoint(files.StorageElement("SE", "SITE", store.prefix), str(store.keys()), 20.0)
+    return an_endpoint(request.getfixturevalue("storage"), request.param)
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ def test_a_password_in_an_address_is_hidden_and_the_rest_stays(password: str) ->
         "https://se.test/f?authz=CANARY&x=1",
         "https://s3.test/f?X-Amz-Signature=CANARY",
         "API_KEY=CANARY",
+        "[default]\naws_secret_access_key = CANARY\naws_session_token=CANARY",
     ],
 )
 def test_what_is_called_a_secret_is_hidden(text: str) -> None:
