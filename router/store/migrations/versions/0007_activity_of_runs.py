@@ -1,4 +1,4 @@
-"""What runs had done when they were last seen to do something; outcomes of single nodes."""
+"""What runs had done when they were last seen to do something."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,21 +27,9 @@ def upgrade() -> None:
         sa.Column("at", sa.Float(), nullable=False),
         if_not_exists=True,
     )
-    op.create_table(
-        "node_outcomes",
-        sa.Column("site", sa.String(64), primary_key=True),
-        sa.Column("node", sa.String(255), primary_key=True),
-        sa.Column("bucket", sa.Integer(), primary_key=True),
-        sa.Column("good", sa.Integer(), nullable=False),
-        sa.Column("failed", sa.Integer(), nullable=False),
-        sa.Column("doubtful", sa.Integer(), nullable=False),
-        if_not_exists=True,
-    )
-    op.create_index("node_outcomes_by_time", "node_outcomes", ["bucket"], if_not_exists=True)
 
 
 def downgrade() -> None:
     """Back to 0006: runs are watched anew."""
-    op.drop_table("node_outcomes")
     op.drop_table("run_look")
     op.drop_table("run_activity")
