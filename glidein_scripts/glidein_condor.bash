@@ -136,6 +136,7 @@ UPDATE_INTERVAL = $(number GLIDEIN_Update_Interval 300)
 RESERVED_DISK = $((disk > promised ? disk - promised : 0))
 $(isolation_config)
 include : $work/main/startd.config
+include ifexist : $work/black_hole.config
 CONFIG
 }
 

@@ -10,14 +10,14 @@ set -euo pipefail
 # tool NAME -- its path on the node, whatever the job's PATH is
 tool() { command -p -v "$1"; }
 
-# run_waiting COMMAND... -- run it to its end, hand SIGTERM on to it, end with its code
+# run_waiting COMMAND... -- run it to its end, hand SIGTERM on to it, return its code
 run_waiting() {
   local child told code
   "$@" <&0 &
   child=$!
   trap 'told=1; kill -s TERM "$child" 2> /dev/null || true' TERM INT HUP QUIT
   while told=0 && code=0 && { wait "$child" || code=$?; } && ((told)); do :; done
-  exit "$code"
+  return "$code"
 }
 
 # empty FOLDER -- nothing is seen there any more
@@ -54,6 +54,18 @@ first() {
   run_waiting "$(tool setpriv)" --no-new-privs --ambient-caps=-all --inh-caps=-all --bounding-set=-all -- "$@"
 }
 
+# apart WORK HIDDEN PROGRAM... -- in namespaces of its own; what we note of its end, the job cannot reach
+apart() {
+  local code=0 began ad
+  # shellcheck source=glidein_scripts/job_ended.bash
+  source "${BASH_SOURCE[0]%/*}/job_ended.bash"
+  ad=$(command -p head -c 1000000 .job.ad 2> /dev/null || true) # before the job can change it
+  began=$(command -p date +%s)
+  run_waiting "$(tool unshare)" --user --map-current-user --keep-caps --mount --pid -- "$0" --inside "$@" || code=$?
+  (PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C && job_ended "$1" "$ad" "$code" "$(($(date +%s) - began))") 2> /dev/null || true
+  return "$code"
+}
+
 main() {
   case $1 in
     --inside) run_waiting "$0" --first "${@:2}" ;;
@@ -63,7 +75,7 @@ main() {
         echo "job_wrapper: $PWD is no job's directory below $1/execute" >&2
         exit 1
       fi
-      exec "$(tool unshare)" --user --map-current-user --keep-caps --mount --pid -- "$0" --inside "$@"
+      apart "$@"
       ;;
   esac
 }

@@ -129,6 +129,11 @@ def _judged(loop: Route) -> Iterator[Metric]:
         for tag in sorted(OPINIONS):
             judged.add_metric([site.name, tag], int(held is not None and held.tag == tag))
     yield judged
+    text = "Nodes that fail every job and are not held against their site"
+    holes = GaugeMetricFamily("glideroute_black_hole_nodes", text, labels=["site"])
+    for site in loop.world.sites[:MAX_SITES] if loop.world else ():
+        holes.add_metric([site.name], len(site.black_holes))
+    yield holes
 
 
 def _inputs(loop: Route) -> Iterator[Metric]:

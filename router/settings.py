@@ -317,6 +317,8 @@ def _broker(section: document.Section | None, default: BrokerPolicy) -> BrokerPo
         failure_sample=section.integer("failure_sample", default.failure_sample, at_least=1),
         failure_window_s=section.seconds("failure_window", default.failure_window_s),
         hole_failures=section.integer("hole_failures", default.hole_failures, at_least=1),
+        node_failures=section.integer("node_failures", default.node_failures, at_least=1),
+        few_nodes=section.number("few_nodes", default.few_nodes),
         probe_jobs=section.integer("probe_jobs", default.probe_jobs, at_least=1),
         probe_after_s=section.seconds("probe_after", int(default.probe_after_s)),
         evicted_rate=section.number("evicted_rate", default.evicted_rate),

@@ -88,7 +88,8 @@ def _sites(found: tuple[Site, ...]) -> object:
         causes = ", ".join(f"{count}x {cause}" for cause, count in site.outcomes.causes[:MOST_CAUSES])
         soon = f"goes into downtime in {site.closes_in_s / 3600:.1f} h" if site.closes_in_s else ""
         refusal = f"{site.failure.script}: {site.failure.message}" if site.failure else ""
-        why = site.status_reason or soon or refusal or causes
+        holes = f"swallowed by {', '.join(site.black_holes[:MOST_CAUSES])}" if site.black_holes else ""
+        why = site.status_reason or soon or refusal or "; ".join(filter(None, (holes, causes)))
         rows.add_row(
             site.name,
             Text(site.status, style=COLOURS[site.status]),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from router.decide.bad_nodes import told_apart
 from router.decide.causes import cause_of_group, tagged
 from router.decide.fetched import unread
 from router.model.cause import Fault
@@ -60,6 +61,7 @@ def observe(
     outcomes = _outcomes(memory, jobs, now - policy.failure_window_s, now)
     failures = [each for each in pool.failures() if each.at >= now - policy.validation_window_s]
     sites = assemble(declared, jobs, slots, said(memory, now), outcomes, failures)
+    sites = tuple(told_apart(site, policy) for site in sites)
     paces = memory.paces(now - policy.failure_window_s, now)
     silences = memory.silences(now)
     gone = memory.vanished()
@@ -188,6 +190,7 @@ def _site(
         offers=tuple(offers) if len(set(offers)) > 1 else (),
         status=state.status if state else SiteStatus.ONLINE,
         status_reason=state.reason if state else "",
+        nodes=len(frozenset().union(*(slot.nodes for slot in load.slots))),
         cores=cores,
         max_cores=sum(entry.cpus * entry.max_glideins for entry in entries),
         idle_cores=sum(slot.idle_cores for slot in load.slots),

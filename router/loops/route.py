@@ -30,6 +30,7 @@ from router.loops.runs import Runs
 from router.loops.watch import Watch
 from router.model.action import Action, Diagnose, Mend, Place, Release, Vacate, Wait
 from router.model.event import Events, ended_jobs, tally
+from router.model.node_outcomes import tally_nodes
 from router.model.policy import BrokerPolicy, RetryPolicy, RunningPolicy
 from router.model.record import DecisionRecord
 from router.model.streak import streaks
@@ -212,7 +213,8 @@ class Route:
         self._history.learn(anyway=found is None or not found.whole)
         if found is not None:
             self.memory.record_ended(ended_jobs(found.events))
-            self.memory.record_events(tally(found.events), found.position, self.clock.now(), streaks(found.events))
+            told = tally(found.events), found.position, self.clock.now(), streaks(found.events)
+            self.memory.record_events(*told, tally_nodes(found.events))
         self.watch.happened(found)
         self._report_reader.read_all()
 

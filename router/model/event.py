@@ -60,6 +60,8 @@ class JobEvent:
     """Why it was removed."""
     cause: str = ""
     """Class of the failure: `hold-CODE` (`hold-3.EXIT` in our wrapper), `exit-CODE`, `signal-NUMBER`."""
+    node: str = ""
+    """The node it ran on there; empty: nobody says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,6 +267,8 @@ class SlotGroup:
     retiring: int = 0
     """Glideins that take no further jobs."""
     idle_glideins: int = 0
+    nodes: frozenset[str] = frozenset()
+    """Where they are."""
     gpus: Gpus = Gpus()
     """Of one glidein."""
     platform: Platform = Platform()

@@ -30,6 +30,10 @@ class BrokerPolicy:
     """Failures older than this are forgotten, in seconds."""
     hole_failures: int = 10
     """A site is a black hole when so many jobs, of two tasks or more, have failed there in a row."""
+    node_failures: int = 5
+    """A node where so many jobs failed, and none ended well, is a black hole …"""
+    few_nodes: float = 0.25
+    """… whose failures are not its site's, where no more than this share of the nodes there is so, 0..1, or one."""
     probe_jobs: int = 2
     """So many jobs at once try whether a black hole is well again; one that ends well opens it."""
     probe_after_s: float = 900.0

@@ -37,6 +37,8 @@ class Outcomes:
     """Of how many tasks these are; more than two are told as two."""
     streak_at: float = 0.0
     """When the last of these was, seconds since the epoch."""
+    failing_nodes: tuple[tuple[str, int, int], ...] = ()
+    """Nodes where jobs failed and none ended well: how many for what may be the site's fault, and for the user's."""
     start_s: float = 0.0
     """Mean time from submission to the first start, of the jobs that started here; 0: none did."""
 
@@ -142,6 +144,10 @@ class Site:
     """Seconds until an announced downtime begins; None: none is announced."""
     access: Access = Access()
     storage: Storage = Storage()
+    nodes: int = 0
+    """Nodes on which its glideins are; 0: nobody says."""
+    black_holes: tuple[str, ...] = ()
+    """Nodes whose failures are not held against it, sorted."""
     cores: int = 0
     """Cores of the glideins that are there."""
     max_cores: int = 0

@@ -176,6 +176,7 @@ def _event(row: dict[str, Any], kind: EventKind) -> JobEvent:
         like=like,
         before=ads.STATES.get(ads.number(row, "LastJobStatus")),
         site=ads.word(row, "MachineAttrGLIDEIN_Site0") if ran else "",
+        node=ads.word(row, "MachineAttrMachine0") if ran else "",
         began=float(ads.number(row, "JobCurrentStartDate")) if ran else 0.0,
         first=kind is EventKind.STARTED and ads.number(row, "NumJobStarts") == 0,
         job=ads.text(row, "RouterJob"),

@@ -8,6 +8,7 @@ from router.model.downtime import Downtime
 from router.model.event import Tally
 from router.model.files import Located
 from router.model.job import EndedJob
+from router.model.node_outcomes import NodeTally
 from router.model.provenance import Maker
 from router.model.record import DecisionRecord, Lease, OpenDecision, SiteState
 from router.model.site import Outcomes, Pace
@@ -69,7 +70,14 @@ class Memory(RunMemory, FetchMemory, Protocol):
         """How far the event log was read; empty when it never was."""
         ...
 
-    def record_events(self, added: Sequence[Tally], position: str, now: float, in_a_row: Sequence[Streak] = ()) -> None:
+    def record_events(
+        self,
+        added: Sequence[Tally],
+        position: str,
+        now: float,
+        in_a_row: Sequence[Streak] = (),
+        at_nodes: Sequence[NodeTally] = (),
+    ) -> None:
         """Add to the outcomes of sites, and remember the position that was read up to: all of it, or nothing."""
         ...
 

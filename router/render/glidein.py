@@ -41,6 +41,7 @@ _PARTS = (
     "error_gen.sh",
     "condor_vars.lst",
     "job_wrapper.sh",
+    "job_ended.bash",
     "startd.config",
 )
 _FAILURE_SLEEP = "GLIDEIN_Failure_Sleep"

@@ -11,8 +11,10 @@ from sqlalchemy import Connection, Select, and_, delete, func, select
 from router.model.cause import Fault
 from router.model.event import BUCKET_S, Tally, is_users, may_be_sites
 from router.model.job import JobState
+from router.model.node_outcomes import NodeTally
 from router.model.site import Outcomes
 from router.model.streak import Failing, Program, Streak, cases
+from router.store import nodes
 from router.store.schema import Database, ended, event_log, site_outcomes, site_streaks, upsert
 
 KEEP_S = 7 * 86400
@@ -33,12 +35,20 @@ class Windows:
         with self._db.read() as connection:
             return str(connection.execute(select(event_log.c.position)).scalar() or "")
 
-    def record_events(self, added: Sequence[Tally], position: str, now: float, in_a_row: Sequence[Streak] = ()) -> None:
+    def record_events(
+        self,
+        added: Sequence[Tally],
+        position: str,
+        now: float,
+        in_a_row: Sequence[Streak] = (),
+        at_nodes: Sequence[NodeTally] = (),
+    ) -> None:
         """Add to the outcomes, and remember the position that was read up to: all of it, or nothing."""
         if not added and self._unchanged(position, now):
             return
         with self._db.write() as connection:
             _add_streaks(connection, in_a_row)
+            nodes.add(connection, at_nodes, now)
             if added:
                 statement = upsert(site_outcomes)
                 sums = {
@@ -87,7 +97,10 @@ class Windows:
                 found.setdefault(site, {})[kind] = (count, seconds)
             known = _streaks(connection)
             against = cases(known.values(), _proven(connection, known.values()))
-        seen = {site: _outcomes(found.get(site, {})) for site in {*found, *known}}
+            bad = nodes.failing(connection, since)
+        seen = {
+            site: replace(_outcomes(found.get(site, {})), failing_nodes=bad.get(site, ())) for site in {*found, *known}
+        }
         return {
             site: replace(each, streak=case.failures, streak_tasks=case.witnesses, streak_at=case.at)
             if (case := against.get(site))

@@ -70,7 +70,7 @@ READING = 3
 """In one seed of so many most jobs read datasets whose copies come and go."""
 FEW_BYTES = 4000
 """Of the log, read at once by some routers; a few events."""
-QUIET_AFTER = 5
+QUIET_AFTER = 6
 """Passes: what one decides changes what the next sees, for jobs that were not placed yet."""
 PAYLOAD = "name: zmumu\nexecutable: analyse.py\noutputs: [{name: hist.root, merge: auto}]\n"
 
@@ -184,7 +184,7 @@ class Simulation:
         self.clock.pass_time(reads.EVERY_S if self.data else 0)  # where inputs lie now is seen by then
         if not any(route.leader.lead() for route in self.running.values()):
             self.clock.pass_time(LEASE_S / 2)  # whoever held the lease is dead, or has lost it
-        for turn in range(QUIET_AFTER):
+        for turn in range(QUIET_AFTER + (reads.BELIEVED_AFTER if self.data else 0)):
             again = self.heal()
             if self.log and turn == 1:
                 self.clock.pass_time(focus.EVERY_S)  # what nothing told of is decided again by now

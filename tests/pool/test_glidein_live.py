@@ -85,9 +85,34 @@ class Grid:
         self.run("alice", "condor_submit", str(folder / f"{name}.sub"))
         return folder / f"{name}.out"
 
+    def fail(self, user: str, name: str, site: str) -> None:
+        """Submit a job that fails at once."""
+        file = self.home / f"{user}-{name}.sub"
+        file.write_text(
+            "executable = /bin/false\nshould_transfer_files = YES\ntransfer_executable = false\nrequest_memory = 50\n"
+            f'request_disk = 1M\nMy.DESIRED_Sites = "{site}"\nqueue\n'
+        )
+        file.chmod(0o644)
+        self.run(user, "condor_submit", str(file))
+
+    def queued(self, site: str) -> int:
+        """Jobs that wait for a site or run there."""
+        told = self.run("router", "condor_q", "-all", "-constraint", f'DESIRED_Sites == "{site}"', "-af", "ProcId")
+        return len(told.split())
+
+    def ended(self, site: str) -> int:
+        """Jobs that ran at a site and left the queue."""
+        told = self.run("router", "condor_history", "-constraint", f'DESIRED_Sites == "{site}"', "-af", "ProcId")
+        return len(told.split())
+
     @staticmethod
     def _of(site: str) -> tuple[str, str]:
         return ("-constraint", f'GLIDEIN_Site == "{site}"')
+
+
+def is_black_hole(grid: Grid, site: str) -> bool:
+    """Whether the glidein of a site takes no further jobs because it is one."""
+    return "true" in grid.ads(site, "ROUTER_BLACK_HOLE && GLIDEIN_ToRetire <= time()")
 
 
 def eventually(true: Callable[[], object], seconds: float) -> None:
@@ -203,3 +228,27 @@ def test_an_idle_glidein_ends_by_itself(grid: Grid):
     grid.start("IDLE", idle_s=3)
     eventually(lambda: grid.ads("IDLE", "Name"), 10)
     eventually(lambda: not grid.jobs("IDLE"), 20)
+
+
+@pytest.mark.slow
+def test_a_node_that_fails_jobs_of_two_users_at_once_takes_no_more_and_one_users_wrong_program_is_no_reason(grid: Grid):
+    for site in ("HOLE", "GOOD"):
+        grid.start(site, cpus=2)
+        eventually(lambda site=site: grid.ads(site, "Name"), 10)
+    for number in range(4):
+        for user in ("alice", "bob"):
+            grid.fail(user, f"hole{number}", "HOLE")
+    for number in range(8):
+        grid.fail("alice", f"wrong{number}", "GOOD")
+    eventually(lambda: grid.queued("GOOD") == 0, 40)
+    eventually(lambda: is_black_hole(grid, "HOLE"), 20)
+    assert not is_black_hole(grid, "GOOD")
+    assert grid.ended("GOOD") == 8
+    left = grid.queued("HOLE")
+    for user in ("alice", "bob"):
+        grid.fail(user, "late", "HOLE")
+    grid.run("alice", "condor_reschedule")
+    time.sleep(3)
+    assert grid.queued("HOLE") == left + 2
+    for site in ("HOLE", "GOOD"):
+        grid.stop(site)

@@ -111,7 +111,8 @@ broker: {policy: panda, mode: tag, panda_rebroker: 7 s, lost_wait: 7 s, overflow
   remote_readers: 7, remote_cost: 7 s, busy_remote_cost: 7 s, patience: 7 s, least_gain: 7 s, least_gain_share: 0.7,
   left_limit: 7 s, wait_limit: 7 s, overload_queue: 7, overload_ratio: 7, user_wait: 7 s, user_queue: 7,
   share_queue: 7, share_ratio: 7, share_wait: 7 s,
-  hole_failures: 7, probe_jobs: 7, probe_after: 7 s, evicted_rate: 0.7, start_limit: 7 s, most_closed: 0.7,
+  node_failures: 7, few_nodes: 0.7, hole_failures: 7,
+  probe_jobs: 7, probe_after: 7 s, evicted_rate: 0.7, start_limit: 7 s, most_closed: 0.7,
   most_moves: 7, tail_share: 0.7, tail_wait: 7 s, tail_gain: 7 s}
 """
 
