@@ -103,14 +103,15 @@ class Ledger:
         """The task of an id, of the beginning of one id only, or the newest of a name. Raises NotFound."""
         wanted = wanted.replace("\0", "\ufffd")  # PostgreSQL has no text with a zero byte; no task is called so
         with self._db.read() as connection:
-            exact = connection.execute(select(tasks).where(tasks.c.id == wanted)).first()
+            if exact := connection.execute(select(tasks).where(tasks.c.id == wanted)).first():
+                return _task(exact)
             named = connection.execute(
                 select(tasks).where(tasks.c.name == wanted).order_by(tasks.c.created.desc()).limit(1)
             ).first()
             begun = connection.execute(
                 select(tasks).where(tasks.c.id.startswith(wanted, autoescape=True)).limit(2)
             ).fetchall()
-        row = exact or named or (begun[0] if len(begun) == 1 else None)
+        row = named or (begun[0] if len(begun) == 1 else None)
         if row is None:
             more = (
                 f"{len(begun)} or more tasks begin so; write more of its id."
