@@ -186,6 +186,13 @@ class Ledger:
             found = and_(ended.c.cluster == job.cluster, ended.c.proc == job.proc)
             connection.execute(update(ended).where(found).values(report=READ if usable else UNUSABLE))
 
+    def unread(self, task: str) -> int:
+        """Jobs of a task that ended well and whose report nobody has read."""
+        waits = and_(ended.c.task == task, ended.c.state == JobState.FINISHED, ended.c.report == UNREAD)
+        query = select(func.count()).select_from(ended.join(tasks, tasks.c.id == ended.c.task))
+        with self._db.read() as connection:
+            return int(connection.execute(query.where(waits, ended.c.owner == tasks.c.owner)).scalar_one())
+
     def read(self, task: str) -> list[EndedJob]:
         """The jobs of a task that ended and whose report has been read, or was given up."""
         with self._db.read() as connection:
