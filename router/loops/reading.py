@@ -8,6 +8,7 @@ from router.decide.joined import joined
 from router.decide.stageout import to_move
 from router.errors import RouterError, TemporaryError
 from router.model import report as reports
+from router.model.files import Located
 from router.model.job import EndedJob
 from router.model.provenance import Maker
 from router.model.task import Task
@@ -26,6 +27,8 @@ class ReportReader:
     memory: Memory
     reports: Callable[[Task], Reports]
     clock: Clock
+    misplaced: Callable[[Located], str]
+    """Why an output cannot be where it is said to be; empty where it can."""
 
     def read_all(self) -> None:
         """Read the reports of the jobs that ended; each is read once, or given up."""
@@ -45,6 +48,8 @@ class ReportReader:
             found = reports.parse(text)
             if foreign := [each.file.lfn for each in found.outputs if not each.file.lfn.startswith(task.outputs + "/")]:
                 raise ValueError(f"names an output outside {task.outputs}: {foreign[0]}")
+            if fault := next((words for each in found.outputs if (words := self.misplaced(each))), ""):
+                raise ValueError(fault)
             there = self.memory.hand_over(to_move(task, job, found.outputs), self.clock.now())
             outputs = [each for each in found.outputs if each.file.lfn not in there]
             maker = Maker(task.id, job.job, job.cluster, job.proc)

@@ -30,6 +30,7 @@ from router.loops.runs import Runs
 from router.loops.watch import Watch
 from router.model.action import Action, Diagnose, Mend, Place, Release, Vacate, Wait
 from router.model.event import Events, ended_jobs, tally
+from router.model.files import Located
 from router.model.node_outcomes import tally_nodes
 from router.model.policy import BrokerPolicy, RetryPolicy, RunningPolicy
 from router.model.record import DecisionRecord
@@ -63,6 +64,8 @@ class Route:
     """None: nobody writes an event log; outcomes of sites are then what history shows."""
     retry: RetryPolicy = RetryPolicy()
     running: RunningPolicy = RunningPolicy()
+    misplaced: Callable[[Located], str] = lambda _: ""
+    """Says of an output why it cannot be where a report says; empty where it can."""
     keep: Callable[[World], None] = lambda _: None
     """Gets every world in which something is decided."""
     leader: Leader = field(default_factory=Alone)
@@ -90,7 +93,7 @@ class Route:
         """See the pool with care."""
         self.watch = Watch(self.pool, self.clock)
         self._history = History(self.pool, self.memory, self.clock)
-        self._report_reader = ReportReader(self.memory, self.reports, self.clock)
+        self._report_reader = ReportReader(self.memory, self.reports, self.clock, self.misplaced)
         self._runs = Runs(self.pool, self.memory, self.clock, self.running)
         self.careful = Careful(self.pool, self.clock, self.watch)
         self.look_anew()

@@ -123,12 +123,15 @@ class TaskStatus:
     """Its outputs that have a destination, by how far they are."""
     stage: str = ""
     """How far an automatic splitting is that will add jobs yet; empty: no jobs will be added."""
+    unread: int = 0
+    """Finished jobs whose outputs are not registered yet, for the router has not read their reports."""
 
     @property
     def done(self) -> bool:
         """Whether nothing of it is left to do."""
         return (
             not self.stage
+            and not self.unread
             and self.jobs > 0
             and self.counts.get("finished", 0) + self.counts.get("removed", 0) >= self.jobs
         )

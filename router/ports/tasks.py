@@ -97,6 +97,10 @@ class UserMemory(Memory, TaskMemory, TransferStates, Origins, FailedFetches, Pla
         """How the jobs of a task ended."""
         ...
 
+    def unread(self, task: str) -> int:
+        """Jobs of a task that ended well and whose report nobody has read."""
+        ...
+
     def read(self, task: str) -> list[EndedJob]:
         """The jobs of a task that ended and whose report has been read, or was given up."""
         ...

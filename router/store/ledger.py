@@ -103,14 +103,15 @@ class Ledger:
         """The task of an id, of the beginning of one id only, or the newest of a name. Raises NotFound."""
         wanted = wanted.replace("\0", "\ufffd")  # PostgreSQL has no text with a zero byte; no task is called so
         with self._db.read() as connection:
-            exact = connection.execute(select(tasks).where(tasks.c.id == wanted)).first()
+            if exact := connection.execute(select(tasks).where(tasks.c.id == wanted)).first():
+                return _task(exact)
             named = connection.execute(
                 select(tasks).where(tasks.c.name == wanted).order_by(tasks.c.created.desc()).limit(1)
             ).first()
             begun = connection.execute(
                 select(tasks).where(tasks.c.id.startswith(wanted, autoescape=True)).limit(2)
             ).fetchall()
-        row = exact or named or (begun[0] if len(begun) == 1 else None)
+        row = named or (begun[0] if len(begun) == 1 else None)
         if row is None:
             more = (
                 f"{len(begun)} or more tasks begin so; write more of its id."
@@ -184,6 +185,13 @@ class Ledger:
         with self._db.write() as connection:
             found = and_(ended.c.cluster == job.cluster, ended.c.proc == job.proc)
             connection.execute(update(ended).where(found).values(report=READ if usable else UNUSABLE))
+
+    def unread(self, task: str) -> int:
+        """Jobs of a task that ended well and whose report nobody has read."""
+        waits = and_(ended.c.task == task, ended.c.state == JobState.FINISHED, ended.c.report == UNREAD)
+        query = select(func.count()).select_from(ended.join(tasks, tasks.c.id == ended.c.task))
+        with self._db.read() as connection:
+            return int(connection.execute(query.where(waits, ended.c.owner == tasks.c.owner)).scalar_one())
 
     def read(self, task: str) -> list[EndedJob]:
         """The jobs of a task that ended and whose report has been read, or was given up."""

@@ -39,7 +39,7 @@ from router.render.glidein import PoolContact
 from router.render.pool_config import Daemon
 from router.render.steward import steward_injection
 from router.settings import Settings
-from router.site_storage import descriptions
+from router.site_storage import descriptions, misplaced
 from router.store.store import Store
 from router.store.worlds import Worlds
 from router.transfer.copying import Copier
@@ -143,6 +143,7 @@ def route(settings: Settings) -> Route:
         events=events,
         retry=settings.retry,
         running=settings.running,
+        misplaced=misplaced(settings.sites),
         keep=worlds.save,
         leader=leader,
         books=books(settings, memory, "router"),

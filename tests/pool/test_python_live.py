@@ -1,5 +1,6 @@
 """An analysis run from Python on real glideins: waited for, collected, and found again by its id."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pool_backend
 import pytest
 from organisation import LIVELY, at_work, settled, storing
 
-from router import Session
+from router import Session, TaskHandle
 
 pytestmark = pytest.mark.pool
 
@@ -24,6 +25,21 @@ def home(live_pool: pool_backend.LivePool, tmp_path_factory: pytest.TempPathFact
         yield home
 
 
+def told_by_the_nodes(task: TaskHandle, program: str) -> None:
+    """What real jobs tell of themselves: their provenance, and their directories below `/proc`."""
+    catalogue, lineage = task.session.router.catalogue, task.provenance().lineage
+    assert len(lineage.executions) == 3
+    for ran in lineage.executions.values():
+        assert {"run_job.py", "words.sh", "words.tar.gz"} == set(dict(ran.code))
+        assert (dict(ran.code)["words.sh"], ran.site) == (program, "SITE_A")
+        assert "glidein_" in dict(ran.node)["Name"] and 0 < ran.started <= ran.ended
+        place = catalogue.stat(f"/proc/{task.id}/jobs/{ran.maker.job}").name
+        assert place == f"/proc/{ran.maker.id}"
+        held = {each.name.removeprefix(f"{place}/") for each in catalogue.entries(place)}
+        assert held == {"inputs", "job.json", "outputs", "report.json", "stderr", "stdout", "task"}
+        assert catalogue.stat(f"{place}/outputs/words_{ran.maker.job}.csv").name in lineage.roots
+
+
 def test_an_analysis_is_run_collected_and_run_again_with_other_code(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,6 +53,7 @@ def test_an_analysis_is_run_collected_and_run_again_with_other_code(
         task = asked.outputs("words.csv").requests(memory="128 MB", disk="10 MB", walltime="5 min").run()
         assert task.wait(timeout=90, every=0.2).succeeded
         got = task.results(tmp_path / "got", merge=True)
+        told_by_the_nodes(task, hashlib.sha256(PROGRAM.encode()).hexdigest())
     assert got.joined[0].read_text() == "job,word\n0000,first\n0001,first\n0002,first\n"
     with Session(home) as elsewhere:
         again = elsewhere.load(task.id).resubmit(code=tmp_path / "newer")

@@ -187,3 +187,21 @@ def test_administrators_follow_everybodys_files(organisation, task, merged, tmp_
         assert a_router(organisation, tmp_path / "tasks", "root").provenance(merged).lineage.executions
     finally:
         organisation.store.members = Members()
+
+
+def test_a_task_is_done_when_what_its_jobs_left_is_registered(router, organisation, folder):
+    task = router.submit(router.plan(SPLIT_PAYLOAD.replace(", merge: auto", ""), "my.yaml", folder), folder).task
+    organisation.glidein("SITE_A")
+    organisation.glidein("SITE_B")
+    organisation.step()
+    organisation.pool.negotiate()
+    for site in ("SITE_A", "SITE_B"):
+        for job in organisation.pool.finish(site):
+            leave(organisation, task, job.job, job.batch, [])
+    late = organisation.reports.texts.pop((task.id, "0003"))
+    organisation.step()
+    status = router.status(task.id)
+    assert (status.counts["finished"], status.unread, status.done) == (6, 1, False)
+    organisation.reports.add(task.id, "0003", late)
+    organisation.step()
+    assert (router.status(task.id).unread, router.status(task.id).done) == (0, True)

@@ -286,6 +286,9 @@ def test_watching_ends_with_the_task(run, task, organisation):
     for site in ("SITE_A", "SITE_B"):
         organisation.pool.finish(site)
     organisation.step()
+    assert "finished" in run("status", task).out and not run("status", task, "--json").json["done"]
+    organisation.clock.pass_time(601)  # no report comes any more
+    organisation.step()
     assert run("watch", task).code == 0
 
 

@@ -328,6 +328,15 @@ def test_a_report_that_is_none_is_given_up_and_the_others_are_read(organisation,
     assert caplog.text == ""
 
 
+def test_a_report_whose_output_cannot_be_where_it_says_is_given_up(organisation, caplog):
+    task = finished(organisation, jobs=1)
+    organisation.reports.add(task.id, "0000", report(task, "0000"))
+    route = replace(organisation.route(), misplaced=lambda output: f"says that {output.file.lfn} is elsewhere")
+    route.step()
+    assert organisation.store.listing("/") == []
+    assert f"it says that {task.outputs}/hist_0000.root is elsewhere" in caplog.text
+
+
 def test_a_report_whose_file_contradicts_the_catalogue_is_given_up(organisation, caplog):
     task = finished(organisation, jobs=1)
     organisation.store.register([an_output_of(task, "0000")], "alice", 1.0)

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from router.errors import UserError
+from router.model.files import File, Located, Replica
 from router.model.site import Storage
 from router.settings import Settings, SiteSettings, parse
-from router.site_storage import descriptions
+from router.site_storage import descriptions, misplaced
 from router.worker.run_job import destinations
 
 
@@ -52,3 +53,37 @@ def test_a_site_that_falls_back_to_nothing_known_is_refused(tmp_path):
 
 def test_a_site_without_storage_is_told_nothing():
     assert descriptions([SiteSettings("A", limits=Storage(present=False))]) == {}
+
+
+TWO = """
+sites:
+  A: {storage: {name: A_DISK, prefix: "file:///se"}}
+  B: {storage: {name: B_DISK, prefix: "file:///b", rules: RULES}}
+"""
+RULES = """
+[{"site": "B", "volume": "v", "rse": "B_DISK", "protocols": [
+  {"protocol": "file", "access": "global-rw", "prefix": "file:///pool"},
+  {"protocol": "root", "access": "global-ro", "prefix": "root://b.example.org//pool"}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("replica", "fault"),
+    [
+        (("A_DISK", "A", "file:///se/user/alice/h.root"), ""),
+        (("B_DISK", "B", "file:///pool/user/alice/h.root"), ""),
+        (("B_DISK", "B", "root://b.example.org//pool/user/alice/h.root"), ""),
+        (("A_DISK", "A", "file:///etc/passwd"), "which no rule of A_DISK gives"),
+        (("A_DISK", "A", "file:///se/user/bob/h.root"), "which no rule of A_DISK gives"),
+        (("A_DISK", "A", "file:///se/user/alice/../bob/h.root"), "which no rule of A_DISK gives"),
+        (("A_DISK", "A", "http://169.254.169.254/"), "which no rule of A_DISK gives"),
+        (("A_DISK", "B", "file:///se/user/alice/h.root"), "which no rule of A_DISK gives"),
+        (("B_DISK", "B", "file:///b/user/alice/h.root"), "which no rule of B_DISK gives"),
+        (("MINE", "A", "file:///se/user/alice/h.root"), "names the storage element MINE, which no site declares"),
+    ],
+)
+def test_outputs_are_believed_to_be_where_the_rules_of_their_storage_put_them(tmp_path, replica, fault):
+    (tmp_path / "rules.json").write_text(RULES)
+    settings = parse(TWO.replace("RULES", str(tmp_path / "rules.json")), Settings(tmp_path))
+    told = misplaced(settings.sites)(Located(File("/user/alice/h.root", 1, "0badcafe"), (Replica(*replica),)))
+    assert told.endswith(fault) and bool(told) == bool(fault)
