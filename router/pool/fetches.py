@@ -31,8 +31,8 @@ class FetchHistory:
     def tries(self, after: int, upto: int) -> Fetches:
         """The tries after a time and up to another, in whole seconds since the epoch. Raises TemporaryError."""
         asked: dict[str, Any] = {
-            "constraint": f"EpochWriteDate > {after:d} && EpochWriteDate <= {upto:d}",
-            "since": f"EpochWriteDate <= {after:d}",
+            "constraint": f"EpochWriteDate > {int(after)} && EpochWriteDate <= {int(upto)}",
+            "since": f"EpochWriteDate <= {int(after)}",
             "limit": MOST_STARTS,
         }
         try:

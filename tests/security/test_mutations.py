@@ -1,5 +1,6 @@
 """The tests of attacks can fail: each defence of a sample is taken away, and its test must notice."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,9 +129,10 @@ def test_a_script_that_does_not_encode_is_noticed(
 def test_a_wrapper_that_hides_no_tokens_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = isolation.WRAPPER.read_text()
     assert "for each in tokens log" in text
-    (tmp_path / "job_wrapper.sh").write_text(text.replace("for each in tokens log", "for each in log"))
-    (tmp_path / "job_wrapper.sh").chmod(0o755)
-    monkeypatch.setattr(isolation, "WRAPPER", tmp_path / "job_wrapper.sh")
+    scripts = tmp_path / "scripts"
+    shutil.copytree(isolation.WRAPPER.parent, scripts)
+    (scripts / "job_wrapper.sh").write_text(text.replace("for each in tokens log", "for each in log"))
+    monkeypatch.setattr(isolation, "WRAPPER", scripts / "job_wrapper.sh")
     work = tmp_path / "work"
     for part in ("main", "tokens", "run", "execute/dir_1"):
         (work / part).mkdir(parents=True)
