@@ -72,6 +72,14 @@ def partial_job(payload: Payload, output: str, number: int) -> str:
     return f"{PARTIAL}{names.index(output) if len(names) > 1 else ''}-{number}"
 
 
+def output_of(payload: Payload, job: str) -> str:
+    """The output that a merge job of this name joins; empty where it is none of the payload's."""
+    if found := _PARTIAL.fullmatch(job):
+        number = int(found[1] or 0)
+        return payload.outputs[number].name if number < len(payload.outputs) else ""
+    return dict(merges(payload)).get(job.partition("-")[0], "")
+
+
 def merge_tree(payload: Payload, jobs: Sequence[str]) -> MergeTree:
     """The merge jobs for the outputs of `jobs`; neighbours are joined first, so these should be neighbours in place."""
     fan_in = {output.name: output.fan_in for output in payload.outputs}

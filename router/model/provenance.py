@@ -16,7 +16,7 @@ class Standing(StrEnum):
 
     REGISTERED = "registered"
     REMOVED = "removed"
-    """Its owner removed it; it can be restored."""
+    """It was in the catalogue, and was removed."""
     CHANGED = "changed"
     """Another file has its name by now."""
     UNSEEN = "unseen"

@@ -32,5 +32,5 @@ class Origins(Protocol):
         ...
 
     def made_in(self, task: str) -> Mapping[str, Maker]:
-        """What the jobs of a task made and is registered: the jobs by the files' names."""
+        """What the jobs of a task made that is, or was, registered: the jobs by the files' names."""
         ...

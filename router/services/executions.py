@@ -9,11 +9,11 @@ from router.decide.provenance import reads
 from router.errors import RouterError
 from router.model import names, spec
 from router.model.job import EndedJob
-from router.model.merging import is_merge, is_node, merge_tree
+from router.model.merging import is_merge, merge_tree, output_of
 from router.model.provenance import Execution, Maker, TaskFacts
 from router.model.run_details import RunDetails, parse
 from router.model.sweep import filled
-from router.model.task import Chunk, Task, merges
+from router.model.task import MERGE_BATCH, Chunk, Task
 from router.ports import TaskFiles, UserMemory
 from router.render.described import chunks
 from router.render.parts import MERGER
@@ -103,10 +103,10 @@ class Jobs:
 
     def _ledger(self, told: _Told, maker: Maker, batch: str) -> Sequence[str]:
         """What the ledger tells of what a job read, where nobody else does."""
-        if not is_merge(batch) or is_node(batch):
+        if batch != MERGE_BATCH:
             return self.memory.batch_reads(maker.task, batch)
         made, task = self.memory.made_in(maker.task), told.task
-        output = dict(merges(task.payload)).get(maker.job, "")
+        output = output_of(task.payload, maker.job)
         jobs = sorted({each.job for each in made.values() if each.job.isdecimal()}, key=lambda job: (len(job), job))
         joined = dict(merge_tree(task.payload, jobs).last).get(maker.job) or jobs
         return [lfn for job in joined if (lfn := task.output(output, job)) in made]
@@ -154,5 +154,5 @@ def _filled(task: Task, given: Chunk | None) -> tuple[str, ...]:
 
 def _merged(task: Task, job: str) -> tuple[str, ...]:
     """The argument of a merge job: which output it joins."""
-    output = dict(merges(task.payload)).get(job.partition("-")[0])
+    output = output_of(task.payload, job)
     return (output,) if output else ()

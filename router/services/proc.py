@@ -14,11 +14,11 @@ from router.errors import NotFound, PermissionRefused, RouterError, UserError
 from router.model import names
 from router.model.entry import Entry, Kind
 from router.model.job import EndedJob
-from router.model.merging import is_merge, is_node
+from router.model.merging import is_merge, output_of
 from router.model.provenance import Execution, Maker
 from router.model.record import BatchRecord
 from router.model.rights import PROC, Need, Person, Rights
-from router.model.task import Task, merges
+from router.model.task import MERGE_BATCH, Task, merges
 from router.ports import TaskFiles, UserMemory
 from router.services.executions import Jobs, facts
 
@@ -150,10 +150,10 @@ class Proc:
 
     def _jobs_in(self, task: Task, batch: BatchRecord) -> Sequence[str]:
         """The names of the jobs of a batch, in the order of their process numbers."""
-        if is_node(batch.key):
-            return [batch.key]
-        if is_merge(batch.key):
+        if batch.key == MERGE_BATCH:
             return [job for job, _ in merges(task.payload)]
+        if is_merge(batch.key):
+            return [batch.key]
         return list(self._jobs.given(task.id, batch.key)) or [f"{number:04d}" for number in range(batch.jobs)]
 
     @property
@@ -251,8 +251,8 @@ def _outputs(task: Task, job: str, batch: str) -> tuple[str, ...]:
         return ()
     if not is_merge(batch):
         return tuple(task.output(each.name, job) for each in task.payload.outputs)
-    output = dict(merges(task.payload)).get(job.partition("-")[0])
-    return (task.output(output, job if is_node(batch) else "merged"),) if output else ()
+    output = output_of(task.payload, job)
+    return (task.output(output, "merged" if batch == MERGE_BATCH else job),) if output else ()
 
 
 def _told(job: _Job, execution: Execution, outputs: Sequence[str]) -> dict[str, Any]:

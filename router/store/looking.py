@@ -120,6 +120,8 @@ class Looking:
         Raises UserError for a search that makes no sense, NotFound, and PermissionRefused for a dataset.
         """
         with self._walk() as walk:
+            if in_proc(search.place.name):
+                raise UserError(f"Nothing is said of what lies below {PROC}. `glideroute ls` lists it.")
             if search.place.reach is Reach.DATASET:
                 real = self._dataset(walk, search.place.name)
                 search = Search(Place(real, Reach.DATASET), search.where)

@@ -70,11 +70,14 @@ class Origins:
             return list(connection.execute(query).scalars())
 
     def made_in(self, task: str) -> dict[str, Maker]:
-        """What the jobs of a task made and is registered: the jobs by the files' names."""
-        joined = productions.join(files, files.c.guid == productions.c.guid)
-        query = select(files.c.lfn, productions).select_from(joined).where(productions.c.task == task)
+        """What the jobs of a task made that is, or was, registered: the jobs by the files' names."""
+        found: dict[str, Maker] = {}
         with self._db.read() as connection:
-            return {row.lfn: Maker(row.task, row.job, row.cluster, row.proc) for row in connection.execute(query)}
+            for table in (removed_files, files):
+                joined = productions.join(table, table.c.guid == productions.c.guid)
+                query = select(table.c.lfn, productions).select_from(joined).where(productions.c.task == task)
+                found |= {row.lfn: Maker(row.task, row.job, row.cluster, row.proc) for row in connection.execute(query)}
+        return found
 
 
 class Tracing(Looking):

@@ -110,6 +110,7 @@ def test_what_was_removed_or_exchanged_since_is_told_so(router, organisation, ta
 
 def test_without_the_tasks_directory_the_ledger_tells_what_it_knows(router, task, merged):
     shutil.rmtree(task.directory)
+    router.catalogue.remove([f"{task.outputs}/hist_0001.root"])
     found = router.provenance(merged).lineage
     merge, first = found.executions[task.id, MERGE_BATCH], found.executions[task.id, "0000"]
     assert (len(merge.uses), merge.told_by, first.told_by) == (6, Source.BATCH, Source.BATCH)

@@ -3,9 +3,9 @@
 import pytest
 
 from router.errors import UserError
-from router.model.merging import files_of, is_merge, is_node, merge_tree
+from router.model.merging import files_of, is_merge, is_node, merge_tree, output_of
 from router.model.payload import Output, parse
-from router.testing.build import a_payload, a_task
+from router.testing.build import a_payload, a_task, an_output
 
 JOBS = tuple(f"{number:04d}" for number in range(5))
 
@@ -75,3 +75,15 @@ def test_a_program_that_merges_is_reason_enough_to_merge():
     payload = parse("name: a\nexecutable: a.py\noutputs: [{name: a.dat, merge_with: join.py}]\n")
     assert payload.outputs == (Output("a.dat", True, "join.py"),)
     assert payload.merge_commands == ("join.py",)
+
+
+@pytest.mark.parametrize(
+    ("job", "output"),
+    [
+        ("merge0", "a"), ("merge1", "c"), ("merge1-2-0", "c"), ("partial0-1", "a"), ("partial1-3", "b"),
+        ("partial7-1", ""), ("merge", ""), ("0003", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_merge_jobs_name_says_which_output_it_joins(job, output):
+    payload = a_payload(outputs=(an_output("a", merge=True), an_output("b"), an_output("c", merge=True)))
+    assert output_of(payload, job) == output
