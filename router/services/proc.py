@@ -28,8 +28,8 @@ EVERYBODYS = Rights("", "", 0o555)
 KEPT = (("stdout", "logs", "out"), ("stderr", "logs", "err"), ("report.json", "reports", "json"))
 """What there may be of a job in the task's directory: what it is called here, its folder, how its name ends."""
 QUEUED = "in the queue"
-MOST_DIGITS = 20
-"""Of a job's id; databases have no larger numbers."""
+MOST_NUMBER = 2**31 - 1
+"""Of a cluster or a process, as HTCondor counts them and databases hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,8 @@ class Proc:
     def _at_top(self, name: str) -> Node | None:
         """The directory of a task, by its whole id, or of a job, by HTCondor's."""
         cluster, dot, proc = name.partition(".")
-        if dot and cluster.isdecimal() and proc.isdecimal() and len(name) <= MOST_DIGITS:
-            job = self._job(int(cluster), int(proc))
+        if dot and cluster.isdecimal() and proc.isdecimal():
+            job = self._job(int(cluster), int(proc)) if max(int(cluster), int(proc)) <= MOST_NUMBER else None
             return self._of_job(job) if job else None
         try:
             task = self.memory.task(name)

@@ -23,7 +23,15 @@ from router.store.store import Store
 from router.testing.build import a_file, an_ended_job
 from router.testing.clock import FakeClock
 
-SUITES = ("test_catalogue", "test_metadata", "test_namespace", "test_ledger", "test_decisions", "test_attempts")
+SUITES = (
+    "test_catalogue",
+    "test_metadata",
+    "test_namespace",
+    "test_ledger",
+    "test_decisions",
+    "test_attempts",
+    "test_productions",
+)
 FIXTURES = ("catalogue", "alice", "bob", "root", "clock")
 WRITERS, EACH = 2, 5
 

@@ -85,7 +85,15 @@ def test_all_files_of_a_task_or_a_job_can_be_listed_but_not_those_of_all(router,
 def test_what_is_not_there_is_told_so(router, task):
     of_job = [f"{a_job(router, task)}/inputs/f1.root/x"]
     of_task = [f"/proc/{task.id}/{each}" for each in ("nothing", "payload.yaml/x", "jobs/9999")]
-    for name in ("/proc/nothing-1", "/proc/99.0", "/proc/1.99", f"/proc/{'9' * 20}.0", "/proc/0", "/proc/zmumu"):
+    for name in (
+        "/proc/nothing-1",
+        "/proc/99.0",
+        "/proc/1.99",
+        f"/proc/{2**31}.0",
+        f"/proc/1.{10**200}",
+        "/proc/0",
+        "/proc/zmumu",
+    ):
         with pytest.raises(NotFound):
             router.catalogue.stat(name)
     for name in (*of_task, *of_job):
