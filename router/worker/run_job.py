@@ -556,8 +556,45 @@ def destinations(lfn: str, site: str, storage: Sequence[Mapping[str, Any]]) -> I
             yield volume["rse"], volume["site"], pfn
 
 
-def publish(source: Path, final: Path, own: bool) -> tuple[int, str]:
-    """Write a file beside its final place, read it back, put it in place; OSError or ValueError when that fails.
+def read_back(path: Path) -> tuple[int, str]:
+    """Size and adler32 of what a file holds; OSError."""
+    with path.open("rb") as content:
+        return adler32_copy(content, None)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """An output that lies verified beside its place."""
+
+    part: Path
+    final: Path
+    own: bool
+    """Whether the name is this task's: an earlier try of the same job may have written it, and is replaced."""
+    told: dict[str, Any]
+
+    def refuse_taken(self) -> None:
+        """ValueError where the place is taken by another file, which is not this task's to replace."""
+        if not self.own and self.final.exists() and read_back(self.final) != (self.told["size"], self.told["adler32"]):
+            raise ValueError("another file has this name, and it is not this task's to replace")
+
+    def put_in_place(self) -> None:
+        """Give the complete file its name; OSError, or ValueError where it is taken."""
+        if self.own:
+            self.part.replace(self.final)
+        else:
+            try:
+                os.link(self.part, self.final)
+            except FileExistsError:
+                self.refuse_taken()
+        directory = os.open(self.final.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def write_beside(source: Path, final: Path, own: bool, told: Mapping[str, Any]) -> Staged:
+    """Write a file beside its final place and read it back; OSError or ValueError, and no file, when that fails.
 
     A part file that a kill leaves behind is never taken for the file, and a reader never sees half of one.
     """
@@ -565,56 +602,49 @@ def publish(source: Path, final: Path, own: bool) -> tuple[int, str]:
     part = final.with_name(f"{final.name}.part-{uuid.uuid4().hex}")
     try:
         with open_regular(source) as content, part.open("xb") as target:
-            written = adler32_copy(content, target)
+            size, adler = adler32_copy(content, target)
             target.flush()
             os.fsync(target.fileno())
-        if read_back(part) != written:
+        if read_back(part) != (size, adler):
             raise ValueError("the storage gives back other bytes than were written")
-        put_in_place(part, final, own, written)
-    finally:
+        staged = Staged(part, final, own, {**told, "size": size, "adler32": adler})
+        staged.refuse_taken()
+    except BaseException:
         part.unlink(missing_ok=True)
-    return written
+        raise
+    return staged
 
 
-def read_back(path: Path) -> tuple[int, str]:
-    """Size and adler32 of what a file holds; OSError."""
-    with path.open("rb") as content:
-        return adler32_copy(content, None)
+def stage_out_all(job: Job, site: str, storage: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Write all outputs, and put them in place when all are verified; Failure, and none in place, when one cannot be.
 
-
-def put_in_place(part: Path, final: Path, own: bool, written: tuple[int, str]) -> None:
-    """Give a complete file its name; OSError, or ValueError when the name is taken by another file.
-
-    A name that is this task's own is replaced: an earlier try of the same job wrote it. Any other file is kept.
+    What is in place when a later one cannot be put there, or when a kill comes between, the next try replaces.
     """
-    if own:
-        part.replace(final)
-    else:
-        try:
-            os.link(part, final)
-        except FileExistsError:
-            if read_back(final) != written:
-                raise ValueError("another file has this name, and it is not this task's to replace") from None
-    directory = os.open(final.parent, os.O_RDONLY)
+    staged: list[Staged] = []
     try:
-        os.fsync(directory)
+        for output in job.outputs:
+            staged.append(stage_out(output, job, site, storage))
+        for each in staged:
+            each.put_in_place()
+    except (OSError, ValueError) as why:
+        raise Failure("stage_out_failed", f"could not put the outputs in place: {why}") from None
     finally:
-        os.close(directory)
+        for each in staged:
+            each.part.unlink(missing_ok=True)
+    return [each.told for each in staged]
 
 
-def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Write an output to the first volume of the site that takes it; Failure when none does."""
+def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str, Any]]) -> Staged:
+    """Write an output beside its place at the first volume of the site that takes it; Failure when none does."""
     own = job.task in output.lfn.split("/")[:-1]
     failed: list[str] = []
     try:
         for se, at, pfn in destinations(output.lfn, site, storage):
+            told = {"name": output.name, "lfn": output.lfn, "se": se, "site": at, "pfn": pfn}
             try:
-                size, adler = publish(Path(output.name), local_path(pfn), own)
+                return write_beside(Path(output.name), local_path(pfn), own, told)
             except (OSError, ValueError) as why:
                 failed.append(f"{se}: {why}")
-                continue
-            place = {"name": output.name, "lfn": output.lfn, "se": se, "site": at, "pfn": pfn}
-            return {**place, "size": size, "adler32": adler}
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, re.error) as why:
         failed.append(f"the storage description of site {site} is wrong: {why!r}")
     reasons = "; ".join(failed) or f"site {site or '(unnamed)'} has no storage whose rules take it"
@@ -624,16 +654,12 @@ def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str
 def code_digests(description: str) -> dict[str, str]:
     """SHA-256 of the files that came with the job beside its description, by name; a large one is left out."""
     found = {}
-    for entry in sorted(os.scandir(), key=lambda entry: entry.name)[:CODE_FILES]:
-        if (
-            entry.name == description
-            or entry.name.startswith((".", "_condor_"))
-            or not entry.is_file(follow_symlinks=False)
-        ):
+    for path in sorted(Path().iterdir())[:CODE_FILES]:
+        if path.name == description or path.name.startswith((".", "_condor_")):
             continue
         with contextlib.suppress(OSError):
-            if entry.stat().st_size <= CODE_BYTES:
-                found[entry.name] = hashlib.sha256(Path(entry.name).read_bytes()).hexdigest()
+            if not path.is_symlink() and path.is_file() and path.stat().st_size <= CODE_BYTES:
+                found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
@@ -836,8 +862,7 @@ def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]
         unpack(Path(f"{job.folder}.tar.gz"), Path(job.folder))
     run_payload(job, stage_in_all(inputs, report["site"], report), eviction, report)
     check_outputs(job)
-    for output in job.outputs:
-        report["outputs"].append(stage_out(output, job, report["site"], storage))
+    report["outputs"] = stage_out_all(job, report["site"], storage)
     report["events"] = sum(one.events for one in inputs)
 
 
