@@ -35,7 +35,8 @@ def ls(name: str, recursive: bool, removed: bool, as_json: bool) -> None:
     for each in found:
         signs, owner, group = str(each.rights).split(" ")
         file = each.kind is Kind.FILE
-        told = (size(each.size), str(each.events or ""), str(each.copies)) if file else ("", "", "")
+        copies = str(each.copies) if each.guid else ""  # what is computed has none
+        told = (size(each.size), str(each.events or ""), copies) if file else ("", "", "")
         rows.add_row(SIGNS[each.kind] + signs, owner, group, *told, _shown(each))
     console().print(rows)
 
