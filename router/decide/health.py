@@ -78,8 +78,8 @@ def health(sites: Iterable[Site], jobs: Iterable[JobGroup], policy: BrokerPolicy
 def _spared(online: Sequence[Site], ailing: Mapping[str, Ailment], policy: BrokerPolicy) -> frozenset[str]:
     """Where more are ill than may be closed: all whose nodes are refused, then the least ill of the others.
 
-    Where nodes are refused no job is lost, and jobs that wait there keep their place. A site that is the only one is not
-    spared for that: who waits there should read why.
+    Where nodes are refused no job is lost, and jobs that wait there keep their place. A site that is the only one is
+    not spared for that: who waits there should read why.
     """
     ill = [site for site in online if site.name in ailing and ailing[site.name].tag != PROBED]
     refusing = [site for site in online if site.failure and site not in ill and len(online) > 1]
