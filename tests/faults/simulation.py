@@ -139,6 +139,8 @@ class Simulation:
             self.folder = tempfile.TemporaryDirectory(prefix="gr-simulated-")
             self.log = SimulatedLog(Path(self.folder.name), self.walls["router0"].now, self.chance)
             self.schedd.log = self.log
+        self.behind = False
+        """Whether there was more of the event log than was read last."""
         self.lives: dict[str, int] = {}
         self.inside: list[str] = []
         count = self.chance.choice((1, 1, 1, 2, 2, 3))
@@ -186,6 +188,10 @@ class Simulation:
         self.clock.pass_time(reads.EVERY_S if self.data else 0)  # where inputs lie now is seen by then
         if not any(route.leader.lead() for route in self.running.values()):
             self.clock.pass_time(LEASE_S / 2)  # whoever held the lease is dead, or has lost it
+        self.behind = self.log is not None
+        while self.behind:  # who reads a few bytes at once has to catch up first
+            self.behind = False
+            self.heal()
         for turn in range(QUIET_AFTER + (reads.BELIEVED_AFTER if self.data else 0)):
             again = self.heal()
             if self.log and turn == 1:
