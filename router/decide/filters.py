@@ -99,13 +99,15 @@ INPUT = Filter(
 )
 """The input would be read from elsewhere, and nobody gives it."""
 
-VALIDATION = Filter(
-    "validation",
-    lambda shape, site: site.valid,
-    lambda shape, site: f"its nodes fail {site.failure.script}: {site.failure.message}" if site.failure else "",
-    harmless=True,
-)
-"""Glideins refuse the nodes there, and none works."""
+
+def validation(health: Health = HEALTHY) -> Filter:
+    """Glideins refuse the nodes there, and none works; unless they do at so many sites that the check is doubtful."""
+    return Filter(
+        "validation",
+        lambda shape, site: site.valid | np.array([[name in health.spared for name in site.names]], dtype=bool),
+        lambda shape, site: f"its nodes fail {site.failure.script}: {site.failure.message}" if site.failure else "",
+        harmless=True,
+    )
 
 
 CROWDED = Filter(
@@ -170,7 +172,7 @@ def filters(
         TAPE,
         INPUT,
         PARTS,
-        VALIDATION,
+        validation(health),
         silent(policy.silent_limit_s),
         ailing(FAILING, health),
         ailing(HOLE, health),

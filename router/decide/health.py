@@ -53,7 +53,7 @@ class Health:
         if not self.spared:
             return ""
         return (
-            f"{len(self.ailing)} sites look ill at once, so that the reason may lie elsewhere (a broken release, a "
+            "So many sites look ill at once that the reason may lie elsewhere (a broken release or check, a "
             f"service that all use). They stay open all the same: {', '.join(sorted(self.spared))}. "
             "Look at `glideroute sites`."
         )
@@ -76,11 +76,18 @@ def health(sites: Iterable[Site], jobs: Iterable[JobGroup], policy: BrokerPolicy
 
 
 def _spared(online: Sequence[Site], ailing: Mapping[str, Ailment], policy: BrokerPolicy) -> frozenset[str]:
-    """The least ill of the sites above the number that may be closed."""
+    """Where more are ill than may be closed: all whose nodes are refused, then the least ill of the others.
+
+    Where nodes are refused no job is lost, and jobs that wait there keep their place. A site that is the only one is
+    not spared for that: who waits there should read why.
+    """
     ill = [site for site in online if site.name in ailing and ailing[site.name].tag != PROBED]
-    over = len(ill) - int(policy.most_closed * len(online))
+    refusing = [site for site in online if site.failure and site not in ill and len(online) > 1]
+    over = len(ill) + len(refusing) - int(policy.most_closed * len(online))
+    if over <= 0:
+        return frozenset()
     ill.sort(key=lambda site: (site.outcomes.failure_rate, -site.outcomes.succeeded, site.name))
-    return frozenset(site.name for site in ill[: max(0, over)])
+    return frozenset(site.name for site in (*refusing, *ill[: max(0, over - len(refusing))]))
 
 
 def _asked_since(jobs: Iterable[JobGroup]) -> dict[str, float]:

@@ -101,6 +101,7 @@ class ShakyLog:
             simulation.note(f"{router} the event log: it cannot be read")
             raise TemporaryError("simulated: no event log")
         found = self._reader.read(after)
+        simulation.behind = found.behind
         if not found.whole:
             simulation.note(f"{router} reads lost={found.lost} skipped={found.skipped} behind={found.behind}")
         return found

@@ -14,7 +14,7 @@ from simulated_schedd import STARTED, TERMINATED, Job, Schedd
 
 from router.pool.eventlog import TOLD
 
-BESIDE = ("JobUniverse", "RouterJob", "JobCurrentStartDate", "MachineAttrGLIDEIN_Site0")
+BESIDE = ("JobUniverse", "RouterJob", "JobCurrentStartDate", "MachineAttrGLIDEIN_Site0", "MachineAttrMachine0")
 KEPT = 2
 """Rotated files that are kept."""
 

@@ -60,6 +60,7 @@ class Slot:
 
     site: str
     job: Job | None = None
+    node: str = ""
 
 
 class Refusal(Exception):
@@ -118,6 +119,7 @@ class Schedd:
         slot.job, job.status = job, RUNNING
         job.starts.append(slot.site)
         job.ad |= {"MachineAttrGLIDEIN_Site0": slot.site, "JobCurrentStartDate": int(self.now())}
+        job.ad["MachineAttrMachine0"] = slot.node
         job.ad["NumShadowStarts"] = len(job.starts)
         self._tell(job, STARTED, IDLE)
 
@@ -244,6 +246,7 @@ class Schedd:
             {
                 **shape,
                 "GLIDEIN_Site": slot.site,
+                "Machine": slot.node,
                 "TotalSlotMemory": memory_mb(slot.site),
                 "GLIDEIN_Entry_Name": slot.site.lower(),
                 "Cpus": 0 if slot.job else 1,

@@ -59,6 +59,8 @@ SITES = ("SITE_A", "SITE_B", "SITE_C")
 SHARES = (None, None, "higgs", "qcd")
 POLICY = BrokerPolicy(share_queue=1, share_ratio=1.5, share_wait_s=60.0, patience_s=60.0, min_gain_s=60.0, min_gain=0.1)
 """Few jobs are many here, and all is in a hurry."""
+NODES = 3
+"""Of each site."""
 INTERVAL_S = 30.0
 LEASE_S = 120.0
 PASSES = 7
@@ -129,7 +131,7 @@ class Simulation:
         self.parts: list[Job] = []
         self.merge: Job | None = None
         self.data = SimulatedData(self.store, self.chance, SITES) if self.seed % READING == 1 else None
-        self.black_hole = self.chance.choice((*SITES, "", ""))
+        self.black_hole = self.chance.choice((*SITES, *(f"{site}-0" for site in SITES), "", ""))
         self.walls = {f"router{number}": WallClock(self.clock) for number in range(3)}
         self.log: SimulatedLog | None = None
         if self.seed % FOLLOWED == 0:  # then all are on the schedd's machine
@@ -137,6 +139,8 @@ class Simulation:
             self.folder = tempfile.TemporaryDirectory(prefix="gr-simulated-")
             self.log = SimulatedLog(Path(self.folder.name), self.walls["router0"].now, self.chance)
             self.schedd.log = self.log
+        self.behind = False
+        """Whether there was more of the event log than was read last."""
         self.lives: dict[str, int] = {}
         self.inside: list[str] = []
         count = self.chance.choice((1, 1, 1, 2, 2, 3))
@@ -184,6 +188,10 @@ class Simulation:
         self.clock.pass_time(reads.EVERY_S if self.data else 0)  # where inputs lie now is seen by then
         if not any(route.leader.lead() for route in self.running.values()):
             self.clock.pass_time(LEASE_S / 2)  # whoever held the lease is dead, or has lost it
+        self.behind = self.log is not None
+        while self.behind:  # who reads a few bytes at once has to catch up first
+            self.behind = False
+            self.heal()
         for turn in range(QUIET_AFTER + (reads.BELIEVED_AFTER if self.data else 0)):
             again = self.heal()
             if self.log and turn == 1:
@@ -362,9 +370,9 @@ class Simulation:
                 self.note(f"{fit[0].id} starts at {slot.site}")
 
     def finish(self) -> None:
-        """A running job ends: well, or at a black hole at once and badly."""
+        """A running job ends: well, or at a black hole, a site or one node, at once and badly."""
         for job in self.pick(RUNNING):
-            if job.starts[-1] == self.black_hole:
+            if self.black_hole in (job.starts[-1], job.ad["MachineAttrMachine0"]):
                 self.schedd.hold(job, FAILED, self.chance.choice(CODES))
                 self.note(f"{job.id} fails at {self.black_hole} with {job.ad['HoldReasonSubCode']}")
                 continue
@@ -382,7 +390,7 @@ class Simulation:
     def join(self) -> None:
         """A glidein joins."""
         site = self.chance.choice(SITES)
-        self.schedd.slots.append(Slot(site))
+        self.schedd.slots.append(Slot(site, node=f"{site}-{self.chance.randrange(NODES)}"))
         self.note(f"a glidein joins at {site}")
 
     def leave(self) -> None:

@@ -7,7 +7,7 @@ from router.decide.reconcile import decide
 from router.model.job import JobState
 from router.model.policy import BrokerPolicy
 from router.model.site import SiteStatus
-from router.testing.build import a_decision, a_group, a_site, a_world
+from router.testing.build import a_decision, a_failure, a_group, a_site, a_world
 from router.testing.clock import NOON
 
 POLICY = BrokerPolicy()
@@ -133,3 +133,23 @@ def test_a_job_that_was_moved_often_is_moved_for_facts_only(moves, site, moved):
     group = a_group(sites=("SITE_A",), decision=a_decision("SITE_A", moves=moves))
     world = a_world(a_site(**HOLED, **site), *OTHERS, jobs=(group,))
     assert bool(placed(world)) == moved
+
+
+REFUSING = tuple(a_site(name, failure=a_failure(site=name)) for name in ("SITE_B", "SITE_C", "SITE_D"))
+
+
+def test_sites_whose_nodes_are_refused_count_among_the_ill_and_are_spared_first():
+    found = health([a_site(**HOLED), *REFUSING], (), POLICY, NOON)
+    assert (set(found.closed), found.spared) == ({"SITE_A"}, {"SITE_B", "SITE_C", "SITE_D"})
+    assert "SITE_B, SITE_C, SITE_D" in found.warning
+
+
+def test_where_all_nodes_are_refused_new_jobs_get_sites_and_the_others_keep_theirs():
+    placed = a_group(1, sites=("SITE_D",), decision=a_decision("SITE_D"))
+    (place,) = decide(a_world(*REFUSING, jobs=[a_group(2), placed]), POLICY)
+    assert (place.cluster, place.decision.sites) == (2, ("SITE_B", "SITE_C", "SITE_D"))
+
+
+@pytest.mark.parametrize("sites", [REFUSING[:1], (*REFUSING[:2], a_site("SITE_X"), a_site("SITE_Y"))])
+def test_a_few_sites_whose_nodes_are_refused_or_the_only_one_are_not_spared(sites):
+    assert health(sites, (), POLICY, NOON).spared == frozenset()
