@@ -25,6 +25,8 @@ class Requests:
 
 BY_LUMIS = ("lumis", "lumi-events")
 """Splits that cut files between luminosity sections."""
+COPY = "copy"
+ACCESS = (COPY, "auto", "remote")
 RESERVED = ("glideroute_inputs", "reports", "tmp", "var")
 """Folders of a job's working directory that are not the user's."""
 AUTO = "auto"
@@ -86,6 +88,8 @@ class Payload:
     """Which files are read; None: all of the dataset."""
     mask: str = ""
     """The file, beside the payload document, of the luminosity sections that are read; empty: all."""
+    access: str = COPY
+    """How jobs get at the input: a copy of all, nothing copied (`remote`), or whatever takes least time (`auto`)."""
     selection: str = ""
     """Which events of them, as uproot's `cut`; the program itself selects them."""
     jobs: int = 1
@@ -147,6 +151,7 @@ def parse(text: str, source: str = "payload") -> Payload:
         dataset=dataset,
         search=search,
         mask=section.text("lumis", "", names.file_name) if section else "",
+        access=section.choice("access", ACCESS, COPY) if section else COPY,
         selection=selection,
         jobs=top.integer("jobs", 1, at_least=1, at_most=10_000),
         sweep=sweeps.parse(top),

@@ -29,7 +29,12 @@ def _chunk(job: str, told: Mapping[str, Any]) -> Chunk:
 
 def _piece(told: Mapping[str, Any]) -> Piece:
     first, events = int(told["first_event"]), int(told["events"])
-    file = File(names.lfn(told["lfn"]), int(told["size"]), names.adler32(told["adler32"]), first + events)
+    file = File(
+        names.lfn(told["lfn"]),
+        int(told["size"]),
+        names.adler32(told["adler32"]),
+        int(told.get("file_events", first + events)),
+    )
     copies = tuple(
         Replica(names.name(each["se"]), names.name(each["site"]), names.plain(each["pfn"])) for each in told["replicas"]
     )

@@ -67,6 +67,9 @@ class PoolContact:
     """Further HTCondor settings the pool wants of a glidein: name, value."""
     hidden: tuple[str, ...] = ()
     """Absolute paths on the worker node that no job may see: where the pool and its factory live on that node too."""
+    read_mb_s: str = ""
+    """`LOCAL:REMOTE`: what a job reads from its own site's storage, and from elsewhere, in MB per second, as brokerage
+    counts it; empty: its defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,7 @@ def _parameters(entry: Entry, contact: PoolContact, not_before: int) -> list[tup
         ("ROUTER_GPU_MEMORY_MB", entry.gpus.memory_mb),
         ("ROUTER_GPU_CAPABILITY", f"{entry.gpus.capability:g}"),
         ("ROUTER_NOT_BEFORE", not_before),
+        ("ROUTER_READ_MB_S", contact.read_mb_s),
         ("ROUTER_HIDDEN", ":".join(contact.hidden)),
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from router.model.files import Located
 from router.model.merging import NO_TREE, MergeNode, MergeTree
-from router.model.payload import Payload
+from router.model.payload import COPY, Payload
 from router.model.sweep import Point, filled
 from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task, merges, numbered
 
@@ -77,6 +77,7 @@ def part_text(task: Task, batch: str, part: Part, directory: str) -> str:
         batch,
         jobs,
         **({"folder": payload.folder} if payload.folder else {}),
+        **({"access": payload.access} if payload.access != COPY else {}),
         executable=payload.executable,
         arguments=list(payload.arguments),
         environment=environment,
@@ -164,5 +165,6 @@ def _input(piece: Piece) -> dict[str, Any]:
         "replicas": [{"se": r.se, "site": r.site, "pfn": r.pfn} for r in piece.located.replicas],
         "first_event": piece.first_event,
         "events": piece.events,
+        "file_events": file.events,
     }
     return told | {"lumis": piece.lumis.document()} if piece.lumis else told

@@ -216,7 +216,11 @@ def factory(settings: Settings) -> Factory:
     return Factory(
         folder=settings.home / "factory",
         contact=PoolContact(
-            f"127.0.0.1:{state.port}", state.domain, str(release.bin.parent), hidden=_hidden(settings, embedded)
+            f"127.0.0.1:{state.port}",
+            state.domain,
+            str(release.bin.parent),
+            hidden=_hidden(settings, embedded),
+            read_mb_s=f"{settings.broker.local_mb_s:g}:{settings.broker.remote_mb_s:g}",
         ),
         schedd=f"schedd@{state.domain}",
         storage=descriptions(settings.sites),

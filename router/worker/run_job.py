@@ -56,6 +56,8 @@ PARTIAL = re.compile(r"partial\d*-\d+")
 XROOTD_SCHEMES = ("root", "roots", "xroot", "xroots")
 SCHEMES = ("file", "http", "https", "dav", "davs", *XROOTD_SCHEMES)
 NETWORK_TIMEOUT_S = 60
+READ_MB_S = (100.0, 0.5)
+"""What a job reads from its own site's storage, and from elsewhere, where the glidein does not say: the broker's."""
 CHUNK = 1 << 20
 BUNDLE_FILES = 10_000
 """Files in a packed folder, at most."""
@@ -127,6 +129,19 @@ class Input:
     events: int
     replicas: tuple[Replica, ...]
     lumis: Mapping[str, list[list[int]]] | None = None
+    share: float = 1.0
+    """How much of the file is read, 0..1."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to get at an input."""
+
+    replica: Replica
+    kind: str
+    """`copy`, which is checked; `local` or `remote`: the payload reads the replica itself, where it lies."""
+    seconds: float
+    """What that is held to take, as the broker counts it."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +179,8 @@ class Job:
     """Its values where a task sweeps over some."""
     folder: str = ""
     """What came packed beside the program; empty: nothing."""
+    access: str = "copy"
+    """How inputs are got at: `copy` all, `remote` none, or `auto`, whatever takes least time."""
 
 
 def file_name(value: Any) -> str:
@@ -233,6 +250,13 @@ def variable(value: Any) -> str:
     return text(value)
 
 
+def access(value: Any) -> str:
+    """How inputs are got at; ValueError otherwise."""
+    if value not in ("copy", "auto", "remote"):
+        raise ValueError(f"{value!r} is no way to get at inputs")
+    return text(value)
+
+
 def sections(value: Any) -> dict[str, list[list[int]]]:
     """Luminosity sections: by run, the first and the last of each range; ValueError or TypeError otherwise."""
     if not isinstance(value, dict):
@@ -245,7 +269,9 @@ def read_input(ad: Mapping[str, Any]) -> Input:
     copies = tuple(Replica(text(r["se"]), text(r["site"]), physical_name(r["pfn"])) for r in ad["replicas"])
     first, events = count(ad["first_event"]), count(ad["events"])
     lumis = sections(ad["lumis"]) if "lumis" in ad else None
-    return Input(logical_name(ad["lfn"]), count(ad["size"]), checksum(ad["adler32"]), first, events, copies, lumis)
+    named = logical_name(ad["lfn"]), count(ad["size"]), checksum(ad["adler32"])
+    whole = count(ad.get("file_events", 0))
+    return Input(*named, first, events, copies, lumis, min(1.0, events / whole) if whole else 1.0)
 
 
 def read_job(path: str, name: str) -> Job:
@@ -271,6 +297,7 @@ def read_job(path: str, name: str) -> Job:
             outputs=tuple(Output(file_name(o["name"]), logical_name(o["lfn"])) for o in ad["outputs"]),
             merge=None if merge is None else read_merge(merge),
             folder=file_name(ad["folder"]) if "folder" in ad else "",
+            access=access(ad.get("access", "copy")),
             parameters={text(name): text(value) for name, value in ad.get("parameters", {}).items()},
         )
     except KeyError as missing:
@@ -472,38 +499,96 @@ def made_since(wanted: Input, site: str) -> list[Replica]:
         return []  # outputs will tell what is wrong with the description
 
 
-def stage_in(wanted: Input, site: str, into: Path, report: dict[str, Any]) -> None:
-    """Fetch an input, from this site's replicas first, then as listed; Failure when none gives the right bytes."""
+def read_rates() -> tuple[float, float]:
+    """What a job here reads from its own site's storage, and from elsewhere, in MB (10^6 bytes) per second."""
+    try:
+        near, far = map(float, os.environ.get("ROUTER_READ_MB_S", "").split(":"))
+    except ValueError:
+        return READ_MB_S
+    return (near, far) if near > 0 and far > 0 else READ_MB_S
+
+
+def ways(wanted: Input, site: str, how: str, rates: tuple[float, float]) -> list[Way]:
+    """The ways to get at an input, the best first.
+
+    A copy takes the whole file, and reading it where it lies takes what is asked of it; a file of the own site's
+    storage needs no copy at all. Of what takes as long a copy comes first, since it is checked.
+    """
+    listed = [*made_since(wanted, site), *wanted.replicas]
+    found = []
+    for replica in listed:
+        near, mounted = replica.site == site, replica.pfn.startswith("file:")
+        seconds = wanted.size / 1e6 / rates[0 if near else 1]
+        if how != "copy" and (near or not mounted):
+            found.append(Way(replica, "local" if mounted else "remote", seconds * wanted.share))
+        if how != "remote":
+            found.append(Way(replica, "copy", seconds))
+    if how == "copy":
+        return sorted(found, key=lambda way: way.replica.site != site)
+    return sorted(found, key=lambda way: (way.seconds, ("local", "copy", "remote").index(way.kind)))
+
+
+def size_at(pfn: str) -> int:
+    """The size of a file where it lies; OSError when there is none, ValueError when nobody says."""
+    if pfn.startswith("file:"):
+        return local_path(pfn).stat().st_size
+    if pfn.startswith(XROOTD_SCHEMES):
+        with xrootd("size", pfn) as stream:
+            lines = b"".join(iter(lambda: stream.read(CHUNK), b"")).decode("utf-8", "replace")
+        told = dict(line.partition(":")[::2] for line in lines.splitlines()).get("Size", "")
+    else:
+        with http_opener().open(http_url(pfn), timeout=NETWORK_TIMEOUT_S) as answer:
+            told = answer.headers.get("Content-Length", "")
+    if not told.strip().isdecimal():
+        raise ValueError("its storage does not say how long it is")
+    return int(told)
+
+
+def reached(way: Way, wanted: Input, into: Path) -> str:
+    """Where the payload finds an input got at in a way; OSError or ValueError when that fails."""
+    if way.kind == "copy":
+        fetch(way.replica, wanted, into)
+        return str(into)
+    if (size := size_at(way.replica.pfn)) != wanted.size:
+        raise ValueError(f"it has {size} bytes, and the catalogue says {wanted.size}")
+    return str(local_path(way.replica.pfn)) if way.kind == "local" else way.replica.pfn
+
+
+def stage_in(wanted: Input, job: Job, site: str, into: Path, report: dict[str, Any]) -> tuple[str, str]:
+    """Get at an input in the best way that works: where it is, and the kind of way; Failure when none does."""
     started = time.monotonic()
     failed: list[dict[str, str]] = []
-    listed = sorted(wanted.replicas, key=lambda replica: replica.site != site)
-    for replica in (*made_since(wanted, site), *listed):
+    for way in ways(wanted, site, job.access, read_rates()):
+        replica = way.replica
         try:
-            fetch(replica, wanted, into)
+            place = reached(way, wanted, into)
         except Exception as why:  # http.client raises much besides OSError; each means: try the next replica
             failed.append({"se": replica.se, "pfn": replica.pfn, "error": str(why) or repr(why)})
             continue
-        entry = {"lfn": wanted.lfn, "se": replica.se, "pfn": replica.pfn, "bytes": wanted.size}
-        told = {**entry, "adler32": wanted.adler32, "seconds": elapsed(started), "failed": failed}
-        report["inputs"].append(told)
-        return
+        size = wanted.size if way.kind == "copy" else round(wanted.size * wanted.share)
+        entry = {"lfn": wanted.lfn, "se": replica.se, "pfn": replica.pfn, "access": way.kind, "bytes": size}
+        checked = {"adler32": wanted.adler32} if way.kind == "copy" else {}
+        report["inputs"].append({**entry, **checked, "seconds": elapsed(started), "failed": failed})
+        return place, way.kind
     entry = {"lfn": wanted.lfn, "se": None, "pfn": None, "bytes": 0}
     report["inputs"].append({**entry, "seconds": elapsed(started), "failed": failed})
     reasons = "; ".join(f"{one['se']}: {one['error']}" for one in failed) or "it has no replica"
     raise Failure("stage_in_failed", f"could not fetch {wanted.lfn}: {reasons}")
 
 
-def stage_in_all(inputs: Sequence[Input], site: str, report: dict[str, Any]) -> Path:
-    """Fetch every input; return the list that the payload reads. Names may repeat, so each gets its own folder."""
+def stage_in_all(inputs: Sequence[Input], job: Job, site: str, report: dict[str, Any]) -> Path:
+    """Get at every input; return the list that the payload reads. Names may repeat, so each gets its own folder."""
     entries = []
     for number, wanted in enumerate(inputs):
         into = Path.cwd() / INPUTS / f"{number:04d}" / wanted.lfn.rsplit("/", 1)[1]
         into.parent.mkdir(parents=True, exist_ok=True)
-        stage_in(wanted, site, into, report)
+        place, kind = stage_in(wanted, job, site, into, report)
         events: dict[str, Any] = {"first_event": wanted.first_event, "events": wanted.events}
         if wanted.lumis is not None:
             events["lumis"] = wanted.lumis
-        entries.append({"lfn": wanted.lfn, "path": str(into), **events})
+        if job.access != "copy":
+            events["access"] = kind
+        entries.append({"lfn": wanted.lfn, "path": place, **events})
     listing = Path.cwd() / INPUTS / "inputs.json"
     listing.parent.mkdir(exist_ok=True)
     listing.write_text(json.dumps(entries, indent=1), encoding="utf-8")
@@ -860,7 +945,7 @@ def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]
     storage = read_storage() if job.outputs else []
     if job.folder:
         unpack(Path(f"{job.folder}.tar.gz"), Path(job.folder))
-    run_payload(job, stage_in_all(inputs, report["site"], report), eviction, report)
+    run_payload(job, stage_in_all(inputs, job, report["site"], report), eviction, report)
     check_outputs(job)
     report["outputs"] = stage_out_all(job, report["site"], storage)
     report["events"] = sum(one.events for one in inputs)

@@ -194,9 +194,11 @@ def test_the_settings_reference_has_every_key_and_no_other(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("given", "apart"), [({}, "split."), ({"input.dataset": "/demo"}, "jobs")], ids=["without input", "with input"]
+    ("given", "apart"),
+    [({}, ("split.", "input.")), ({"input.dataset": "/demo"}, ("jobs",))],
+    ids=["without input", "with input"],
 )
-def test_the_documented_defaults_of_a_payload_are_its_defaults(given: dict[str, str], apart: str) -> None:
+def test_the_documented_defaults_of_a_payload_are_its_defaults(given: dict[str, str], apart: tuple[str, ...]) -> None:
     least = {**REQUIRED, **given}
     told = {key: value for key, value in defaults(PAYLOAD).items() if not key.startswith(apart)}
     assert payload.parse(nested({**least, **told})) == payload.parse(nested(least))

@@ -108,6 +108,7 @@ def test_the_entry_speaks_in_glideinwms_keys():
         "ROUTER_GPU_MEMORY_MB": "16000",
         "ROUTER_GPU_CAPABILITY": "7.5",
         "ROUTER_NOT_BEFORE": "1000",
+        "ROUTER_READ_MB_S": "",
         "ROUTER_HIDDEN": "",
     }
 

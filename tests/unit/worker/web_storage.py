@@ -17,6 +17,7 @@ class WebStorage(BaseHTTPRequestHandler):
             self.end_headers()
         elif self.path == "/demo/a%20b.root":
             self.send_response(200)
+            self.send_header("Content-Length", "5")
             self.end_headers()
             self.wfile.write(b"muons")
         elif self.path == "/escape":
