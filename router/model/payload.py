@@ -34,6 +34,8 @@ AUTO = "auto"
 AUTO_TARGET_S = 8 * 3600
 AUTO_MARGIN_S = 3600
 """What jobs of an automatic split may take beyond the wanted time before they are stopped: CRAB's hour."""
+DIGEST = ".sha256"
+"""What follows a packed folder's name in that of the file with its SHA-256."""
 SPLITS = ("files", "events", "size", "blocks", *BY_LUMIS, AUTO)
 
 
@@ -120,6 +122,11 @@ class Payload:
     def bundle(self) -> str:
         """The file that the folder is sent as; empty where there is none."""
         return f"{self.folder}.tar.gz" if self.folder else ""
+
+    @property
+    def bundle_digest(self) -> str:
+        """The file that says which bytes that is: other jobs may have had them in their hands."""
+        return f"{self.bundle}{DIGEST}" if self.bundle else ""
 
     @property
     def reads(self) -> bool:

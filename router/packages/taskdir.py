@@ -10,6 +10,7 @@ from pathlib import Path
 
 from router.errors import RouterError, TemporaryError, UserError
 from router.model import names
+from router.model.payload import DIGEST
 from router.model.report import MAX_BYTES
 from router.packages.bundle import BUNDLES
 
@@ -129,6 +130,7 @@ class TaskDirectory:
 
 def _copy(source: Path, target: Path) -> None:
     if source.parent.name == BUNDLES:  # under its digest, so that it never changes: kept once for all tasks
+        target.with_name(f"{target.name}{DIGEST}").write_text(f"{source.name.partition('.')[0]}\n")
         target.unlink(missing_ok=True)
         with suppress(OSError):  # another file system: then it is copied
             target.hardlink_to(source)

@@ -1,6 +1,7 @@
 """What the child process can do with the bindings. Arguments and answers are plain data."""
 
 import math
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,11 @@ MOST_TRIES, MOST_TEXT = 100, 1_100
 
 USED = ("MemoryUsage", "ImageSize", "DiskUsage")
 """What a request may be made of that its submitter left open."""
+
+COMMON = "transfer_common_input"
+"""The submit command for files that all jobs of a cluster read; older schedds know nothing of it."""
+COMMON_SINCE = (25, 14)
+"""The oldest version of which it was seen to work; the schedd itself sends older glideins the files job by job."""
 
 Row = dict[str, Any]
 Run = tuple[int, int, int]
@@ -187,9 +193,18 @@ def act(action: str, constraint: str, reason: str, code: int) -> int:
     return int(answer.get("TotalSuccess", 0))
 
 
+def sends_common_files(version: str) -> bool:
+    """Whether a schedd of this version sends a glidein once what all jobs of a cluster read."""
+    found = re.search(r"CondorVersion: (\d+)\.(\d+)", version)
+    return found is not None and (int(found[1]), int(found[2])) >= COMMON_SINCE
+
+
 def submit(text: str, items: list[dict[str, str]]) -> int:
     """Submit one cluster, a job for each of `items`; without any, what `text` says to queue. Returns its id."""
     description = htcondor2.Submit(text)
+    if COMMON in description and not sends_common_files(str(_own_ad().get("CondorVersion", ""))):
+        description["transfer_input_files"] += f", {description[COMMON]}"
+        description[COMMON] = ""  # is as if it were not there
     result = _schedd().submit(description, itemdata=iter(items)) if items else _schedd().submit(description)
     return int(result.cluster())
 

@@ -34,6 +34,8 @@ class Description:
     """Absolute path of the program HTCondor starts: a relative one would be looked for where the user is."""
     files: tuple[str, ...]
     requests: Requests
+    common: tuple[str, ...] = ()
+    """Files that a glidein is sent once for all jobs of the cluster."""
     container: str = ""
     dataset: str = ""
     inputs: str = ""
@@ -86,8 +88,9 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         batch=batch.key,
         directory=task.directory,
         wrapper=f"{task.directory}/code/{WRAPPER}",
-        files=tuple(f"code/{name}" for name in (payload.executable, *payload.files, payload.bundle) if name),
+        files=tuple(f"code/{name}" for name in (payload.executable, *payload.files, payload.bundle_digest) if name),
         requests=payload.requests,
+        common=(f"code/{payload.bundle}",) if payload.bundle else (),
         container=payload.container,
         dataset=payload.dataset,
         inputs=",".join(sorted(batch.sites)),

@@ -70,6 +70,12 @@ def uproot_here() -> Any:
     return uproot
 
 
+def opened(path: Path) -> Any:
+    """A ROOT file, mapped into memory: uproot's own way has threads, which take their time of a busy node."""
+    uproot = uproot_here()
+    return uproot.open(path, handler=uproot.source.file.MemmapSource)
+
+
 def merge_root(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """Sum histograms and profiles, append trees; MergeError for any other object."""
     uproot = uproot_here()
@@ -77,7 +83,7 @@ def merge_root(parts: Sequence[Part], merged: Path) -> list[Counts]:
     with uproot.recreate(merged) as target:
         counted = []
         for part in parts:
-            with uproot.open(part.path) as source:
+            with opened(part.path) as source:
                 counted.append(add_part(part.path.name, source, sums, target))
         for key, total in sums.items():
             total.write(key, target)
@@ -86,7 +92,7 @@ def merge_root(parts: Sequence[Part], merged: Path) -> list[Counts]:
 
 def count_root(merged: Path) -> Counts:
     """The entries of every object."""
-    with uproot_here().open(merged) as result:
+    with opened(merged) as result:
         return {key: entries_of(result[key]) for key, _ in objects(result)}
 
 
@@ -271,11 +277,24 @@ class TreeSum(Appended):
     def __init__(self, kind: str, target: Any) -> None:
         super().__init__(kind, target)
         self.types: dict[str, str] = {}
+        self.stored: tuple[Any, ...] = ()
+        """How the branches of the last part were stored, from which their types follow."""
 
     def append(self, key: str, part: Any) -> None:
         """Append the part's entries; the counters of variable-length branches are made anew, under their old names."""
         counters = {b.name: b.count_branch.name for b in part.branches if b.count_branch is not None}
         kept = {"filter_name": lambda name: name not in counters.values()}
+        stored = tuple((b.name, b.typename, str(b.interpretation)) for b in part.branches)
+        if stored != self.stored:
+            self.check(key, part, counters, kept)
+            self.stored = stored
+        # For a small part finding out how many entries make a chunk takes longer than reading them all.
+        small = part.uncompressed_bytes <= CHUNK_BYTES
+        for chunk in (part.arrays(**kept),) if small else part.iterate(step_size=f"{CHUNK_BYTES} B", **kept):
+            self.gather(key, chunk)
+
+    def check(self, key: str, part: Any, counters: Mapping[str, str], kept: Mapping[str, Any]) -> None:
+        """Make the tree as the first part has it; MergeError where a later one has other branches."""
         empty = part.arrays(entry_stop=0, **kept)
         types = {name: str(empty[name].type.content) for name in empty.fields}
         if not self.types:
@@ -284,8 +303,6 @@ class TreeSum(Appended):
             self.target.mktree(key, branches, title=part.title, counter_name=lambda name: counters[name])
         if types != self.types:
             raise MergeError(f"{key} ({self.kind}): the parts have different branches")
-        for chunk in part.iterate(step_size=f"{CHUNK_BYTES} B", **kept):
-            self.gather(key, chunk)
 
     def extend(self, written: Any, chunk: Any) -> None:
         """Write a chunk, branch by branch."""

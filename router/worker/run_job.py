@@ -858,6 +858,27 @@ def payload_environment(job: Job, listing: Path) -> dict[bytes, bytes]:
     return environment
 
 
+def check_bundle(bundle: Path) -> None:
+    """Failure unless a packed folder has the bytes that were submitted.
+
+    HTCondor gives all jobs of a cluster on a node the same file, and a program of theirs may have changed it.
+    """
+    try:
+        wanted = Path(f"{bundle}.sha256").read_text(encoding="ascii").strip()
+        digest = hashlib.sha256()
+        with open_regular(bundle) as content:
+            while chunk := content.read(CHUNK):
+                digest.update(chunk)
+    except (OSError, ValueError) as why:
+        raise Failure("stage_in_failed", f"{bundle} did not come with the job: {why}") from None
+    if digest.hexdigest() != wanted:
+        raise Failure(
+            "stage_in_failed",
+            f"{bundle} has other bytes here than were submitted (SHA-256 {digest.hexdigest()}, not {wanted[:64]}): it "
+            "came damaged, or a program of this task changed it on this node",
+        )
+
+
 def unpack(bundle: Path, into: Path) -> None:
     """Unpack a folder of the user's; Failure for anything but new ordinary files inside it."""
     try:
@@ -944,6 +965,7 @@ def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]
     inputs = merge_inputs(job, job.merge) if job.merge else job.inputs
     storage = read_storage() if job.outputs else []
     if job.folder:
+        check_bundle(Path(f"{job.folder}.tar.gz"))
         unpack(Path(f"{job.folder}.tar.gz"), Path(job.folder))
     run_payload(job, stage_in_all(inputs, job, report["site"], report), eviction, report)
     check_outputs(job)

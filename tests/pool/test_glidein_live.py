@@ -1,5 +1,6 @@
 """A glidein on a real pool: it joins, takes the right jobs and no others, says what is wrong, ends without a trace."""
 
+import json
 import os
 import platform
 import shutil
@@ -15,8 +16,13 @@ import pytest
 from router.embedded.pool import EmbeddedPool
 from router.model import names
 from router.model.pilot import Entry, Software
+from router.model.task import Batch, Chunk
+from router.packages.bundle import BUNDLES, pack
+from router.packages.taskdir import TaskDirectory
 from router.pool import ads
+from router.render import jdl, parts
 from router.render.glidein import GlideinJob, PoolContact, glidein_files, glidein_submit
+from router.testing.build import a_payload, a_task
 
 pytestmark = pytest.mark.pool
 
@@ -252,3 +258,52 @@ def test_a_node_that_fails_jobs_of_two_users_at_once_takes_no_more_and_one_users
     assert grid.queued("HOLE") == left + 2
     for site in ("HOLE", "GOOD"):
         grid.stop(site)
+
+
+PROGRAM = """#!/bin/sh
+set -e
+cat mylib/word
+[ "$GLIDEROUTE_JOB" != 0003 ] || { chmod u+w mylib.tar.gz; echo poison >> mylib.tar.gz; }
+sleep 1
+"""
+
+
+def exit_code(home: Path, job: str) -> object:
+    report = home / "reports" / f"{job}.json"
+    return json.loads(report.read_text())["exit_code"] if filled(report) else None
+
+
+def test_a_folder_of_code_is_shared_in_a_cluster_and_nothing_that_a_job_changed_in_it_is_run(grid: Grid):
+    top = grid.home / "work"
+    (top / "mylib").mkdir(parents=True)
+    (top / "mylib" / "word").write_text("hello\n")
+    (top / "run.sh").write_text(PROGRAM)
+    payload = a_payload(executable="run.sh", folder="mylib", memory_mb=50, disk_mb=20, walltime_s=60)
+    task = a_task("code-1", payload=payload, directory=str(grid.home / "code-1"))
+    files = TaskDirectory(Path(task.directory))
+    packed = pack(top / "mylib", grid.home / BUNDLES)
+    files.make("", {"run.sh": top / "run.sh", payload.bundle: packed}, (jdl.WRAPPER,))
+    good = Batch("b0", (Chunk("0000"), Chunk("0001"), Chunk("0002")))
+    poisoned = Batch("b1", (Chunk("0003"), Chunk("0004")))
+    for batch in (good, poisoned):
+        files.describe({part.name: parts.part_text(task, batch.key, part, task.outputs) for part in parts.parts(batch)})
+    for path in (files.path, *files.path.rglob("*")):
+        path.chmod(0o777)
+    grid.start("CODE", cpus=2, memory_mb=600)
+    for batch in (good, poisoned):
+        injection = jdl.batch_injection(task, batch)
+        items = "".join(f"  {' '.join(value for _, value in item)}\n" for item in injection.items)
+        queue = f'My.DESIRED_Sites = "CODE"\nqueue RouterJob, RouterPart from (\n{items})\n'
+        (top / f"{batch.key}.sub").write_text(injection.text + queue)
+        grid.run("alice", "condor_submit", str(top / f"{batch.key}.sub"))
+    jobs = [chunk.job for batch in (good, poisoned) for chunk in batch.chunks]
+    eventually(lambda: None not in [exit_code(files.path, job) for job in jobs], 90)
+    codes = {job: exit_code(files.path, job) for job in jobs}
+    assert [codes[chunk.job] for chunk in good.chunks] == [0, 0, 0]
+    assert {codes[chunk.job] for chunk in poisoned.chunks} <= {0, 71}  # whoever comes after the change is refused
+    assert all(files.log(job, "out") == "hello\n" for job in jobs if codes[job] == 0)
+    assert all("has other bytes here" in str(files.report(job)) for job in jobs if codes[job])
+    shadows = (grid.pool.home / "log" / "ShadowLog").read_text()
+    assert 1 <= shadows.count("Starting common files transfer") < len(jobs)
+    grid.run("alice", "condor_rm", "-all")
+    grid.stop("CODE")

@@ -75,3 +75,29 @@ def test_a_bundle_writes_over_nothing(tmp_path):
     (tmp_path / "z.tar.gz").write_bytes(b"no tarball")
     with pytest.raises(run_job.Failure, match="cannot be unpacked"):
         run_job.unpack(tmp_path / "z.tar.gz", tmp_path / "z")
+
+
+@pytest.mark.attack("A43")
+@pytest.mark.parametrize("poison", ["other bytes", "link", "no digest", "nothing"])
+def test_code_that_another_job_changed_on_the_node_is_not_unpacked(folder, tmp_path, poison):
+    packed = bundle.pack(folder, tmp_path / "store")
+    sandbox = tmp_path / "sandbox"
+    sandbox.mkdir()
+    ours, told = sandbox / "mylib.tar.gz", sandbox / "mylib.tar.gz.sha256"
+    ours.write_bytes(packed.read_bytes())
+    told.write_text(packed.name.partition(".")[0] + "\n")
+    run_job.check_bundle(ours)
+    match poison:
+        case "other bytes":
+            with ours.open("ab") as changed:
+                changed.write(b"x")
+        case "link":
+            ours.unlink()
+            ours.symlink_to(packed)
+        case "no digest":
+            told.unlink()
+        case "nothing":
+            ours.unlink()
+    with pytest.raises(run_job.Failure, match=r"mylib\.tar\.gz (has other bytes|did not come)") as refused:
+        run_job.check_bundle(ours)
+    assert refused.value.cause == "stage_in_failed"

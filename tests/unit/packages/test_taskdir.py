@@ -1,5 +1,6 @@
 """A task's directory: made again without harm, and never a way to read other files."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from router.errors import RouterError, UserError
 from router.model.report import MAX_BYTES
+from router.packages.bundle import BUNDLES, pack
 from router.packages.taskdir import TaskDirectory
 
 WORKER = ("run_job.py",)
@@ -111,3 +113,15 @@ def test_no_more_of_a_report_is_read_than_a_report_may_be_long(made):
     with (made.path / "reports" / "0000.json").open("wb") as endless:
         endless.truncate(1 << 40)
     assert len(made.report("0000")) == MAX_BYTES + 1
+
+
+def test_a_packed_folder_comes_with_its_digest_and_is_kept_once(tmp_path, made):
+    folder = tmp_path / "mylib"
+    folder.mkdir()
+    (folder / "a.py").write_text("print(1)\n")
+    packed = pack(folder, tmp_path / BUNDLES)
+    made.make("name: a\n", {"mylib.tar.gz": packed}, WORKER)
+    copy = made.path / "code" / "mylib.tar.gz"
+    assert copy.samefile(packed)
+    told = (made.path / "code" / "mylib.tar.gz.sha256").read_text().strip()
+    assert told == hashlib.sha256(copy.read_bytes()).hexdigest()

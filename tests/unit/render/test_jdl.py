@@ -80,6 +80,14 @@ def test_the_description_of_a_task_that_says_little_is_what_it_was():
     assert matches_golden("plain.jdl", jdl.batch_injection(a_task(), a_batch()).text)
 
 
+def test_a_folder_of_code_goes_once_to_a_glidein_and_its_digest_with_every_job():
+    described = htcondor2.Submit(jdl.batch_injection(a_task(payload=a_payload(folder="mylib")), a_batch()).text)
+    assert described["transfer_common_input"] == "code/mylib.tar.gz"
+    files = described["transfer_input_files"].split(", ")
+    assert "code/mylib.tar.gz.sha256" in files
+    assert "code/mylib.tar.gz" not in files
+
+
 def test_a_container_is_named_to_htcondor():
     payload = a_payload(container="docker://debian:12", platform=Platform(images=("docker",)))
     found = htcondor2.Submit(jdl.batch_injection(a_task(payload=payload), a_batch()).text)
