@@ -20,9 +20,11 @@ ALIASES = {"ours": POLICIES[0]}
 class Policy:
     """One policy with its thresholds."""
 
-    def __init__(self, policy: BrokerPolicy) -> None:
+    def __init__(self, policy: BrokerPolicy, copies: bool) -> None:
         check(policy)
         self._policy = policy
+        self.places = policy if copies else None
+        """Datasets that many wait for get further copies."""
         self.prestages = policy.name == "panda"
         """PanDA copies input to a site before the job is released to it, and no slot waits for that."""
 
@@ -32,13 +34,17 @@ class Policy:
 
 
 def decider(name: str, grid: Grid) -> Policy:
-    """A policy by its name; `panda[panda_rebroker_s=43200]` is PanDA's with another threshold. Raises UserError."""
+    """A policy by its name; `panda[panda_rebroker_s=43200]` is PanDA's with another threshold. Raises UserError.
+
+    With `+copies`, as in `ours+copies[max_sites=4]`, datasets that many wait for get further copies.
+    """
     base, _, changes = name.partition("[")
+    base, plus, extra = base.partition("+")
     base = ALIASES.get(base, base)
-    if base not in POLICIES:
+    if base not in POLICIES or extra not in ("", "copies"):
         raise UserError(f"no policy {name!r}; there are {', '.join(POLICIES)}, each also as NAME[threshold=value;…]")
     policy = replace(BrokerPolicy(), name=base, overflow=neighbours(grid))
-    return Policy(_changed(policy, changes.rstrip("]")))
+    return Policy(_changed(policy, changes.rstrip("]")), bool(plus))
 
 
 def neighbours(grid: Grid) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from benchmarks.quality.agenda import Agenda
+from benchmarks.quality.copies import Copies
 from benchmarks.quality.farm import Farm
-from benchmarks.quality.grid import Outage, Setting
+from benchmarks.quality.grid import BatchSpec, Outage, Setting
 from benchmarks.quality.jobs import Ledger, Run
 from benchmarks.quality.prestage import Prestage
 from benchmarks.quality.queue import Bunch, Queue
@@ -61,6 +62,9 @@ class Simulation:
         self._prestage: Prestage | None = None
         if getattr(decider, "prestages", False):
             self._prestage = Prestage(self.queue, self.transfers, self._bytes, self._sources)
+        self._copies: Copies | None = None
+        if broker := getattr(decider, "places", None):
+            self._copies = Copies(setting, self.transfers, broker, self._view.has_come)
 
     def run(self, most_days: float = 400.0) -> Ledger:
         """Simulate until every job has ended. Raises Endless when that takes more than `most_days`."""
@@ -106,6 +110,8 @@ class Simulation:
                 self._place(action)
             elif isinstance(action, Wait):
                 self.ledger.waits += 1
+        if self._copies:
+            self._copies.look(world)
 
     def _place(self, action: Place) -> None:
         left = action.count
@@ -158,15 +164,18 @@ class Simulation:
             self.agenda.at(self.agenda.now + wait + near, self._has_input, run)
 
     def _reads_far(self, run: Run) -> bool:
-        replicas = run.bunch.spec.replicas
+        replicas = self._replicas(run.bunch.spec)
         if not replicas or not self._bytes[run.job] or run.site in replicas:
             return False
         return not (self._prestage and self._prestage.has(run.job, run.site))
 
     def _sources(self, bunch: Bunch) -> tuple[int, ...]:
         """The replicas that can be read; all of them when none can: then the job waits for the first to be back."""
-        replicas = bunch.spec.replicas
+        replicas = self._replicas(bunch.spec)
         return tuple(site for site in replicas if site not in self._down_storage) or replicas
+
+    def _replicas(self, spec: BatchSpec) -> tuple[int, ...]:
+        return self._copies.replicas(spec) if self._copies else spec.replicas
 
     def _has_input(self, run: Run) -> None:
         """It computes from now on, or as soon as its site no longer hangs."""

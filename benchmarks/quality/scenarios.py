@@ -25,6 +25,11 @@ SCENARIOS: dict[str, tuple[str, Recipe, float]] = {
         replace(BASE, rho=1.1, heavy_user=0.4, shares=(("a", 0.7, 0.5), ("b", 0.3, 0.5))),
         0.0,
     ),
+    "Q9": (
+        "Q5 with storage that serves others ten times as fast",
+        replace(BASE, days=0.0, backlog_days=1.0, hot_dataset=True, no_input=0.0, egress=10.0),
+        0.0,
+    ),
     "backlog": ("all jobs at once, none longer than 12 hours", replace(BASE, days=0.0, longest_s=43_200.0), 0.0),
 }
 """Name: what it is, how it is made, how old the router's knowledge of sites is in seconds."""

@@ -33,6 +33,14 @@ class View:
         self._runs: dict[tuple[int, int, Decision | None], JobGroup] = {}
         self._seen: deque[tuple[float, tuple[Site, ...], tuple[JobGroup, ...]]] = deque()
 
+    def has_come(self, dataset: str, site: int) -> None:
+        """A dataset lies whole at one more site."""
+        for number, spec in enumerate(self._setting.workload.batches):
+            known = self._inputs[number]
+            if spec.dataset == dataset and known.size:
+                held = {**dict(known.at_sites), self._names[site]: known.size}
+                self._inputs[number] = replace(known, at_sites=tuple(sorted(held.items())))
+
     def world(self, now: float) -> World:
         """What the router sees now."""
         self._seen.append((now, self._sites(now), self._running_groups()))

@@ -1,5 +1,6 @@
 """What a data service says, made ours or refused: it is a stranger, and its answers become names, sizes and paths."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -49,7 +50,8 @@ class Checker:
                     f"it is used: file {number + 1} {error}. Tell those who run the service."
                 ) from None
         files = tuple(self._files[lfn] for lfn in sorted(self._files))
-        return ServiceAnswer(self.service.name, self.dataset, files, self._lumis, self._elsewhere)
+        digest = hashlib.sha256(repr((files, sorted(self._lumis.items()))).encode()).hexdigest()
+        return ServiceAnswer(self.service.name, self.dataset, files, self._lumis, self._elsewhere, digest)
 
     def _add(self, each: ServiceFile) -> None:
         lfn = names.lfn(each.lfn)

@@ -40,10 +40,11 @@ class Demand:
             name: sum({group.source: inputs[group.source].size for group in groups}.values())
             for name, groups in self._groups.items()
         }
-        self._shapes = {
-            name: shape_of(max(groups, key=lambda group: (group.count, -group.cluster)), inputs)
-            for name, groups in self._groups.items()
+        most = {
+            name: max(groups, key=lambda group: (group.count, -group.cluster)) for name, groups in self._groups.items()
         }
+        self._shapes = {name: shape_of(group, inputs) for name, group in most.items()}
+        self._sites = {name: group.sites or () for name, group in most.items()}
 
     def jobs(self, dataset: str) -> int:
         """Idle jobs that read a dataset."""
@@ -56,7 +57,7 @@ class Demand:
     def hot(self, policy: PlacementPolicy) -> list[Hot]:
         """The datasets whose jobs wait long, the most waiting time first."""
         names = [name for name in sorted(self._groups) if self.jobs(name) >= policy.least_jobs]
-        waits = (wait_s(self.brokerage, self._shapes[name]) for name in names)
+        waits = (wait_s(self.brokerage, self._shapes[name], self._sites[name]) for name in names)
         found = [
             Hot(name, self.jobs(name), self._read[name], wait)
             for name, wait in zip(names, waits, strict=True)
@@ -65,16 +66,18 @@ class Demand:
         return sorted(found, key=lambda each: (-each.jobs * each.wait_s, each.dataset))[:MOST_HOT]
 
 
-def wait_s(brokerage: Brokerage, shape: Shape) -> float:
-    """The fewest seconds until a job of a shape begins to compute at any site, one that takes no newcomers included.
+def wait_s(brokerage: Brokerage, shape: Shape, sites: Iterable[str] = ()) -> float:
+    """The fewest seconds until a job of a shape that has `sites` begins to compute; NEVER where it can run nowhere.
 
-    Where many wait, the sites that they have are just those that take no more; NEVER where it can run at none.
+    Its own sites count although they take no newcomers: where many wait, they are just those that take no more.
     """
     ruling = brokerage.rule([shape], brokerage.columns([shape]))
-    codes = ruling.codes[0]
+    codes = ruling.codes[0].copy()
+    own = [brokerage.place[site] for site in sites if site in brokerage.place]
+    codes[own] = np.where(brokerage.newcomers[codes[own]], 0, codes[own])
     far = np.where(ruling.local[0] < 1, ruling.far[0], np.float32(0))
     seconds = ruling.wait[0] + ruling.read[0] + ruling.lost[0] + far
-    return float(np.where((codes == 0) | brokerage.newcomers[codes], seconds, NEVER).min(initial=NEVER))
+    return float(np.where(codes == 0, seconds, NEVER).min(initial=NEVER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class Placing:
         demand = Demand(world, Brokerage.of(world, self.broker))
         if not (hot := demand.hot(self.policy)):
             return
-        whole = self.memory.dataset_inputs(each.dataset for each in hot)
+        whole = self.memory.dataset_places(each.dataset for each in hot)
         names = {site: element.name for site, element in self.elements.items()}
         wanted = place(demand, hot, Supply(now, whole, self.holdings, names), self.policy)
         if wanted is None:

@@ -66,6 +66,8 @@ class ServiceAnswer:
     lumis: Mapping[str, Lumis] = field(default_factory=dict)
     elsewhere: Mapping[str, int] = field(default_factory=dict)
     """Copies at storage that no site declares, by the service's name of it."""
+    digest: str = ""
+    """SHA-256 of what it tells: equal answers have equal ones; empty: nobody made it."""
 
     @property
     def copies(self) -> int:

@@ -42,6 +42,6 @@ class PlacementMemory(PlacedCopies, Protocol):
         """When the last of these copies came or went, seconds since the epoch; 0: none ever did."""
         ...
 
-    def dataset_inputs(self, wanted: Iterable[str]) -> Mapping[str, Inputs]:
-        """How large datasets are, and where they lie; unknown ones are left out."""
+    def dataset_places(self, wanted: Iterable[str]) -> Mapping[str, Inputs]:
+        """How large datasets are, and how much of each lies where; unknown ones are left out."""
         ...

@@ -45,6 +45,7 @@ service_answers = Table(
     Column("files", Integer, nullable=False),
     Column("copies", Integer, nullable=False),
     Column("bytes", WHOLE, nullable=False),
+    Column("digest", String(64), nullable=False, default=""),
 )
 
 
@@ -60,6 +61,9 @@ class Mirrored:
         than it had.
         """
         with self._db.write() as connection:
+            if _is_known(connection, answer):
+                _answer(connection, answer.service, answer.dataset, {"asked": now, "answered": now, "words": ""})
+                return False
             known = _known(connection, [each.file.lfn for each in answer.files])
             _refuse_changed(answer, known)
             _add_files(connection, answer, known.keys(), now)
@@ -68,7 +72,7 @@ class Mirrored:
             _set_dataset(connection, answer, now)
             size = sum(each.file.size for each in answer.files)
             counts = {"files": len(answer.files), "copies": answer.copies, "bytes": size}
-            told = {"asked": now, "answered": now, "words": "", **counts}
+            told = {"asked": now, "answered": now, "words": "", "digest": answer.digest, **counts}
             _answer(connection, answer.service, answer.dataset, told)
         return bool(changed) or len(known) < len(answer.files)
 
@@ -93,6 +97,16 @@ class Mirrored:
         )
         with self._db.read() as connection:
             return connection.execute(told.where(dataset_files.c.lfn == lfn)).scalar()
+
+
+def _is_known(connection: Connection, answer: ServiceAnswer) -> bool:
+    """Whether an answer is the last one again, and its dataset is still as large."""
+    told = service_answers.c.dataset == answer.dataset
+    last = connection.execute(select(service_answers.c.digest).where(told)).scalar()
+    if not answer.digest or last != answer.digest:
+        return False
+    held = select(func.count()).select_from(dataset_files).where(dataset_files.c.dataset == answer.dataset)
+    return connection.execute(held).scalar_one() == len(answer.files)
 
 
 def _known(connection: Connection, lfns: Sequence[str]) -> dict[str, tuple[int, str, str]]:
@@ -212,6 +226,15 @@ def _set_dataset(connection: Connection, answer: ServiceAnswer, now: float) -> N
 
 def _answer(connection: Connection, service: str, dataset: str, told: Mapping[str, Any]) -> None:
     again = {**told, "service": service}
-    first = {"answered": 0.0, "words": "", "files": 0, "copies": 0, "bytes": 0, **again, "dataset": dataset}
+    first = {
+        "answered": 0.0,
+        "words": "",
+        "files": 0,
+        "copies": 0,
+        "bytes": 0,
+        "digest": "",
+        **again,
+        "dataset": dataset,
+    }
     statement = upsert(service_answers).values(first).on_conflict_do_update(index_elements=["dataset"], set_=again)
     connection.execute(statement)

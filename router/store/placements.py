@@ -11,10 +11,11 @@ from router.model import names
 from router.model.entry import ReplicaState
 from router.model.files import StorageElement
 from router.model.placement import Expire, Holding, PlacedState, Replicate
+from router.model.task import Inputs
 from router.store import bulk
 from router.store.namespace_schema import removed_files, removed_replicas
 from router.store.placement_schema import placed_files, placements
-from router.store.schema import Database, dataset_files, replicas
+from router.store.schema import Database, dataset_files, files, replicas
 
 CAUSES = 200
 """Characters of the words of a fault that are shown."""
@@ -34,6 +35,23 @@ class Placements:
             rows = connection.execute(query).all()
             counts = _counts(connection) if rows else {}
             return tuple(_holding(row, counts.get((row.dataset, row.se))) for row in rows)
+
+    def dataset_places(self, wanted: Iterable[str]) -> dict[str, Inputs]:
+        """How large datasets are, and how much of each lies where; unknown ones are left out."""
+        named = dataset_files.c.dataset.in_(sorted(set(wanted)))
+        held = dataset_files.join(files, files.c.lfn == dataset_files.c.lfn)
+        total = select(dataset_files.c.dataset, func.sum(files.c.size)).select_from(held).where(named)
+        readable = and_(replicas.c.lfn == files.c.lfn, replicas.c.state == ReplicaState.AVAILABLE)
+        # A site with two storage elements holds the file once.
+        each = (dataset_files.c.dataset, replicas.c.site, files.c.lfn, files.c.size)
+        once = select(*each).select_from(held.join(replicas, readable)).where(named).distinct().subquery()
+        at_site = (once.c.dataset, once.c.site)
+        found: dict[str, dict[str, int]] = {}
+        with self._db.read() as connection:
+            sizes = {name: int(size) for name, size in connection.execute(total.group_by(dataset_files.c.dataset))}
+            for name, site, size in connection.execute(select(*at_site, func.sum(once.c.size)).group_by(*at_site)):
+                found.setdefault(name, {})[site] = int(size)
+        return {name: Inputs(size, tuple(sorted(found.get(name, {}).items()))) for name, size in sizes.items()}
 
     def open_placement(self, wanted: Replicate, elements: Mapping[str, StorageElement], now: float) -> int:
         """Have a dataset copied to a storage element; returns how many files are to be copied.

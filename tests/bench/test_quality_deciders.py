@@ -23,7 +23,12 @@ def test_only_panda_has_its_input_copied_ahead() -> None:
     assert not decider("ours", Grid(())).prestages
 
 
-@pytest.mark.parametrize("name", ["nobody", "any[no_such=1]", "ours[overflow=1]"])
+def test_further_copies_are_made_where_the_name_says_so() -> None:
+    assert decider("ours+copies", Grid(())).places
+    assert not decider("ours", Grid(())).places
+
+
+@pytest.mark.parametrize("name", ["nobody", "any[no_such=1]", "ours[overflow=1]", "ours+more"])
 def test_an_unknown_policy_or_threshold_is_told_with_the_known_ones(name: str) -> None:
     with pytest.raises(UserError, match=r"there are|it has"):
         decider(name, Grid(()))

@@ -199,3 +199,14 @@ def test_a_world_tells_counts_and_not_jobs() -> None:
     Simulation(given, watching).run()
     assert max(len(world.jobs) for world in seen) < len(given.workload)
     assert {group.count for world in seen for group in world.jobs} != {1}
+
+
+def test_a_copy_of_a_dataset_that_many_wait_for_lets_them_use_an_idle_site() -> None:
+    """A hundred slots are idle where the data is not; twenty jobs at most read it from there."""
+    grid = a_grid(20, 100)
+    work = jobs(*[(0.0, HOUR)] * 600, size=1e9, replicas=(0,), dataset="/d")
+    mean = {}
+    for name in ("ours", "ours+copies"):
+        ended = simulated(grid, work, decider(name, grid), pass_s=60.0, cycle_s=60.0)
+        mean[name] = float(np.mean(waits(ended)))
+    assert mean["ours+copies"] < 0.6 * mean["ours"]

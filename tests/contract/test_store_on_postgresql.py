@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from emptied import empty
+from fake_organisation import Organisation
 from pool_backend import give_up
 from postgres_server import server
 from sqlalchemy import Connection, text, update
@@ -24,18 +25,14 @@ from router.testing.build import a_file, an_ended_job
 from router.testing.clock import FakeClock
 
 SUITES = (
-    "test_catalogue",
-    "test_metadata",
-    "test_namespace",
-    "test_ledger",
-    "test_decisions",
-    "test_attempts",
-    "test_productions",
+    *("test_catalogue", "test_metadata", "test_namespace", "test_ledger", "test_decisions", "test_attempts"),
+    *("test_productions", "test_mirror_store", "test_dataset_placing"),
 )
-FIXTURES = ("catalogue", "alice", "bob", "root", "clock")
+FIXTURES = ("catalogue", "alice", "bob", "root", "clock", "grid")
 WRITERS, EACH = 2, 5
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "store"))
+for folder in ("loops", "store"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / folder))
 pytest.register_assert_rewrite(*(suite for suite in SUITES if suite not in sys.modules))
 for suite in SUITES:
     for name, found in vars(importlib.import_module(suite)).items():
@@ -58,6 +55,11 @@ def url() -> Iterator[str]:
         yield found
     finally:
         running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def organisation(store: Store) -> Organisation:
+    return Organisation(store)
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,15 @@ def test_a_dataset_whose_jobs_wait_long_is_copied_to_where_they_would_not():
     )
 
 
+def test_that_some_read_from_elsewhere_and_no_more_may_does_not_hide_that_the_others_wait():
+    reading = waiting(40, 2, state=JobState.RUNNING, site="SITE_B", sites=("SITE_B",))
+    world = a_crowd(jobs=(waiting(), reading))
+    brokerage = Brokerage.of(world, BrokerPolicy())
+    [hot] = Demand(world, brokerage).hot(POLICY)
+    assert hot.wait_s == pytest.approx(40 * 3600, rel=0.1)
+    assert decided(world).site == "SITE_B"
+
+
 def test_nothing_is_copied_without_a_budget():
     assert decided(a_crowd(), PlacementPolicy()) is None
 

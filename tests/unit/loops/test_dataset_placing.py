@@ -324,6 +324,15 @@ def test_a_destination_that_is_down_is_only_probed(grid):
     assert held.waiting == 3
 
 
+def test_how_much_of_a_dataset_lies_where_counts_every_file_once_at_a_site(grid):
+    alice = grid.store.as_user("alice", grid.organisation.clock)
+    twice = replace(grid.located(LFNS[0]), replicas=(Replica("SITE_A_OTHER", "SITE_A", "file:///other/f0"),))
+    alice.register([twice])
+    size = grid.located(LFNS[0]).file.size
+    assert grid.store.dataset_places([DATASET, "/demo/none"]) == {DATASET: Inputs(3 * size, (("SITE_A", 3 * size),))}
+    assert grid.store.dataset_places([DATASET]) == grid.store.dataset_inputs([DATASET])
+
+
 def test_a_plan_of_files_that_lie_nowhere_that_can_be_read_is_no_plan(grid):
     wanted = Replicate(DATASET, "SITE_B_DISK", "SITE_B", 10 * MB, 1.0, "why")
     elements = {each.name: each for each in grid.elements.values()}

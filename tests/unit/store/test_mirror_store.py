@@ -1,5 +1,7 @@
 """The catalogue becomes as a data service tells, and keeps what it told while it tells nothing."""
 
+from dataclasses import replace
+
 from router.model.data_service import ServiceAnswer
 from router.model.entry import ReplicaState
 from router.model.rights import Members
@@ -60,3 +62,20 @@ def test_everybody_reads_what_a_service_tells(store):
     assert bob.below("/gamma") == ["/gamma/sub/a"]
     assert [name for name, *_ in bob.datasets()] == ["/gamma/d"]
     assert str(bob.stat("/gamma/d").rights) == "rw-r--r-- - -"
+
+
+def test_the_same_answer_again_costs_little_and_is_known_to_be_fresh(store):
+    answer = replace(told(a_file("/gamma/a", "SITE_A")), digest="d" * 64)
+    assert store.mirror(answer, 1.0)
+    assert not store.mirror(answer, 5.0)
+    assert store.answered()["/gamma/d"].answered == 5.0
+    assert store.answered()["/gamma/d"].files == 1
+
+
+def test_the_same_answer_brings_back_a_file_that_was_removed_here(store):
+    answer = replace(told(a_file("/gamma/a", "SITE_A")), digest="d" * 64)
+    store.mirror(answer, 1.0)
+    admin = Namespace(store.database, Members(frozenset({"root"})), "root", FakeClock().now)
+    admin.remove(["/gamma/a"])
+    assert store.mirror(answer, 5.0)
+    assert sites(store) == ["SITE_A"]
