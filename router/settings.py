@@ -17,6 +17,7 @@ from router.model.policy import POLICIES, BrokerPolicy, DemandPolicy, RetryPolic
 from router.model.rights import NO_GROUPS, Members
 from router.model.site import Access, Storage
 from router.model.usage import Pledge
+from router.transfer_settings import FtsSettings, fts, policy
 from router.trusted import refuse_exposed
 
 FILE = "glideroute.yaml"
@@ -76,6 +77,8 @@ class SiteSettings:
     """Sites to whose storage its jobs write where its own takes nothing."""
     token_file: str = ""
     """File with the bearer token for its storage, read anew each time; empty: none is sent."""
+    by_fts: bool = False
+    """Whether FTS brings outputs to its storage, and not the agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Settings:
     demand: DemandPolicy = DemandPolicy()
     accounting: Bookkeeping = Bookkeeping()
     transfers: StageOutPolicy = StageOutPolicy()
+    fts: FtsSettings = FtsSettings()
     services: tuple[ServiceSettings, ...] = ()
     """Data services of experiments."""
     placement: PlacementPolicy = PlacementPolicy()
@@ -190,7 +194,8 @@ def parse(text: str, defaults: Settings, source: str = FILE) -> Settings:
         broker=_broker(top.section("broker"), defaults.broker),
         retry=_retry(top.section("retry"), defaults.retry),
         accounting=_accounting(top.section("accounting"), defaults.accounting),
-        transfers=_transfers(top.section("transfers"), defaults.transfers),
+        transfers=policy(top.section("transfers"), defaults.transfers),
+        fts=fts(top.section("fts")),
         running=_running(top.section("running"), defaults.running),
         services=services(top) or defaults.services,
         placement=placement(top.section("placement"), defaults.placement),
@@ -233,6 +238,7 @@ def _site(name: str, section: document.Section) -> SiteSettings:
         rules_file=storage.text("rules", "", names.plain),
         fallback=storage.texts("fallback", names.name),
         token_file=storage.text("token", "", names.plain),
+        by_fts=storage.choice("by", ("agent", "fts"), "agent") == "fts",
     )
 
 
@@ -368,23 +374,6 @@ def _retry(section: document.Section | None, default: RetryPolicy) -> RetryPolic
         most_memory_mb=section.size_mb("most_memory", default.most_memory_mb),
         most_walltime_s=section.seconds("most_walltime", default.most_walltime_s),
         avoid_s=section.seconds("avoid", int(default.avoid_s)),
-    )
-
-
-def _transfers(section: document.Section | None, default: StageOutPolicy) -> StageOutPolicy:
-    if section is None:
-        return default
-    return StageOutPolicy(
-        parallel=section.integer("parallel", default.parallel, at_least=1, at_most=1000),
-        per_pass=section.integer("per_pass", default.per_pass, at_least=1, at_most=100_000),
-        tries=section.integer("tries", default.tries, at_most=1000),
-        few_tries=section.integer("few_tries", default.few_tries, at_most=1000),
-        delay_s=section.seconds("delay", int(default.delay_s)),
-        most_delay_s=section.seconds("most_delay", int(default.most_delay_s)),
-        bad_streak=section.integer("bad_streak", default.bad_streak, at_least=1),
-        probes=section.integer("probes", default.probes, at_least=1),
-        probe_s=section.seconds("probe_every", int(default.probe_s)),
-        timeout_s=section.seconds("timeout", int(default.timeout_s)),
     )
 
 

@@ -22,7 +22,7 @@ from router.loops.stageout import StageOut
 from router.metrics import serve
 from router.model.action import Action, PilotAction, Place, StartGlideins, StopGlideins
 from router.model.policy import POLICIES
-from router.model.transfer import Clear, Copy, GiveUp, StageOutAction
+from router.model.transfer import Clear, Copy, GiveUp, Look, Recall, Send, StageOutAction
 from router.redact import set_up_log
 from router.resources import folder
 from router.settings import Settings
@@ -174,6 +174,8 @@ def said(action: Action | PilotAction | StageOutAction) -> str:
     """What an action says, in a line."""
     if isinstance(action, Copy | Clear | GiveUp):
         return f"{action.transfer.file.lfn} from {action.transfer.source} to {action.transfer.destination}"
+    if isinstance(action, Send | Look | Recall):
+        return f"{len(action.transfers)} output(s) to {action.transfers[0].destination} as {action.bulk}"
     if isinstance(action, StartGlideins | StopGlideins):
         return f"{action.entry}: {action.words}"
     return f"cluster {action.cluster}: {words_of(action)}"

@@ -15,13 +15,17 @@ from router.model.transfer import (
     Copy,
     Fault,
     GiveUp,
+    Look,
+    Recall,
+    Send,
+    Service,
     StageOutAction,
     StageOutCount,
     StageOutWorld,
     Transfer,
     TransferError,
 )
-from router.ports import Clock, Mover, Transfers
+from router.ports import Carrier, Clock, Mover, SentTransfers, Transfers
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,10 @@ class StageOut:
     policy: StageOutPolicy
     clock: Clock
     leader: Leader = field(default_factory=Alone)
+    sent: SentTransfers | None = None
+    """What a transfer service has been given."""
+    carrier: Carrier | None = None
+    """The transfer service that brings some of the outputs."""
     monotonic: Callable[[], float] = time.monotonic
     first: Callable[[], object] = lambda: None
     """What is done at the beginning of every pass: removing parts makes room."""
@@ -67,32 +75,58 @@ class StageOut:
         self.first()
         done: list[StageOutAction] = []
         until = self.monotonic() + PASS_S
-        arrived = self.memory.transfers_arrived(self.policy.per_pass)
-        while actions := list(plan(self._observe(arrived), self.policy)):
-            self._apply(actions, until)
+        arrived, looked = self.memory.transfers_arrived(self.policy.per_pass), False
+        while actions := list(plan(self._observe(arrived, looked), self.policy)):
+            heard = self._apply(actions, until)
             done += actions
-            arrived = ()  # what could not be cleared is not tried again in this pass
-            if self.monotonic() >= until or not any(isinstance(action, Copy) for action in actions):
+            arrived, looked = (), True  # what could not be cleared is not tried again in this pass
+            more = any(isinstance(action, Copy | Send) for action in actions)
+            if self.monotonic() >= until or not (heard and more):
                 break
         self.counts = self.memory.transfer_counts()
         return done + (self.placements.step() if self.placements else [])
 
-    def _observe(self, arrived: tuple[Transfer, ...]) -> StageOutWorld:
+    def _observe(self, arrived: tuple[Transfer, ...], looked: bool) -> StageOutWorld:
         now = self.clock.now()
         waiting = self.memory.transfers_due(now, self.policy.per_pass)
-        return StageOutWorld(now, waiting, arrived, self.elements, self.memory.destinations())
+        service = self.carrier.service() if self.carrier else Service()
+        known, sent = self.memory.destinations(), self.sent.transfers_sent() if self.sent else ()
+        return StageOutWorld(now, waiting, arrived, self.elements, known, service, sent, looked)
 
-    def _apply(self, actions: Sequence[StageOutAction], until: float) -> None:
+    def _apply(self, actions: Sequence[StageOutAction], until: float) -> bool:
+        """Do what was decided; returns whether the transfer service answered all the time."""
         self._clear([action.transfer for action in actions if isinstance(action, Clear)])
         if given_up := [(each.transfer, each.fault) for each in actions if isinstance(each, GiveUp)]:
             self._settle(given_up)
         self._copy([action.transfer for action in actions if isinstance(action, Copy)], until)
+        try:
+            for action in actions:
+                if isinstance(action, Send | Look | Recall):
+                    self._ask(action)
+        except TransferError as error:  # it keeps what it has, and is asked again in the next pass
+            log.warning("the transfer service: %s", error)
+            return False
+        return True
+
+    def _ask(self, action: Send | Look | Recall) -> None:
+        if isinstance(action, Recall):
+            if self.carrier:
+                self.carrier.recall(action.bulk)
+            self._settle([(each, action.fault) for each in action.transfers])
+        elif self.carrier and self.sent:
+            wanted = action.transfers
+            if isinstance(action, Send):
+                wanted = self.sent.send_transfers(wanted, action.bulk, self.clock.now())
+            self._write_down(self.carrier.carry(action.bulk, wanted))
 
     def _copy(self, wanted: Sequence[Transfer], until: float) -> None:
         if not wanted or self.monotonic() >= until:
             return
         begun = self.memory.begin_transfers(wanted, self.clock.now())
-        for together in self._gathered(self.mover.move(begun)):
+        self._write_down(self.mover.move(begun))
+
+    def _write_down(self, outcomes: Iterator[tuple[Transfer, Fault | None] | None]) -> None:
+        for together in self._gathered(outcomes):
             self._clear([each for each in self._settle(together) if not each.stays])
 
     def _gathered(self, outcomes: Iterator[T | None]) -> Iterator[list[T]]:

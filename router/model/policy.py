@@ -178,3 +178,9 @@ class StageOutPolicy:
     """Between two probes, in seconds."""
     timeout_s: float = 60.0
     """No single answer of a storage may take longer, in seconds."""
+    bulk: int = 200
+    """Outputs that a transfer service gets at once."""
+    most_sent: int = 20_000
+    """Outputs that it has at one time."""
+    sent_s: float = 86_400.0
+    """What it has not brought after so many seconds it is told to give up; it is tried again as after a time-out."""

@@ -33,6 +33,8 @@ class TransferState(StrEnum):
 
     WAITING = "waiting"
     """It lies where the job left it."""
+    SENT = "sent"
+    """A transfer service has been asked to bring it."""
     ARRIVED = "arrived"
     """It lies at its destination, verified and registered; the bytes at the source are still to be removed."""
     MOVED = "moved"
@@ -78,6 +80,8 @@ class Transfer:
     """Not before this is it copied again, seconds since the epoch."""
     cause: str = ""
     words: str = ""
+    bulk: str = ""
+    """What a transfer service was given it under, with others."""
     path: str = ""
     """Its name at the source, below the storage's prefix; empty: the logical name."""
     stays: bool = False
@@ -87,6 +91,20 @@ class Transfer:
     def at_source(self) -> str:
         """Its name at the source."""
         return self.path or self.file.lfn
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Between which storage elements a transfer service copies for us."""
+
+    destinations: frozenset[str] = frozenset()
+    """Those to which it is to bring outputs."""
+    sources: frozenset[str] = frozenset()
+    """Those that it can read."""
+
+    def brings(self, transfer: Transfer) -> bool:
+        """Whether it is what brings an output to its destination."""
+        return transfer.destination in self.destinations and transfer.source in self.sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +131,11 @@ class StageOutWorld:
     elements: frozenset[str] = frozenset()
     """The declared storage elements."""
     destinations: Mapping[str, Destination] = field(default_factory=dict)
+    service: Service = Service()
+    sent: tuple[Transfer, ...] = ()
+    """What the service was given and has not ended, as far as we know; due since it was given."""
+    looked: bool = False
+    """Whether it was asked in this pass how far that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +143,32 @@ class Copy:
     """Bring an output to its destination."""
 
     transfer: Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Have a transfer service bring outputs of one destination to it."""
+
+    bulk: str
+    """The name under which it gets them: the same for the same copies of the same outputs."""
+    transfers: tuple[Transfer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask a transfer service how far what it was given is."""
+
+    bulk: str
+    transfers: tuple[Transfer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Have a transfer service bring outputs no more."""
+
+    bulk: str
+    transfers: tuple[Transfer, ...]
+    fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +186,7 @@ class GiveUp:
     fault: Fault
 
 
-StageOutAction = Copy | Clear | GiveUp
+StageOutAction = Copy | Send | Look | Recall | Clear | GiveUp
 
 
 @dataclass(frozen=True, slots=True)

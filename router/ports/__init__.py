@@ -7,11 +7,12 @@ from router.ports.pool import Asked, Clock, Edit, EventSource, JobLine, JobQueue
 from router.ports.runs import RunMemory
 from router.ports.splitting import TaskAdditions, TaskMemory
 from router.ports.tasks import Reports, TaskFiles, UserMemory
-from router.ports.transfers import Mover, PartMemory, PartStorage, Transfers, TransferStates
+from router.ports.transfers import Carrier, Mover, PartMemory, PartStorage, SentTransfers, Transfers, TransferStates
 from router.ports.views import View
 
 __all__ = [
     "Asked",
+    "Carrier",
     "Clock",
     "Edit",
     "EventSource",
@@ -30,6 +31,7 @@ __all__ = [
     "Reports",
     "Run",
     "RunMemory",
+    "SentTransfers",
     "Sight",
     "TaskAdditions",
     "TaskFiles",

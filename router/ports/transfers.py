@@ -5,7 +5,7 @@ from typing import Protocol
 
 from router.model.files import File, Located, Replica
 from router.model.merging import PartCopy
-from router.model.transfer import Destination, Fault, StageOutCount, Transfer
+from router.model.transfer import Destination, Fault, Service, StageOutCount, Transfer
 
 
 class TransferStates(Protocol):
@@ -102,4 +102,36 @@ class Mover(Protocol):
 
     def replica(self, transfer: Transfer) -> Replica:
         """The copy at the destination."""
+        ...
+
+
+class SentTransfers(Protocol):
+    """What a transfer service has been given."""
+
+    def send_transfers(self, wanted: Sequence[Transfer], bulk: str, now: float) -> tuple[Transfer, ...]:
+        """Remember that a transfer service is about to get outputs under one name; returns them as they are then."""
+        ...
+
+    def transfers_sent(self) -> tuple[Transfer, ...]:
+        """What the transfer service has, the longest given first."""
+        ...
+
+
+class Carrier(Protocol):
+    """A transfer service, which copies between storage elements by itself and takes its time."""
+
+    def service(self) -> Service:
+        """Between which storage elements it copies."""
+        ...
+
+    def carry(self, bulk: str, wanted: Sequence[Transfer]) -> Iterator[tuple[Transfer, Fault | None] | None]:
+        """Have it copy outputs, which it gets under one name; yields each that has ended by now, as `Mover.move` does.
+
+        Saying it twice is saying it once, whether the first time was heard or not: it is also how one asks how far
+        they are. Raises TransferError where the service does not answer.
+        """
+        ...
+
+    def recall(self, bulk: str) -> None:
+        """Have it copy no more of what it got under this name; what it does not know is well. Raises TransferError."""
         ...

@@ -46,6 +46,7 @@ transfers = Table(
     Column("due", Float, nullable=False),
     Column("cause", String(32), nullable=False),
     Column("words", Text, nullable=False),
+    Column("bulk", String(64), nullable=False, server_default=""),
     Column("changed", Float, nullable=False),
     Index("transfers_by_due", "state", "due"),
     Index("transfers_by_task", "task"),
@@ -87,7 +88,7 @@ class Transfers:
                     fresh.append(_row(replace(each, due=now), now))
                 elif _same(old, each) and each.file.lfn in there and old.state in _OVER:
                     done.add(each.file.lfn)
-                elif not _same(old, each) or old.state is not TransferState.WAITING:
+                elif not _same(old, each) or old.state not in _ON_ITS_WAY:
                     again.append(_row(replace(each, due=now, epoch=old.epoch + 1), now))
             if again:
                 connection.execute(delete(transfers).where(transfers.c.lfn.in_([row["lfn"] for row in again])))
@@ -119,6 +120,21 @@ class Transfers:
             _set(connection, wanted, TransferState.WAITING, now, epoch=transfers.c.epoch + 1)
         return tuple(begun)
 
+    def send_transfers(self, wanted: Sequence[Transfer], bulk: str, now: float) -> tuple[Transfer, ...]:
+        """Remember that a transfer service is about to get outputs under one name; returns them as they are then."""
+        told = {"state": TransferState.SENT, "bulk": bulk, "due": now}
+        with self._db.write() as connection:
+            _set(connection, wanted, TransferState.WAITING, now, epoch=transfers.c.epoch + 1, **told)
+        return tuple(
+            replace(each, epoch=each.epoch + 1, state=TransferState.SENT, bulk=bulk, due=now) for each in wanted
+        )
+
+    def transfers_sent(self) -> tuple[Transfer, ...]:
+        """What the transfer service has, the longest given first."""
+        query = select(transfers).where(transfers.c.state == TransferState.SENT)
+        with self._db.read() as connection:
+            return tuple(map(_transfer, connection.execute(query.order_by(transfers.c.due, transfers.c.lfn))))
+
     def settle_transfers(
         self, arrived: Sequence[tuple[Transfer, Replica]], failed: Sequence[Transfer], now: float
     ) -> tuple[Transfer, ...]:
@@ -143,8 +159,9 @@ class Transfers:
                 for part in _parts([each.file.lfn for each in moved if each.source == source]):
                     at_source = and_(replicas.c.lfn.in_(part), replicas.c.se == source)
                     connection.execute(delete(replicas).where(at_source))
-            arrival = {"state": TransferState.ARRIVED, "cause": "", "words": "", "due": 0.0}
-            _set(connection, moved, TransferState.WAITING, now, **arrival)
+            arrival = {"state": TransferState.ARRIVED, "cause": "", "words": "", "due": 0.0, "bulk": ""}
+            for state in _ON_ITS_WAY:
+                _set(connection, [each for each in moved if each.state is state], state, now, **arrival)
             _fail(connection, failed, now)
             note_destinations(connection, moved, failed, now)
         return tuple(moved)
@@ -175,7 +192,7 @@ class Transfers:
 
     def transferring_jobs(self, task: str) -> int:
         """Jobs of a task of which an output has not arrived yet, and is still tried."""
-        mine = and_(transfers.c.task == task, transfers.c.state == TransferState.WAITING)
+        mine = and_(transfers.c.task == task, transfers.c.state.in_(_ON_ITS_WAY))
         with self._db.read() as connection:
             return connection.execute(select(func.count(transfers.c.job.distinct())).where(mine)).scalar_one()
 
@@ -185,6 +202,7 @@ class Transfers:
             return read_destinations(connection)
 
 
+_ON_ITS_WAY = (TransferState.WAITING, TransferState.SENT)
 _OVER = (TransferState.ARRIVED, TransferState.MOVED)
 
 
@@ -200,7 +218,7 @@ def _epochs(connection: Connection, lfns: Sequence[str]) -> dict[str, int]:
         lfn: epoch
         for part in _parts(lfns)
         for lfn, epoch in connection.execute(
-            select(*columns).where(transfers.c.lfn.in_(part), transfers.c.state == TransferState.WAITING)
+            select(*columns).where(transfers.c.lfn.in_(part), transfers.c.state.in_(_ON_ITS_WAY))
         )
     }
 
@@ -239,9 +257,9 @@ def _fail(connection: Connection, failed: Sequence[Transfer], now: float) -> Non
         last = and_(
             transfers.c.lfn == each.file.lfn,
             transfers.c.epoch == each.epoch,
-            transfers.c.state == TransferState.WAITING,
+            transfers.c.state.in_(_ON_ITS_WAY),
         )
-        values = {name: getattr(each, name) for name in ("state", "tries", "due", "cause", "words")}
+        values = {name: getattr(each, name) for name in ("state", "tries", "due", "cause", "words", "bulk")}
         connection.execute(update(transfers).where(last).values({**values, "changed": now}))
 
 
@@ -273,7 +291,7 @@ def note_destinations(
 
 def _row(transfer: Transfer, now: float) -> dict[str, object]:
     file = transfer.file
-    told = ("owner", "task", "job", "source", "destination", "state", "epoch", "tries", "due", "cause", "words")
+    told = ("owner", "task", "job", "source", "destination", "state", "epoch", "tries", "due", "cause", "words", "bulk")
     row = {name: getattr(transfer, name) for name in told}
     return {**row, "lfn": file.lfn, "size": file.size, "adler32": file.adler32, "events": file.events, "changed": now}
 

@@ -67,7 +67,7 @@ class Copier:
         try:
             target.write(file.lfn, part, self._checked(wanted, stopped), file.size)
             if (found := target.facts(file.lfn, part)) != told(file):
-                raise TransferError(TransferCause.CHECKSUM, f"{wanted.destination} {_other(found, file)}")
+                raise TransferError(TransferCause.CHECKSUM, f"{wanted.destination} {unlike(found, file)}")
             target.publish(file.lfn, part)
         except TransferError:
             self._discard(target, file.lfn, part)
@@ -87,7 +87,7 @@ class Copier:
             cause = error.cause if theirs else TransferCause.SOURCE_DOWN
             raise TransferError(cause, f"{wanted.source}: {error}") from None
         if (size, f"{checksum:08x}") != told(wanted.file):
-            words = _other((size, f"{checksum:08x}"), wanted.file)
+            words = unlike((size, f"{checksum:08x}"), wanted.file)
             raise TransferError(TransferCause.CHECKSUM, f"{wanted.source} {words}")
 
     def _discard(self, target: Endpoint, lfn: str, part: str) -> None:
@@ -126,7 +126,8 @@ def told(file: File) -> Facts:
     return file.size, file.adler32
 
 
-def _other(found: Facts | None, file: File) -> str:
+def unlike(found: Facts | None, file: File) -> str:
+    """How a storage differs from the catalogue, in words."""
     if found is None:
         return "has not what was written"
     return f"has {found[0]} bytes with adler32 {found[1]} instead of {file.size} and {file.adler32}"

@@ -18,7 +18,7 @@ from router.transfer.xrootd import XrootdEndpoint
 
 def endpoint(element: StorageElement, token_file: str = "", timeout_s: float = 60.0) -> Endpoint:
     """How to speak to a storage element, with the token or the keys in a file. Raises UserError as `speaking` does."""
-    return speaking(element, _token(element, token_file), timeout_s)
+    return speaking(element, shown(element.name, token_file, wants_keys(element)), timeout_s)
 
 
 def wants_keys(element: StorageElement) -> bool:
@@ -52,20 +52,24 @@ def endpoints(
     return {each.name: endpoint(each, token_files.get(each.name, ""), timeout_s) for each in elements}
 
 
-def _token(element: StorageElement, path: str) -> Callable[[], str]:
-    """What reads the token, or the keys, of the moment: somebody else renews them."""
+def shown(whose: str, path: str, private: bool = False) -> Callable[[], str]:
+    """What reads the token, or the keys, of the moment from a file: somebody else renews them.
+
+    It raises TransferError where they cannot be read, or are `private` and others can read them. Without a path it
+    gives nothing.
+    """
 
     def read() -> str:
         if not path:
             return ""
         try:
             with Path(path).open() as file:
-                if wants_keys(element) and os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                    words = f"the keys of {element.name} are not used: others may read them; then: chmod 600 {path}"
+                if private and os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                    words = f"the keys of {whose} are not used: others may read them; then: chmod 600 {path}"
                     raise TransferError(TransferCause.PERMISSION, words)
                 return file.read().strip()
         except OSError as error:
-            words = f"the token of {element.name} cannot be read: {error.strerror}: {path}"
+            words = f"the token of {whose} cannot be read: {error.strerror}: {path}"
             raise TransferError(TransferCause.PERMISSION, words) from None
 
     return read

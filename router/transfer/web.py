@@ -34,8 +34,10 @@ CODES = {
 class Server:
     """An HTTP server, and the directory of it that is a storage element."""
 
-    def __init__(self, prefix: str, secure: frozenset[str], timeout_s: float) -> None:
-        """The server of the URL `prefix`, spoken to in secret for the schemes `secure`.
+    def __init__(
+        self, prefix: str, secure: frozenset[str], timeout_s: float, context: ssl.SSLContext | None = None
+    ) -> None:
+        """The server of the URL `prefix`, spoken to in secret, as `context` says, for the schemes `secure`.
 
         No answer of it may take longer than `timeout_s` seconds. Raises UserError for what is no such URL.
         """
@@ -45,7 +47,12 @@ class Server:
         self.secure = found.scheme in secure
         self.host, self.port = found.hostname, found.port or (443 if self.secure else 80)
         self.base, self._timeout_s = found.path.rstrip("/"), timeout_s
-        self._context = ssl.create_default_context(capath=os.environ.get("X509_CERT_DIR")) if self.secure else None
+        self._context = (context or self.trust()) if self.secure else None
+
+    @staticmethod
+    def trust() -> ssl.SSLContext:
+        """Trust in the machine's authorities and in the grid's."""
+        return ssl.create_default_context(capath=os.environ.get("X509_CERT_DIR"))
 
     @property
     def authority(self) -> str:

@@ -19,11 +19,9 @@ from router.loops.books import Books
 from router.loops.fetches import EVERY_S as FETCHES_EVERY_S
 from router.loops.fetches import FetchReader
 from router.loops.observe import Declared
-from router.loops.parts import Parts
 from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.loops.runner import SystemClock
-from router.loops.stageout import StageOut
 from router.model.checkup import Facts
 from router.model.pilot import EntryState
 from router.model.task import Task
@@ -42,9 +40,6 @@ from router.settings import Settings
 from router.site_storage import descriptions, misplaced
 from router.store.store import Store
 from router.store.worlds import Worlds
-from router.transfer.copying import Copier
-from router.transfer.endpoints import endpoints
-from router.transfer.parts import PartStore
 from router.transfer.reading import Reader, own_keys, own_token
 from router.wiring.connections import (
     account_name,
@@ -69,6 +64,7 @@ from router.wiring.fair_share import (
     recorded_load,
     scratch_run,
 )
+from router.wiring.transfers import stageout
 
 __all__ = [
     "account_name",
@@ -189,19 +185,6 @@ def pilots(settings: Settings) -> Pilots:
     jobs = queue(settings, "factory", leader.until)
     backend = CondorFactory(jobs, factory(settings))
     return Pilots(CondorPool(jobs), memory, backend, declared(settings), settings.demand, SystemClock(), leader)
-
-
-def stageout(settings: Settings) -> StageOut:
-    """The stage-out loop."""
-    memory = store(settings)
-    leader = leadership(settings, "stageout", settings.stageout, memory)
-    elements = {site.storage.name: site.storage for site in settings.sites if site.storage}
-    tokens = {site.storage.name: site.token_file for site in settings.sites if site.storage}
-    reached = endpoints(elements.values(), tokens, settings.transfers.timeout_s)
-    mover = Copier(elements, reached, settings.transfers.parallel)
-    known = (mover, frozenset(elements), settings.transfers, SystemClock(), leader)
-    parts = Parts(memory, PartStore(reached), elements, SystemClock())
-    return StageOut(memory, *known, first=parts.step, placements=StageOut(memory.placed_transfers(), *known))
 
 
 def factory(settings: Settings) -> Factory:

@@ -14,6 +14,10 @@ from router.model.transfer import (
     Destination,
     Fault,
     GiveUp,
+    Look,
+    Recall,
+    Send,
+    Service,
     StageOutWorld,
     TransferCause,
     TransferState,
@@ -103,3 +107,56 @@ def test_parts_stay_where_the_merge_job_reads_them_and_what_it_made_moves():
 def test_an_output_that_was_made_at_its_destination_is_there_already():
     task = destined(an_output("hist.root"))
     assert to_move(task, an_ended_job(), [a_file(task.output("hist.root", "0000"), "SITE_B")]) == ()
+
+
+SERVED = Service(destinations=frozenset({"SITE_B_DISK"}), sources=ELEMENTS)
+
+
+def some(count: int, **changes: Any) -> tuple[Any, ...]:
+    return tuple(a_transfer(f"/user/alice/t/{number}", **changes) for number in range(count))
+
+
+def test_a_service_gets_outputs_of_one_link_together_and_the_agent_copies_the_rest():
+    waiting = (*some(5), a_transfer("/user/alice/t/x", source="SITE_B_DISK", destination="SITE_A_DISK"))
+    copied, *sent = plan(a_world(waiting=waiting, service=SERVED), replace(POLICY, bulk=2))
+    assert isinstance(copied, Copy)
+    assert [len(each.transfers) for each in sent if isinstance(each, Send)] == [2, 2, 1]
+    assert len({each.bulk for each in sent if isinstance(each, Send)}) == 3
+
+
+def test_what_the_service_cannot_read_the_agent_copies():
+    service = replace(SERVED, sources=frozenset({"SITE_B_DISK"}))
+    assert list(plan(a_world(waiting=some(1), service=service), POLICY)) == [Copy(*some(1))]
+
+
+def test_the_same_copies_have_the_same_name_and_the_next_ones_another():
+    def name(**changes: Any) -> str:
+        [sent] = plan(a_world(waiting=some(3, **changes), service=SERVED), POLICY)
+        return sent.bulk if isinstance(sent, Send) else ""
+
+    assert name() == name()
+    assert name() != name(epoch=1)
+
+
+@pytest.mark.parametrize(("has", "gets"), [(0, 5), (7, 3), (10, 0), (11, 0)])
+def test_a_service_gets_no_more_at_one_time_than_it_may_have(has: int, gets: int):
+    sent = some(has, state=TransferState.SENT, bulk="b", due=NOON)
+    world = a_world(waiting=some(5), service=SERVED, sent=sent, looked=True)
+    given = [each for each in plan(world, replace(POLICY, most_sent=10)) if isinstance(each, Send)]
+    assert sum(len(each.transfers) for each in given) == gets
+
+
+def test_a_service_is_asked_once_a_pass_for_what_it_has_and_told_to_give_up_what_is_late():
+    early, late = some(2, state=TransferState.SENT, bulk="a", due=NOON), some(1, bulk="b", due=NOON - 86_400)
+    world = a_world(service=SERVED, sent=(*early, *late))
+    looked, recalled = plan(world, POLICY)
+    assert looked == Look("a", early)
+    assert isinstance(recalled, Recall)
+    assert recalled.fault.cause is TransferCause.TIME_OUT
+    assert list(plan(replace(world, looked=True), POLICY)) == []
+
+
+def test_without_a_service_what_one_has_is_taken_back():
+    [recalled] = plan(a_world(sent=some(2, state=TransferState.SENT, bulk="a", due=NOON)), POLICY)
+    assert isinstance(recalled, Recall)
+    assert after(recalled.transfers[0], recalled.fault, NOON, POLICY).state is TransferState.WAITING
