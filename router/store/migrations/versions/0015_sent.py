@@ -3,16 +3,16 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 
 def upgrade() -> None:
-    """From 0013."""
+    """From 0014."""
     op.add_column("transfers", sa.Column("bulk", sa.String(64), nullable=False, server_default=""))
 
 
 def downgrade() -> None:
-    """Back to 0013: what a service was given waits, and is copied anew."""
+    """Back to 0014: what a service was given waits, and is copied anew."""
     op.execute("UPDATE transfers SET state = 'waiting' WHERE state = 'sent'")
     op.drop_column("transfers", "bulk")
