@@ -1,4 +1,4 @@
-"""A night at a site with a node that swallows jobs: the real outcomes, judged pass by pass as the router does it."""
+"""Hours at a site with a node that swallows jobs: the real outcomes, judged pass by pass as the router does it."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from router.store.store import Store
 from router.testing.build import a_group, a_site
 from router.testing.clock import NOON
 
-NODES, HOURS, PASS_S = 20, 6, 60
+NODES, HOURS = 20, 2
 POLICY = BrokerPolicy()
 
 
@@ -50,7 +50,7 @@ def judged(store: Store, minute: int) -> Site:
 
 
 def closed_minutes(store: Store, holes: int) -> tuple[int, tuple[str, ...]]:
-    """For how many minutes of the night the site is closed, and which nodes are told apart in the end."""
+    """For how many minutes the site is closed, and which nodes are told apart in the end."""
     closed = 0
     for minute in range(60 * HOURS):
         events = a_minute(minute, holes)
@@ -61,11 +61,11 @@ def closed_minutes(store: Store, holes: int) -> tuple[int, tuple[str, ...]]:
     return closed, judged(store, minute).black_holes
 
 
-def test_a_site_with_one_bad_node_of_twenty_stays_open_all_night_and_the_node_is_named(store):
+def test_a_site_with_one_bad_node_of_twenty_stays_open_all_the_time_and_the_node_is_named(store):
     assert closed_minutes(store, 1) == (0, ("n0",))
 
 
 def test_a_site_where_half_of_the_nodes_are_bad_is_closed(store):
     closed, told = closed_minutes(store, NODES // 2)
-    assert closed > 60 * HOURS * 0.9
+    assert closed > 60 * HOURS * 0.8
     assert told == ()

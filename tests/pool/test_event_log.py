@@ -8,6 +8,7 @@ from pathlib import Path
 import pool_backend
 import pytest
 from organisation import until
+from sqlalchemy import func, select
 
 from router.decide.follow import SLACK_S
 from router.errors import RouterError
@@ -15,6 +16,7 @@ from router.loops.pilots import Pilots
 from router.loops.route import Route
 from router.model.job import JobGroup, JobState
 from router.settings import Settings, parse
+from router.store.nodes import node_outcomes
 from router.wiring import pilots, queue, route
 
 pytestmark = pytest.mark.pool
@@ -85,6 +87,10 @@ def test_what_jobs_did_at_a_site_is_known_over_rotations_of_the_log(
     assert len(list(Path(settings.pool_home / "log").glob("EventLog.*"))) > 1
     (site,) = router.world.sites if router.world else ()
     assert site.outcomes == found
+    with router.memory.database.read() as connection:  # type: ignore[attr-defined]
+        counts = (func.sum(node_outcomes.c[name]) for name in ("good", "failed", "doubtful"))
+        ((node, *ended),) = connection.execute(select(node_outcomes.c.node, *counts).group_by(node_outcomes.c.node))
+    assert (node != "", ended, site.nodes) == (True, [3, 2, 0], 1)
 
 
 def counted(groups: Iterable[JobGroup]) -> Counter[tuple[object, ...]]:

@@ -101,9 +101,12 @@ def test_the_order_of_sites_changes_nothing(shape, found, shuffle: random.Random
 
 @given(shapes(), some_sites(), sites("SITE_Z"))
 def test_adding_a_worse_site_never_changes_the_first_choice(shape, found, other):
+    shape = replace(shape, left=(), full=())  # soft reasons need another site that fits
     before, after = choose(shape, found, POLICY).fit, choose(shape, [*found, other], POLICY).fit
     added = next((verdict for verdict in after if verdict.site == "SITE_Z"), None)
-    if before and (added is None or added.score < before[0].score):
+    # Of few sites ill ones are spared, which among more of them are closed.
+    spared = Brokerage(found, POLICY).health.spared
+    if before and not spared and (added is None or added.score < before[0].score):
         assert after[0] == before[0]
 
 
