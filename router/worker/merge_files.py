@@ -24,6 +24,7 @@ import tarfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,6 +32,8 @@ from typing import Any
 MERGE_FAILED = 77
 CHUNK_BYTES = 4 * 1000**2
 """Of a tree's entries that are read at once, and about what is written at once."""
+MAPPED_BYTES = 16 * 1000**2
+"""Files up to this size are mapped into memory."""
 MANIFEST = ".manifest.json"
 TREES = ("TTree", "TNtuple", "TNtupleD")
 NTUPLES = ("ROOT::RNTuple", "ROOT::Experimental::RNTuple")
@@ -71,16 +74,51 @@ def uproot_here() -> Any:
 
 
 def opened(path: Path) -> Any:
-    """A ROOT file, mapped into memory: uproot's own way has threads, which take their time of a busy node."""
+    """A ROOT file; a small one is mapped into memory, where uproot's own way has threads that take their time.
+
+    Of a large one the mapped pages would be counted as the job's memory.
+    """
     uproot = uproot_here()
-    return uproot.open(path, handler=uproot.source.file.MemmapSource)
+    small = {"handler": uproot.source.file.MemmapSource} if path.stat().st_size <= MAPPED_BYTES else {}
+    return uproot.open(path, **small)
+
+
+class Target:
+    """The merged file. A chunk is compressed and written by a thread, while the next is read: zlib lets others run."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.thread = ThreadPoolExecutor(max_workers=1)
+        self.pending: Future[None] | None = None
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self.settled()
+        finally:
+            self.thread.shutdown()
+
+    def later(self, work: Callable[[Any], None]) -> None:
+        """Write something behind the back of whoever reads; one chunk at a time waits, so that memory is bounded."""
+        file = self.settled()
+        self.pending = self.thread.submit(work, file)
+
+    def settled(self) -> Any:
+        """The file, when nothing is being written. Raises what went wrong with the last chunk."""
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            pending.result()
+        return self.file
 
 
 def merge_root(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """Sum histograms and profiles, append trees; MergeError for any other object."""
     uproot = uproot_here()
     sums: dict[str, Sum] = {}
-    with uproot.recreate(merged) as target:
+    with uproot.recreate(merged) as file, Target(file) as target:
         counted = []
         for part in parts:
             with opened(part.path) as source:
@@ -101,7 +139,7 @@ def entries_of(found: Any) -> float:
     return float(found.member("fEntries") if HISTOGRAM.fullmatch(found.classname) else found.num_entries)
 
 
-def add_part(name: str, source: Any, sums: dict[str, Sum], target: Any) -> Counts:
+def add_part(name: str, source: Any, sums: dict[str, Sum], target: Target) -> Counts:
     """Add all objects of one part; MergeError when one of them cannot be merged, or there are none."""
     found = dict(objects(source))
     if not found:
@@ -122,7 +160,7 @@ def objects(source: Any) -> Iterable[tuple[str, str]]:
             yield key, kinds[key]
 
 
-def sum_for(key: str, kind: str, target: Any) -> Sum:
+def sum_for(key: str, kind: str, target: Target) -> Sum:
     """What adds up objects of a class; MergeError when nothing can."""
     if HISTOGRAM.fullmatch(kind):
         return HistogramSum(kind)
@@ -151,7 +189,7 @@ class Sum(ABC):
         """Add the content."""
 
     @abstractmethod
-    def write(self, key: str, target: Any) -> None:
+    def write(self, key: str, target: Target) -> None:
         """Write what was not written while adding."""
 
 
@@ -184,12 +222,12 @@ class HistogramSum(Sum):
                 raise MergeError(f"{key} ({self.kind}): some parts are weighted and some are not")
             self.values[name] += value
 
-    def write(self, key: str, target: Any) -> None:
+    def write(self, key: str, target: Target) -> None:
         """Write the sum as the class it was."""
         data = self.values["data"].astype(self.dtype)
         if self.dtype.kind == "i" and (data != self.values["data"]).any():
             raise MergeError(f"{key} ({self.kind}): a bin's sum is too large for its class; use TH1D, TH2D or TH3D")
-        target[key] = self.builder(**{**self.values, "data": data})
+        target.settled()[key] = self.builder(**{**self.values, "data": data})
 
 
 def histogram_builder(kind: str) -> Callable[..., Any]:
@@ -244,7 +282,7 @@ def axis_shape(axis: Any) -> tuple[Any, ...]:
 class Appended(Sum):
     """Entries put one after the other; chunks are gathered, so that many small parts make few baskets."""
 
-    def __init__(self, kind: str, target: Any) -> None:
+    def __init__(self, kind: str, target: Target) -> None:
         super().__init__(kind)
         self.target = target
         self.waiting: list[Any] = []
@@ -257,14 +295,14 @@ class Appended(Sum):
         if self.waiting_bytes >= CHUNK_BYTES:
             self.write(key, self.target)
 
-    def write(self, key: str, target: Any) -> None:
+    def write(self, key: str, target: Target) -> None:
         """Write what waits."""
         import awkward
 
         if self.waiting:
             whole = awkward.concatenate(self.waiting) if len(self.waiting) > 1 else self.waiting[0]
             self.waiting, self.waiting_bytes = [], 0
-            self.extend(target[key], whole)
+            target.later(lambda file: self.extend(file[key], whole))
 
     @abstractmethod
     def extend(self, written: Any, chunk: Any) -> None:
@@ -274,7 +312,7 @@ class Appended(Sum):
 class TreeSum(Appended):
     """TTrees of equal branches; a TNtuple becomes the TTree it is."""
 
-    def __init__(self, kind: str, target: Any) -> None:
+    def __init__(self, kind: str, target: Target) -> None:
         super().__init__(kind, target)
         self.types: dict[str, str] = {}
         self.stored: tuple[Any, ...] = ()
@@ -300,7 +338,7 @@ class TreeSum(Appended):
         if not self.types:
             self.types = types
             branches = {name: empty[name].type.content for name in empty.fields}
-            self.target.mktree(key, branches, title=part.title, counter_name=lambda name: counters[name])
+            self.target.settled().mktree(key, branches, title=part.title, counter_name=lambda name: counters[name])
         if types != self.types:
             raise MergeError(f"{key} ({self.kind}): the parts have different branches")
 
@@ -312,7 +350,7 @@ class TreeSum(Appended):
 class NTupleSum(Appended):
     """RNTuples of equal fields."""
 
-    def __init__(self, kind: str, target: Any) -> None:
+    def __init__(self, kind: str, target: Target) -> None:
         super().__init__(kind, target)
         self.form = ""
 
@@ -322,7 +360,7 @@ class NTupleSum(Appended):
         form = str(empty.type.content)
         if not self.form:
             self.form = form
-            self.target.mkrntuple(key, {name: empty[name].type.content for name in empty.fields})
+            self.target.settled().mkrntuple(key, {name: empty[name].type.content for name in empty.fields})
         if form != self.form:
             raise MergeError(f"{key} ({self.kind}): the parts have different fields")
         for chunk in part.iterate(step_size=f"{CHUNK_BYTES} B"):
