@@ -13,6 +13,7 @@ is read back, and has the entries of all parts together. `MERGED.manifest.json` 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import inspect
 import json
 import os
@@ -23,7 +24,7 @@ import sys
 import tarfile
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -62,6 +63,19 @@ class Part:
     def stem(self) -> str:
         """Its logical name's last part up to the first dot: unique among the parts, for a job's name is in it."""
         return self.lfn.rpartition("/")[2].partition(".")[0]
+
+
+@contextlib.contextmanager
+def reading(part: Part) -> Iterator[None]:
+    """Have whatever is wrong with a part name it; what the system refuses, such as a full disk, is no part's fault."""
+    try:
+        yield
+    except MergeError:
+        raise
+    except Exception as why:  # the libraries' errors have no common class; uproot's own OSErrors have no number
+        if isinstance(why, OSError) and why.errno is not None:
+            raise
+        raise MergeError(f"{part.path.name} cannot be read: {type(why).__name__}: {why}") from why
 
 
 def uproot_here() -> Any:
@@ -121,7 +135,7 @@ def merge_root(parts: Sequence[Part], merged: Path) -> list[Counts]:
     with uproot.recreate(merged) as file, Target(file) as target:
         counted = []
         for part in parts:
-            with opened(part.path) as source:
+            with reading(part), opened(part.path) as source:
                 counted.append(add_part(part.path.name, source, sums, target))
         for key, total in sums.items():
             total.write(key, target)
@@ -333,6 +347,7 @@ class TreeSum(Appended):
 
     def check(self, key: str, part: Any, counters: Mapping[str, str], kept: Mapping[str, Any]) -> None:
         """Make the tree as the first part has it; MergeError where a later one has other branches."""
+        self.refuse_unwritable(key, part)
         empty = part.arrays(entry_stop=0, **kept)
         types = {name: str(empty[name].type.content) for name in empty.fields}
         if not self.types:
@@ -340,7 +355,18 @@ class TreeSum(Appended):
             branches = {name: empty[name].type.content for name in empty.fields}
             self.target.settled().mktree(key, branches, title=part.title, counter_name=lambda name: counters[name])
         if types != self.types:
-            raise MergeError(f"{key} ({self.kind}): the parts have different branches")
+            differ = sorted(name for name in {**types, **self.types} if types.get(name) != self.types.get(name))
+            raise MergeError(f"{key} ({self.kind}): the parts have different branches: {', '.join(differ)}")
+
+    def refuse_unwritable(self, key: str, part: Any) -> None:
+        """MergeError for a branch that uproot would leave out; what else is left out is said."""
+        for branch in part.branches:
+            if branch.branches or type(branch.interpretation).__name__ == "UnknownInterpretation":
+                why = "has branches of its own" if branch.branches else f"is a {branch.typename}"
+                raise MergeError(f"{key} ({self.kind}): its branch {branch.name} {why}, which cannot be merged here")
+        for name in ("fAliases", "fFriends", "fUserInfo", "fTreeIndex"):
+            if part.member(name, none_if_missing=True):
+                sys.stderr.write(f"{key}: its {name[1:]} are left out\n")
 
     def extend(self, written: Any, chunk: Any) -> None:
         """Write a chunk, branch by branch."""
@@ -362,7 +388,7 @@ class NTupleSum(Appended):
             self.form = form
             self.target.settled().mkrntuple(key, {name: empty[name].type.content for name in empty.fields})
         if form != self.form:
-            raise MergeError(f"{key} ({self.kind}): the parts have different fields")
+            raise MergeError(f"{key} ({self.kind}): the parts have different fields: {form} and {self.form}"[:1000])
         for chunk in part.iterate(step_size=f"{CHUNK_BYTES} B"):
             self.gather(key, chunk)
 
@@ -386,10 +412,11 @@ def merge_parquet(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """Row groups one after the other; MergeError when the schemas differ."""
     parquet = arrow_here().parquet
     counted: list[Counts] = []
-    schema = parquet.read_schema(parts[0].path)
+    with reading(parts[0]):
+        schema = parquet.read_schema(parts[0].path)
     with parquet.ParquetWriter(merged, schema) as target:
         for part in parts:
-            with parquet.ParquetFile(part.path) as source:
+            with reading(part), parquet.ParquetFile(part.path) as source:
                 check_schema(part, source.schema_arrow, schema)
                 for batch in source.iter_batches():
                     target.write_batch(batch)
@@ -406,11 +433,11 @@ def merge_arrow(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """Record batches one after the other; MergeError when the schemas differ."""
     ipc = arrow_here().ipc
     counted: list[Counts] = []
-    with ipc.open_file(parts[0].path) as first:
+    with reading(parts[0]), ipc.open_file(parts[0].path) as first:
         schema = first.schema
     with ipc.new_file(merged, schema) as target:
         for part in parts:
-            with ipc.open_file(part.path) as source:
+            with reading(part), ipc.open_file(part.path) as source:
                 check_schema(part, source.schema, schema)
                 rows = 0
                 for number in range(source.num_record_batches):
@@ -429,8 +456,13 @@ def count_arrow(merged: Path) -> Counts:
 
 def check_schema(part: Part, schema: Any, first: Any) -> None:
     """MergeError where a part's columns are not the first part's."""
-    if not schema.equals(first):
-        raise MergeError(f"{part.path.name}: its columns differ from those of the first part")
+    if schema.equals(first):
+        return
+    here, there = ({field.name: str(field.type) for field in each} for each in (schema, first))
+    differ = [f"{name} ({here.get(name, 'none')} instead of {there.get(name, 'none')})"
+              for name in {**there, **here} if here.get(name) != there.get(name)]  # fmt: skip
+    words = ", ".join(differ) or "their order, or what may be missing in them"
+    raise MergeError(f"{part.path.name}: its columns differ from those of the first part: {words}")
 
 
 def merge_csv(parts: Sequence[Part], merged: Path) -> list[Counts]:
@@ -445,7 +477,8 @@ def merge_csv(parts: Sequence[Part], merged: Path) -> list[Counts]:
                     header = first
                     target.write(header + b"\n")
                 if first != header:
-                    raise MergeError(f"{part.path.name}: its header differs from that of {parts[0].path.name}")
+                    told = f"{first[:200]!r} instead of {header[:200]!r}"
+                    raise MergeError(f"{part.path.name}: its header differs from that of {parts[0].path.name}: {told}")
                 counted.append({"lines": copy_lines(source, target)})
     return counted
 
@@ -491,7 +524,9 @@ def merge_json(parts: Sequence[Part], merged: Path) -> list[Counts]:
         target.write("[")
         written = 0
         for part in parts:
-            for item in json_list(part.path):
+            with reading(part):
+                items = json_list(part.path)
+            for item in items:
                 target.write((", " if written else "") + json.dumps(item))
                 written += 1
             counted.append({"items": written - sum(each["items"] for each in counted)})
@@ -517,7 +552,7 @@ def merge_zip(parts: Sequence[Part], merged: Path) -> list[Counts]:
     counted: list[Counts] = []
     with zipfile.ZipFile(merged, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as target:
         for part in parts:
-            with zipfile.ZipFile(part.path) as source:
+            with reading(part), zipfile.ZipFile(part.path) as source:
                 members = source.infolist()
                 for member in members:
                     named = zipfile.ZipInfo(member_name(part, member.filename), member.date_time)
@@ -546,7 +581,7 @@ def merge_tar(parts: Sequence[Part], merged: Path) -> list[Counts]:
     zipped = merged.name.endswith((".tgz", ".gz"))
     with tarfile.open(merged, "w:gz" if zipped else "w") as target:
         for part in parts:
-            with tarfile.open(part.path, "r:*") as source:
+            with reading(part), tarfile.open(part.path, "r:*") as source:
                 members = 0
                 for member in source:
                     content = source.extractfile(member) if member.isreg() else None
