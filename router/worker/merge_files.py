@@ -13,6 +13,7 @@ is read back, and has the entries of all parts together. `MERGED.manifest.json` 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import inspect
 import json
 import os
@@ -23,7 +24,8 @@ import sys
 import tarfile
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,6 +33,8 @@ from typing import Any
 MERGE_FAILED = 77
 CHUNK_BYTES = 4 * 1000**2
 """Of a tree's entries that are read at once, and about what is written at once."""
+MAPPED_BYTES = 16 * 1000**2
+"""Files up to this size are mapped into memory."""
 MANIFEST = ".manifest.json"
 TREES = ("TTree", "TNtuple", "TNtupleD")
 NTUPLES = ("ROOT::RNTuple", "ROOT::Experimental::RNTuple")
@@ -61,6 +65,19 @@ class Part:
         return self.lfn.rpartition("/")[2].partition(".")[0]
 
 
+@contextlib.contextmanager
+def reading(part: Part) -> Iterator[None]:
+    """Have whatever is wrong with a part name it; what the system refuses, such as a full disk, is no part's fault."""
+    try:
+        yield
+    except MergeError:
+        raise
+    except Exception as why:  # the libraries' errors have no common class; uproot's own OSErrors have no number
+        if isinstance(why, OSError) and why.errno is not None:
+            raise
+        raise MergeError(f"{part.path.name} cannot be read: {type(why).__name__}: {why}") from why
+
+
 def uproot_here() -> Any:
     """uproot; MergeError where the node has none."""
     try:
@@ -71,19 +88,54 @@ def uproot_here() -> Any:
 
 
 def opened(path: Path) -> Any:
-    """A ROOT file, mapped into memory: uproot's own way has threads, which take their time of a busy node."""
+    """A ROOT file; a small one is mapped into memory, where uproot's own way has threads that take their time.
+
+    Of a large one the mapped pages would be counted as the job's memory.
+    """
     uproot = uproot_here()
-    return uproot.open(path, handler=uproot.source.file.MemmapSource)
+    small = {"handler": uproot.source.file.MemmapSource} if path.stat().st_size <= MAPPED_BYTES else {}
+    return uproot.open(path, **small)
+
+
+class Target:
+    """The merged file. A chunk is compressed and written by a thread, while the next is read: zlib lets others run."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.thread = ThreadPoolExecutor(max_workers=1)
+        self.pending: Future[None] | None = None
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self.settled()
+        finally:
+            self.thread.shutdown()
+
+    def later(self, work: Callable[[Any], None]) -> None:
+        """Write something behind the back of whoever reads; one chunk at a time waits, so that memory is bounded."""
+        file = self.settled()
+        self.pending = self.thread.submit(work, file)
+
+    def settled(self) -> Any:
+        """The file, when nothing is being written. Raises what went wrong with the last chunk."""
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            pending.result()
+        return self.file
 
 
 def merge_root(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """Sum histograms and profiles, append trees; MergeError for any other object."""
     uproot = uproot_here()
     sums: dict[str, Sum] = {}
-    with uproot.recreate(merged) as target:
+    with uproot.recreate(merged) as file, Target(file) as target:
         counted = []
         for part in parts:
-            with opened(part.path) as source:
+            with reading(part), opened(part.path) as source:
                 counted.append(add_part(part.path.name, source, sums, target))
         for key, total in sums.items():
             total.write(key, target)
@@ -101,7 +153,7 @@ def entries_of(found: Any) -> float:
     return float(found.member("fEntries") if HISTOGRAM.fullmatch(found.classname) else found.num_entries)
 
 
-def add_part(name: str, source: Any, sums: dict[str, Sum], target: Any) -> Counts:
+def add_part(name: str, source: Any, sums: dict[str, Sum], target: Target) -> Counts:
     """Add all objects of one part; MergeError when one of them cannot be merged, or there are none."""
     found = dict(objects(source))
     if not found:
@@ -122,7 +174,7 @@ def objects(source: Any) -> Iterable[tuple[str, str]]:
             yield key, kinds[key]
 
 
-def sum_for(key: str, kind: str, target: Any) -> Sum:
+def sum_for(key: str, kind: str, target: Target) -> Sum:
     """What adds up objects of a class; MergeError when nothing can."""
     if HISTOGRAM.fullmatch(kind):
         return HistogramSum(kind)
@@ -151,7 +203,7 @@ class Sum(ABC):
         """Add the content."""
 
     @abstractmethod
-    def write(self, key: str, target: Any) -> None:
+    def write(self, key: str, target: Target) -> None:
         """Write what was not written while adding."""
 
 
@@ -184,12 +236,12 @@ class HistogramSum(Sum):
                 raise MergeError(f"{key} ({self.kind}): some parts are weighted and some are not")
             self.values[name] += value
 
-    def write(self, key: str, target: Any) -> None:
+    def write(self, key: str, target: Target) -> None:
         """Write the sum as the class it was."""
         data = self.values["data"].astype(self.dtype)
         if self.dtype.kind == "i" and (data != self.values["data"]).any():
             raise MergeError(f"{key} ({self.kind}): a bin's sum is too large for its class; use TH1D, TH2D or TH3D")
-        target[key] = self.builder(**{**self.values, "data": data})
+        target.settled()[key] = self.builder(**{**self.values, "data": data})
 
 
 def histogram_builder(kind: str) -> Callable[..., Any]:
@@ -244,7 +296,7 @@ def axis_shape(axis: Any) -> tuple[Any, ...]:
 class Appended(Sum):
     """Entries put one after the other; chunks are gathered, so that many small parts make few baskets."""
 
-    def __init__(self, kind: str, target: Any) -> None:
+    def __init__(self, kind: str, target: Target) -> None:
         super().__init__(kind)
         self.target = target
         self.waiting: list[Any] = []
@@ -257,14 +309,14 @@ class Appended(Sum):
         if self.waiting_bytes >= CHUNK_BYTES:
             self.write(key, self.target)
 
-    def write(self, key: str, target: Any) -> None:
+    def write(self, key: str, target: Target) -> None:
         """Write what waits."""
         import awkward
 
         if self.waiting:
             whole = awkward.concatenate(self.waiting) if len(self.waiting) > 1 else self.waiting[0]
             self.waiting, self.waiting_bytes = [], 0
-            self.extend(target[key], whole)
+            target.later(lambda file: self.extend(file[key], whole))
 
     @abstractmethod
     def extend(self, written: Any, chunk: Any) -> None:
@@ -274,7 +326,7 @@ class Appended(Sum):
 class TreeSum(Appended):
     """TTrees of equal branches; a TNtuple becomes the TTree it is."""
 
-    def __init__(self, kind: str, target: Any) -> None:
+    def __init__(self, kind: str, target: Target) -> None:
         super().__init__(kind, target)
         self.types: dict[str, str] = {}
         self.stored: tuple[Any, ...] = ()
@@ -295,14 +347,26 @@ class TreeSum(Appended):
 
     def check(self, key: str, part: Any, counters: Mapping[str, str], kept: Mapping[str, Any]) -> None:
         """Make the tree as the first part has it; MergeError where a later one has other branches."""
+        self.refuse_unwritable(key, part)
         empty = part.arrays(entry_stop=0, **kept)
         types = {name: str(empty[name].type.content) for name in empty.fields}
         if not self.types:
             self.types = types
             branches = {name: empty[name].type.content for name in empty.fields}
-            self.target.mktree(key, branches, title=part.title, counter_name=lambda name: counters[name])
+            self.target.settled().mktree(key, branches, title=part.title, counter_name=lambda name: counters[name])
         if types != self.types:
-            raise MergeError(f"{key} ({self.kind}): the parts have different branches")
+            differ = sorted(name for name in {**types, **self.types} if types.get(name) != self.types.get(name))
+            raise MergeError(f"{key} ({self.kind}): the parts have different branches: {', '.join(differ)}")
+
+    def refuse_unwritable(self, key: str, part: Any) -> None:
+        """MergeError for a branch that uproot would leave out; what else is left out is said."""
+        for branch in part.branches:
+            if branch.branches or type(branch.interpretation).__name__ == "UnknownInterpretation":
+                why = "has branches of its own" if branch.branches else f"is a {branch.typename}"
+                raise MergeError(f"{key} ({self.kind}): its branch {branch.name} {why}, which cannot be merged here")
+        for name in ("fAliases", "fFriends", "fUserInfo", "fTreeIndex"):
+            if part.member(name, none_if_missing=True):
+                sys.stderr.write(f"{key}: its {name[1:]} are left out\n")
 
     def extend(self, written: Any, chunk: Any) -> None:
         """Write a chunk, branch by branch."""
@@ -312,7 +376,7 @@ class TreeSum(Appended):
 class NTupleSum(Appended):
     """RNTuples of equal fields."""
 
-    def __init__(self, kind: str, target: Any) -> None:
+    def __init__(self, kind: str, target: Target) -> None:
         super().__init__(kind, target)
         self.form = ""
 
@@ -322,9 +386,9 @@ class NTupleSum(Appended):
         form = str(empty.type.content)
         if not self.form:
             self.form = form
-            self.target.mkrntuple(key, {name: empty[name].type.content for name in empty.fields})
+            self.target.settled().mkrntuple(key, {name: empty[name].type.content for name in empty.fields})
         if form != self.form:
-            raise MergeError(f"{key} ({self.kind}): the parts have different fields")
+            raise MergeError(f"{key} ({self.kind}): the parts have different fields: {form} and {self.form}"[:1000])
         for chunk in part.iterate(step_size=f"{CHUNK_BYTES} B"):
             self.gather(key, chunk)
 
@@ -348,10 +412,11 @@ def merge_parquet(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """Row groups one after the other; MergeError when the schemas differ."""
     parquet = arrow_here().parquet
     counted: list[Counts] = []
-    schema = parquet.read_schema(parts[0].path)
+    with reading(parts[0]):
+        schema = parquet.read_schema(parts[0].path)
     with parquet.ParquetWriter(merged, schema) as target:
         for part in parts:
-            with parquet.ParquetFile(part.path) as source:
+            with reading(part), parquet.ParquetFile(part.path) as source:
                 check_schema(part, source.schema_arrow, schema)
                 for batch in source.iter_batches():
                     target.write_batch(batch)
@@ -368,11 +433,11 @@ def merge_arrow(parts: Sequence[Part], merged: Path) -> list[Counts]:
     """Record batches one after the other; MergeError when the schemas differ."""
     ipc = arrow_here().ipc
     counted: list[Counts] = []
-    with ipc.open_file(parts[0].path) as first:
+    with reading(parts[0]), ipc.open_file(parts[0].path) as first:
         schema = first.schema
     with ipc.new_file(merged, schema) as target:
         for part in parts:
-            with ipc.open_file(part.path) as source:
+            with reading(part), ipc.open_file(part.path) as source:
                 check_schema(part, source.schema, schema)
                 rows = 0
                 for number in range(source.num_record_batches):
@@ -391,8 +456,13 @@ def count_arrow(merged: Path) -> Counts:
 
 def check_schema(part: Part, schema: Any, first: Any) -> None:
     """MergeError where a part's columns are not the first part's."""
-    if not schema.equals(first):
-        raise MergeError(f"{part.path.name}: its columns differ from those of the first part")
+    if schema.equals(first):
+        return
+    here, there = ({field.name: str(field.type) for field in each} for each in (schema, first))
+    differ = [f"{name} ({here.get(name, 'none')} instead of {there.get(name, 'none')})"
+              for name in {**there, **here} if here.get(name) != there.get(name)]  # fmt: skip
+    words = ", ".join(differ) or "their order, or what may be missing in them"
+    raise MergeError(f"{part.path.name}: its columns differ from those of the first part: {words}")
 
 
 def merge_csv(parts: Sequence[Part], merged: Path) -> list[Counts]:
@@ -407,7 +477,8 @@ def merge_csv(parts: Sequence[Part], merged: Path) -> list[Counts]:
                     header = first
                     target.write(header + b"\n")
                 if first != header:
-                    raise MergeError(f"{part.path.name}: its header differs from that of {parts[0].path.name}")
+                    told = f"{first[:200]!r} instead of {header[:200]!r}"
+                    raise MergeError(f"{part.path.name}: its header differs from that of {parts[0].path.name}: {told}")
                 counted.append({"lines": copy_lines(source, target)})
     return counted
 
@@ -453,7 +524,9 @@ def merge_json(parts: Sequence[Part], merged: Path) -> list[Counts]:
         target.write("[")
         written = 0
         for part in parts:
-            for item in json_list(part.path):
+            with reading(part):
+                items = json_list(part.path)
+            for item in items:
                 target.write((", " if written else "") + json.dumps(item))
                 written += 1
             counted.append({"items": written - sum(each["items"] for each in counted)})
@@ -479,7 +552,7 @@ def merge_zip(parts: Sequence[Part], merged: Path) -> list[Counts]:
     counted: list[Counts] = []
     with zipfile.ZipFile(merged, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as target:
         for part in parts:
-            with zipfile.ZipFile(part.path) as source:
+            with reading(part), zipfile.ZipFile(part.path) as source:
                 members = source.infolist()
                 for member in members:
                     named = zipfile.ZipInfo(member_name(part, member.filename), member.date_time)
@@ -508,7 +581,7 @@ def merge_tar(parts: Sequence[Part], merged: Path) -> list[Counts]:
     zipped = merged.name.endswith((".tgz", ".gz"))
     with tarfile.open(merged, "w:gz" if zipped else "w") as target:
         for part in parts:
-            with tarfile.open(part.path, "r:*") as source:
+            with reading(part), tarfile.open(part.path, "r:*") as source:
                 members = 0
                 for member in source:
                     content = source.extractfile(member) if member.isreg() else None
