@@ -221,6 +221,11 @@ def _transfers(loop: StageOut) -> Iterator[Metric]:
     for destination, size in sorted(loop.bytes.items()):
         arrived.add_metric([destination], size)
     yield arrived
+    text = "Copies of files of datasets for waiting jobs; the cause of failure is empty where they arrived"
+    placed = CounterMetricFamily("glideroute_placed_copies", text, labels=["destination", "cause"])
+    for labels, count in sorted(loop.placements.outcomes.items() if loop.placements else ()):
+        placed.add_metric(labels, count)
+    yield placed
     text = "Outputs that are to move, by how far they are"
     outputs = GaugeMetricFamily("glideroute_outputs", text, labels=["destination", "state"])
     totals: dict[tuple[str, str], int] = {}

@@ -80,9 +80,10 @@ def _stage_out() -> StageOut:
     nobody: Any = None
     waiting = StageOutCount(TransferState.WAITING, "SE", "", "", 1, 0.0)
     done = {("SE", ""): 1}
-    return StageOut(
-        nobody, nobody, frozenset(), StageOutPolicy(), nobody, outcomes=done, bytes={"SE": 1}, counts=(waiting,)
-    )
+    known = (nobody, nobody, frozenset[str](), StageOutPolicy(), nobody)
+    made = StageOut(*known, outcomes=done, bytes={"SE": 1}, counts=(waiting,))
+    made.placements = StageOut(*known, outcomes=done)
+    return made
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ class Question(Generic[T]):
         if isinstance(self._error, RouterError):
             raise self._error
         if self._error is not None:
-            words = f"{type(self._error).__name__}: {self._error}"[:WORDS]
+            told = f"{type(self._error).__name__}: {self._error}"[:WORDS]
+            words = "".join(each if each.isprintable() else " " for each in told)
             raise RouterError(f"{self._who} cannot be asked: its plug-in failed with {words}")
         return self._value  # type: ignore[return-value]  # the call returned it
 

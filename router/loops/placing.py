@@ -44,7 +44,12 @@ class Placing:
         return changed
 
     def _look(self, world: World, now: float) -> None:
-        self.memory.note_used(in_use(world, self.memory.placements()), now)
+        if not (known := self.memory.placements()) and not self.policy.per_day_mb:
+            return
+        by_name = {element.name: element for element in self.elements.values()}
+        if any(each.waiting for each in known):
+            self.memory.mend_sources(by_name, now)
+        self.memory.note_used(in_use(world, known), now)
         for gone in expire(self.memory.placements(), now, self.policy):
             count = self.memory.expire_placement(gone, now)
             log.info("%d file(s) of %s leave %s: %s", count, gone.dataset, gone.se, gone.words)

@@ -30,6 +30,10 @@ class PlacementMemory(PlacedCopies, Protocol):
         """
         ...
 
+    def mend_sources(self, elements: Mapping[str, StorageElement], now: float) -> int:
+        """Have files copied from elsewhere whose source cannot be read any more; returns how many had to change."""
+        ...
+
     def note_used(self, used: Iterable[Holding], now: float) -> None:
         """Remember that jobs have these copies now."""
         ...

@@ -33,7 +33,7 @@ class Placements:
             query = query.where(placements.c.dataset == dataset)
         with self._db.read() as connection:
             rows = connection.execute(query).all()
-            counts = _counts(connection) if rows else {}
+            counts = _counts(connection, dataset) if rows else {}
             return tuple(_holding(row, counts.get((row.dataset, row.se))) for row in rows)
 
     def dataset_places(self, wanted: Iterable[str]) -> dict[str, Inputs]:
@@ -69,6 +69,30 @@ class Placements:
             told = {"dataset": wanted.dataset, "se": wanted.se, "site": wanted.site, "words": wanted.words}
             bulk.add(connection, placements, [{**told, "files": len(rows), "bytes": wanted.bytes, **_times(now)}])
             bulk.add(connection, placed_files, rows)
+        return len(rows)
+
+    def mend_sources(self, elements: Mapping[str, StorageElement], now: float) -> int:
+        """Have files copied from elsewhere whose source cannot be read any more; returns how many had to change.
+
+        A file that can be read nowhere is given up. `elements` are those that can be read.
+        """
+        source = and_(
+            replicas.c.lfn == placed_files.c.lfn,
+            replicas.c.se == placed_files.c.source,
+            replicas.c.state == ReplicaState.AVAILABLE,
+        )
+        readable = select(replicas.c.lfn).where(source).correlate(placed_files).exists()
+        waiting = placed_files.c.state == PlacedState.WAITING
+        lost = select(placed_files.c.lfn, placed_files.c.se).where(waiting, not_(readable))
+        with self._db.write() as connection:
+            rows = connection.execute(lost).all()
+            others = _readable(connection, sorted({row.lfn for row in rows}), elements)
+            for row in rows:
+                mine = and_(placed_files.c.lfn == row.lfn, placed_files.c.se == row.se, waiting)
+                told: dict[str, Any] = {"state": PlacedState.FAILED, "words": "no copy can be read", "changed": now}
+                if found := others.get(row.lfn):
+                    told = {"source": found[0][0], "source_path": found[0][1], "due": now, "changed": now}
+                connection.execute(update(placed_files).where(mine).values(told))
         return len(rows)
 
     def note_used(self, used: Iterable[Holding], now: float) -> None:
@@ -146,7 +170,7 @@ def _elsewhere() -> Any:
     return select(replicas.c.lfn).where(other).correlate(placed_files).exists()
 
 
-def _counts(connection: Connection) -> dict[tuple[str, str], tuple[int, int, str, int]]:
+def _counts(connection: Connection, dataset: str) -> dict[tuple[str, str], tuple[int, int, str, int]]:
     def of(state: PlacedState) -> Any:
         return func.sum(case((placed_files.c.state == state, 1), else_=0))
 
@@ -160,6 +184,8 @@ def _counts(connection: Connection) -> dict[tuple[str, str], tuple[int, int, str
         func.max(failed).label("fault"),
         func.sum(only).label("only"),
     ).group_by(placed_files.c.dataset, placed_files.c.se)
+    if dataset:
+        query = query.where(placed_files.c.dataset == dataset)
     return {
         (row.dataset, row.se): (row.waiting, row.failed, row.fault[:CAUSES], row.only)
         for row in connection.execute(query)
@@ -192,14 +218,10 @@ def _sources(
     lfns = list(
         connection.execute(select(dataset_files.c.lfn).where(dataset_files.c.dataset == wanted.dataset)).scalars()
     )
-    found: dict[str, list[tuple[str, str]]] = {}
     refused: set[str] = set()
     for part in bulk.parts(connection, lfns):
-        for row in connection.execute(select(replicas).where(bulk.among(connection, replicas.c.lfn, part))):
-            if row.se == wanted.se:
-                refused.add(row.lfn)
-            elif row.state == ReplicaState.AVAILABLE and (path := below(row.pfn, elements.get(row.se))):
-                found.setdefault(row.lfn, []).append((row.se, path))
+        there = select(replicas.c.lfn).where(replicas.c.se == wanted.se)
+        refused |= set(connection.execute(there.where(bulk.among(connection, replicas.c.lfn, part))).scalars())
         refused |= _taken(connection, wanted.se, elements, part)
         for table_lfn, query in (
             (placed_files.c.lfn, select(placed_files.c.lfn).where(placed_files.c.se == wanted.se)),
@@ -208,10 +230,29 @@ def _sources(
             refused |= set(connection.execute(query.where(bulk.among(connection, table_lfn, part))).scalars())
     # What has several copies is read from all of them alike.
     return {
-        lfn: sorted(copies)[zlib.crc32(lfn.encode()) % len(copies)]
-        for lfn, copies in found.items()
+        lfn: copies[zlib.crc32(lfn.encode()) % len(copies)]
+        for lfn, copies in _readable(connection, lfns, elements).items()
         if lfn not in refused
     }
+
+
+def _readable(
+    connection: Connection, lfns: Sequence[str], elements: Mapping[str, StorageElement]
+) -> dict[str, list[tuple[str, str]]]:
+    """The storage elements where files can be read, each with the file's name there; sorted.
+
+    The agent may read more than a user may, so that a copy that users registered counts only where the physical name
+    is the logical one's. Of data services alone, whose files are nobody's, another name is believed.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    held = select(replicas, files.c.owner).join(files, files.c.lfn == replicas.c.lfn).order_by(replicas.c.se)
+    for part in bulk.parts(connection, lfns):
+        available = held.where(replicas.c.state == ReplicaState.AVAILABLE)
+        for row in connection.execute(available.where(bulk.among(connection, replicas.c.lfn, part))):
+            path = below(row.pfn, elements.get(row.se))
+            if path and (path == row.lfn or not row.owner):
+                found.setdefault(row.lfn, []).append((row.se, path))
+    return found
 
 
 def _taken(connection: Connection, se: str, elements: Mapping[str, StorageElement], lfns: Sequence[str]) -> set[str]:

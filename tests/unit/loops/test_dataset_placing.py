@@ -276,6 +276,24 @@ def test_an_agent_that_was_killed_after_a_copy_finds_it_and_makes_no_other(grid)
     assert grid.where() == {"SITE_A", "SITE_B"}
 
 
+def test_a_file_whose_source_is_lost_is_read_from_elsewhere_and_given_up_where_there_is_nothing(grid):
+    alice = grid.store.as_user("alice", grid.organisation.clock)
+    other = grid.folder / "SITE_C"
+    other.mkdir()
+    grid.elements["SITE_C"] = StorageElement("SITE_C_DISK", "SITE_C", f"file://{other}")
+    placing = grid.placing()
+    placing.step(grid.world())
+    grid.write("SITE_C", LFNS[0], LFNS[0].encode() * 100)
+    alice.register([grid.located(LFNS[0], "SITE_C")])
+    for lfn in LFNS:
+        alice.forget_copy(lfn, "SITE_A_DISK")
+    grid.organisation.clock.pass_time(POLICY.look_s)
+    placing.step(grid.world(jobs=0))
+    grid.agent().step()
+    assert grid.where(LFNS[0]) == {"SITE_B", "SITE_C"}
+    assert grid.store.placements()[0].state == "lacks 2 of 3 files: no copy can be read"
+
+
 def test_what_was_given_up_while_it_was_copied_is_not_registered(grid):
     grid.placing().step(grid.world())
     agent = grid.agent()
