@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from router.model import document, names
 from router.model.policy import StageOutPolicy
 
+DAY_S = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class FtsSettings:
@@ -33,10 +35,19 @@ def policy(section: document.Section | None, default: StageOutPolicy) -> StageOu
         probes=section.integer("probes", default.probes, at_least=1),
         probe_s=section.seconds("probe_every", int(default.probe_s)),
         timeout_s=section.seconds("timeout", int(default.timeout_s)),
+        purge_s=_purge(section, default.purge_s),
         bulk=section.integer("bulk", default.bulk, at_least=1, at_most=1000),
         most_sent=section.integer("most_sent", default.most_sent, at_least=1, at_most=1_000_000),
         sent_s=section.seconds("sent_at_most", int(default.sent_s)),
     )
+
+
+def _purge(section: document.Section, default: float) -> float:
+    """After how long; a slip of the pen must not take what somebody wants back today."""
+    found = section.seconds("purge_removed_after", int(default))
+    if section.has("purge_removed_after") and found < DAY_S:
+        section.fault("purge_removed_after", "must be a day or more; without the key copies stay for ever")
+    return found
 
 
 def fts(section: document.Section | None) -> FtsSettings:

@@ -93,3 +93,17 @@ class Change:
     name: str
     count: int
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purgeable:
+    """A removed file of which there are copies still."""
+
+    guid: str
+    lfn: str
+    owner: str
+    removed: float
+    """When, seconds since the epoch."""
+    copies: tuple[Replica, ...]
+    shared: bool = False
+    """Whether another file is said to have the same bytes, as a renamed one has."""

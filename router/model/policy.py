@@ -178,6 +178,8 @@ class StageOutPolicy:
     """Between two probes, in seconds."""
     timeout_s: float = 60.0
     """No single answer of a storage may take longer, in seconds."""
+    purge_s: float = 0.0
+    """Copies of files that were removed longer ago than this, in seconds, are removed from storage; 0: never."""
     bulk: int = 200
     """Outputs that a transfer service gets at once."""
     most_sent: int = 20_000

@@ -7,7 +7,16 @@ from router.ports.pool import Asked, Clock, Edit, EventSource, JobLine, JobQueue
 from router.ports.runs import RunMemory
 from router.ports.splitting import TaskAdditions, TaskMemory
 from router.ports.tasks import Reports, TaskFiles, UserMemory
-from router.ports.transfers import Carrier, Mover, PartMemory, PartStorage, SentTransfers, Transfers, TransferStates
+from router.ports.transfers import (
+    Carrier,
+    Mover,
+    PartMemory,
+    PartStorage,
+    PurgeMemory,
+    SentTransfers,
+    Transfers,
+    TransferStates,
+)
 from router.ports.views import View
 
 __all__ = [
@@ -28,6 +37,7 @@ __all__ = [
     "PartStorage",
     "PilotBackend",
     "Pool",
+    "PurgeMemory",
     "Reports",
     "Run",
     "RunMemory",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from router.model.entry import Purgeable
 from router.model.files import File, Located, Replica
 from router.model.merging import PartCopy
 from router.model.transfer import Destination, Fault, Service, StageOutCount, Transfer
@@ -70,6 +71,18 @@ class PartMemory(Protocol):
 
     def removed(self, copies: Sequence[PartCopy]) -> None:
         """Remember that nothing is left of copies."""
+        ...
+
+
+class PurgeMemory(Protocol):
+    """Files that were removed, and their copies."""
+
+    def removed_before(self, when: float, after: tuple[float, str], most: int) -> tuple[Purgeable, ...]:
+        """Files with copies that were removed before `when`, as they were; those after the one of a time and GUID."""
+        ...
+
+    def purge(self, wanted: Sequence[Purgeable], when: float, now: float) -> tuple[Purgeable, ...]:
+        """Have the copies removed of those that nothing keeps; returns the files. All of it, or nothing."""
         ...
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from sqlalchemy import Column, Connection, Float, Index, String, Table, and_, delete, or_, select
+from sqlalchemy import Column, Connection, Index, String, Table, and_, delete, or_, select
 
 from router.model.audit import AuditEntry
 from router.model.entry import ReplicaState
@@ -12,6 +12,7 @@ from router.model.merging import PARTIAL, PartCopy
 from router.model.transfer import TransferState
 from router.store import audit
 from router.store.catalogue import located
+from router.store.namespace_schema import retired_copies
 from router.store.removing import bury
 from router.store.schema import (
     NAME,
@@ -43,17 +44,6 @@ joined_parts = Table(
 )
 """Parts that may go when what joins them is verified; `merged` holds all of a task's."""
 
-retired_copies = Table(
-    "retired_copies",
-    metadata,
-    Column("lfn", NAME, primary_key=True),
-    Column("se", String(64), primary_key=True),
-    Column("task", String(96), nullable=False),
-    Column("at", Float, nullable=False),
-    Index("retired_copies_by_task", "task"),
-)
-"""Copies that the catalogue has no more, and whose bytes are still to be removed."""
-
 
 class JoinedParts:
     """Knows which parts are not kept, and how far they are gone."""
@@ -70,7 +60,8 @@ class JoinedParts:
     def merged_with_parts(self) -> tuple[Located, ...]:
         """Merged files that are where they stay and still have parts, which no merge that was asked for is to read."""
         moving = select(transfers.c.lfn).where(
-            transfers.c.lfn == joined_parts.c.merged, transfers.c.state == TransferState.WAITING
+            transfers.c.lfn == joined_parts.c.merged,
+            transfers.c.state.in_((TransferState.WAITING, TransferState.SENT)),
         )
         over = select(ended.c.cluster).where(ended.c.cluster == batches.c.cluster)
         read = select(batches.c.key).where(
@@ -117,7 +108,10 @@ class JoinedParts:
 
     def retired(self, most: int) -> tuple[PartCopy, ...]:
         """Copies that the catalogue has no more and whose bytes are still to be removed, the oldest first."""
-        query = select(retired_copies.c.lfn, retired_copies.c.se).order_by(retired_copies.c.at, retired_copies.c.lfn)
+        # A name that was given again there has other bytes, or those that another file is said to have.
+        again = and_(replicas.c.lfn == retired_copies.c.lfn, replicas.c.se == retired_copies.c.se)
+        query = select(retired_copies.c.lfn, retired_copies.c.se).where(~select(replicas.c.lfn).where(again).exists())
+        query = query.order_by(retired_copies.c.at, retired_copies.c.lfn)
         with self._db.read() as connection:
             return tuple(PartCopy(*row) for row in connection.execute(query.limit(most)))
 

@@ -58,6 +58,17 @@ removed_replicas = Table(
     Column("state", String(16), nullable=False),
 )
 
+retired_copies = Table(
+    "retired_copies",
+    metadata,
+    Column("lfn", NAME, primary_key=True),
+    Column("se", String(64), primary_key=True),
+    Column("task", String(96), nullable=False),
+    Column("at", Float, nullable=False),
+    Index("retired_copies_by_task", "task"),
+)
+"""Copies that the catalogue has no more, and whose bytes are still to be removed."""
+
 quotas = Table(
     "quotas",
     metadata,

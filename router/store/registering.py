@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from router.errors import NotFound, PermissionRefused, UserError
 from router.model import names
@@ -14,7 +14,7 @@ from router.model.files import File, Located
 from router.model.rights import FILE_MODE, Need, Rights, directory_of
 from router.store import bulk
 from router.store import placements as placed
-from router.store.namespace_schema import directories, links, quotas
+from router.store.namespace_schema import directories, links, quotas, retired_copies
 from router.store.schema import dataset_files, datasets, files, replicas, scope_values
 from router.store.walk import Walk, note, parts, readable, rights_of
 
@@ -31,6 +31,7 @@ def register(
     Raises UserError and PermissionRefused; for a quota only where the files are `limited` by it.
     """
     wanted = _placed(walk, {_allowed(each.file.lfn, "register a file"): each for each in found})
+    _keep_bytes(walk.connection, list(wanted))
     known = _known(walk.connection, wanted)
     _refuse_changed(walk, known, wanted)
     fresh = {lfn: each for lfn, each in wanted.items() if lfn not in known}
@@ -40,6 +41,12 @@ def register(
             refuse_over_quota(walk.connection, walk.person.name, len(added), sum(file.size for file in added))
         _add_files(walk, added, now)
     _add_copies(walk, wanted, fresh.keys(), state)
+
+
+def _keep_bytes(connection: Connection, lfns: Sequence[str]) -> None:
+    """What lies where an older file of a name was is another's from now on, and is not removed for the older one."""
+    for part in bulk.parts(connection, lfns):
+        connection.execute(delete(retired_copies).where(bulk.among(connection, retired_copies.c.lfn, part)))
 
 
 def _allowed(name: str, doing: str) -> str:

@@ -21,6 +21,7 @@ from router.store.placed_transfers import PlacedTransfers
 from router.store.placements import Placements
 from router.store.programs import Programs
 from router.store.provenance import Origins
+from router.store.purging import Purging
 from router.store.schema import Database
 from router.store.transfers import Transfers
 from router.store.usage import UsageBook
@@ -36,6 +37,7 @@ class Store(
     Additions,
     MergeBook,
     JoinedParts,
+    Purging,
     Programs,
     Origins,
     Downtimes,

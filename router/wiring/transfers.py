@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from router.errors import UserError
 from router.loops.parts import Parts
+from router.loops.purging import Purge
 from router.loops.runner import SystemClock
 from router.loops.stageout import StageOut
 from router.model.files import StorageElement
@@ -27,12 +28,13 @@ def stageout(settings: Settings) -> StageOut:
     mover = Copier(elements, reached, settings.transfers.parallel)
     known = (mover, frozenset(elements), settings.transfers, SystemClock(), leader)
     parts = Parts(memory, PartStore(reached), elements, SystemClock())
+    purge = Purge(memory, elements, settings.transfers.purge_s, SystemClock())
     return StageOut(
         memory,
         *known,
         sent=memory,
         carrier=_carrier(settings, elements, reached),
-        first=parts.step,
+        first=lambda: (purge.step(), parts.step()),
         placements=StageOut(memory.placed_transfers(), *known),
     )
 

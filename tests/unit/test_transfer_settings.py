@@ -23,6 +23,8 @@ def read(text: str, home: Path = Path("/home")) -> Settings:
         ("fts: {url: 'http://fts.test', token: /run/fts.token}", "must begin with https"),
         ("fts: {url: 'https://fts.test'}", "either a token or a proxy"),
         ("fts: {url: 'https://fts.test', token: /a, proxy: /b}", "either a token or a proxy"),
+        ("transfers: {purge_removed_after: 0 s}", "a day or more"),
+        ("transfers: {purge_removed_after: 23 h}", "a day or more"),
         (SITE.replace("by: fts", "by: ftp") % "https://se.test", "agent, fts"),
     ],
 )
