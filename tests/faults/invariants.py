@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulated_data import SimulatedData
-from simulated_schedd import COMPLETED, HELD, IDLE, LARGE, SMALL_MB, SUBMITTED_HELD, Job, Schedd
+from simulated_schedd import COMPLETED, HELD, IDLE, LARGE, RUNNING, SMALL_MB, SUBMITTED_HELD, Job, Schedd
 
 from router.model.job import JobState
 from router.model.policy import BrokerPolicy
@@ -49,6 +49,7 @@ class Witness:
     seen_idle: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     """Jobs that were idle when a router last looked at them."""
     seen_held: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    seen_running: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     written: list[tuple[str, int, int, str, Any]] = field(default_factory=list)
     highest_term: int = 0
     read_reports: set[tuple[int, int]] = field(default_factory=set)
@@ -56,15 +57,17 @@ class Witness:
     def begins(self, router: str) -> None:
         """A router begins a pass."""
         self.began[router] = self.tick
-        self.seen_idle[router], self.seen_held[router] = set(), set()
+        self.seen_idle[router], self.seen_held[router], self.seen_running[router] = set(), set(), set()
 
     def looked(self, router: str, jobs: Iterable[Job]) -> None:
         """A router looks at jobs."""
         idle = self.seen_idle.setdefault(router, set())
         held = self.seen_held.setdefault(router, set())
+        runs = self.seen_running.setdefault(router, set())
         for job in jobs:
             (idle.add if job.status == IDLE else idle.discard)(job.id)
             (held.add if job.status == HELD else held.discard)(job.id)
+            (runs.add if job.status == RUNNING else runs.discard)(job.id)
 
     def edited(self, router: str, cluster: int, proc: int, attribute: str, value: Any) -> None:
         """A router sets an attribute of a job, or of a cluster's ad."""
@@ -73,8 +76,9 @@ class Witness:
         mends = attribute in MENDS and (attribute != "DESIRED_Sites" or value is None)
         hold("I6", mends or attribute in WRITABLE, f"{router} writes {attribute} of {cluster}.{proc}")
         state, looked = ("held", self.seen_held) if mends else ("idle", self.seen_idle)
+        stops = value is None if attribute == "DESIRED_Sites" else attribute == "RouterDecision" and not value["Sites"]
         for job in jobs:
-            seen = job.id in looked.get(router, ())
+            seen = job.id in looked.get(router, ()) or (stops and job.id in self.seen_running.get(router, ()))
             hold("I7", seen, f"{router} writes {attribute} of {job.id}, which was not {state} when it looked")
         if attribute == "RouterDecision":
             hold("I5", value["Term"] >= self.highest_term, f"{router} of an older term writes into {cluster}.{proc}")

@@ -215,7 +215,12 @@ class Schedd:
         return True
 
     def act(self, router: str, action: str, constraint: str, reason: str, code: int = 0) -> int:
-        """Release held jobs."""
+        """Release held jobs, or stop running ones."""
+        if action == "Vacate":
+            stopped = [job for job in self.jobs.values() if job.status == RUNNING and self._meets(job, constraint)]
+            for job in stopped:
+                self.evict(job)
+            return len(stopped)
         if action != "Release":
             raise Refusal(f"{action} {constraint}")
         held = [job for job in self.jobs.values() if job.status == HELD and self._meets(job, constraint)]
