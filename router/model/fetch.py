@@ -7,8 +7,10 @@ from router.model.event import BUCKET_S
 
 GIVEN = ""
 """The cause of a try that went well."""
-CAUSES = frozenset({GIVEN, "missing", "permission", "checksum", "down"})
-"""What the plug-in tells (router/worker/lfn_plugin.py)."""
+FAULTS = frozenset({"missing", "permission", "checksum", "down"})
+"""What is held against a storage element …"""
+CAUSES = FAULTS | {GIVEN, "unsupported", "node"}
+"""… of what the plug-in tells (router/worker/lfn_plugin.py)."""
 UNDECLARED = "undeclared"
 """Stands for storage elements of other names: a job may call one as it likes."""
 
@@ -69,7 +71,7 @@ def served(tries: Iterable[Fetch], elements: Collection[str]) -> tuple[Served, .
     """The tries added up by storage element, owner and bucket of time; only declared storage elements count."""
     found: dict[tuple[str, str, int], list[int]] = {}
     for each in tries:
-        if each.se in elements:
+        if each.se in elements and each.cause in FAULTS | {GIVEN}:
             sums = found.setdefault((each.se, each.owner, each.at // BUCKET_S * BUCKET_S), [0, 0])
             sums[each.cause != GIVEN] += 1
     return tuple(Served(se, owner, given, failed, at) for (se, owner, at), (given, failed) in sorted(found.items()))

@@ -35,7 +35,11 @@ SCHEMES = ("file", "http", "https")
 TIMEOUT_S = 60
 CHUNK = 1 << 20
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
-ERROR_TYPES = {"missing": "Resolution", "down": "Contact", "permission": "Authorization", "checksum": "Transfer"}
+ERROR_TYPES = {
+    **{"missing": "Resolution", "down": "Contact", "permission": "Authorization", "checksum": "Transfer"},
+    # Nothing that can be held against the storage element.
+    **{"unsupported": "Specification", "node": "Transfer"},
+}
 
 
 class Refused(Exception):
@@ -72,9 +76,11 @@ def logical_name(url: str) -> str:
 def fetch(url: str, size: int, adler32: str, into: Path) -> None:
     """Copy one replica and check it; Refused, and no file, when that fails."""
     part = into.with_name(f".{into.name}.{uuid.uuid4().hex}")
+    if url.partition("://")[0] not in SCHEMES:
+        raise Refused("unsupported", f"only {', '.join(SCHEMES)} can be read here")
     try:
-        with opened(url) as source, part.open("xb") as target:
-            found = copied(source, target, size)
+        with opened(url) as source:
+            found = copied(source, part, size)
         if found != (size, adler32):
             raise Refused("checksum", f"{found[0]} bytes with adler32 {found[1]} instead of {size} and {adler32}")
         part.replace(into)
@@ -120,14 +126,23 @@ def same_storage(host: str, other: str) -> bool:
     return host == other or bool(re.fullmatch(r"([\w-]+\.)+[a-z]+", domain) and other.endswith(f".{domain}"))
 
 
-def copied(source: IO[bytes], target: IO[bytes], limit: int) -> tuple[int, str]:
-    """Copy to the end; size and adler32. ValueError as soon as `limit` bytes are passed."""
+def copied(source: IO[bytes], part: Path, limit: int) -> tuple[int, str]:
+    """Copy to the end; size and adler32. Refused when `limit` bytes are passed, or where the node's disk fails."""
     size, adler = 0, 1
-    while chunk := source.read(CHUNK):
-        size, adler = size + len(chunk), zlib.adler32(chunk, adler)
-        if size > limit:
-            raise ValueError(f"it is longer than the {limit} bytes of the catalogue")
-        target.write(chunk)
+    try:
+        target = part.open("xb")
+    except OSError as why:
+        raise Refused("node", f"{part.parent} cannot be written: {why.strerror or why}") from None
+    with target:
+        while chunk := source.read(CHUNK):
+            size, adler = size + len(chunk), zlib.adler32(chunk, adler)
+            if size > limit:
+                raise Refused("checksum", f"it is longer than the {limit} bytes of the catalogue")
+            try:
+                target.write(chunk)
+                target.flush()
+            except OSError as why:
+                raise Refused("node", f"the node's disk: {why.strerror or why}") from None
     return size, f"{adler:08x}"
 
 

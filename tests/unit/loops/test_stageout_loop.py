@@ -134,6 +134,13 @@ def test_status_says_transferring_and_then_finished(site, tmp_path):
     assert router.status(TASK.id).succeeded
 
 
+def test_a_task_is_not_done_before_it_is_known_which_outputs_are_to_move(site, tmp_path):
+    site.organisation.store.open_task(TASK, TEXT, "digest", [a_batch(jobs=1)], 0)
+    site.organisation.store.record_ended([an_ended_job(proc=0, job="0000")])
+    status = a_router(site.organisation, tmp_path).status(TASK.id)
+    assert (status.counts["finished"], status.unread, status.done) == (1, 1, False)
+
+
 def test_status_says_why_an_output_did_not_arrive_and_that_the_task_is_no_success(site, tmp_path):
     site.end()
     site.mover.faults = [FULL]

@@ -28,6 +28,10 @@ def test_storage_elements_that_nobody_declares_do_not_count():
     assert served([a_fetch(se="MADE_UP")], {"A"}) == ()
 
 
+def test_what_is_the_nodes_fault_is_not_held_against_a_storage_element():
+    assert served([a_fetch(cause="node"), a_fetch(cause="unsupported")], {"A"}) == ()
+
+
 def test_what_failed_alike_is_told_once_the_most_frequent_first():
     tries = [a_fetch(cause="down", at=5), a_fetch(cause="missing", at=9), a_fetch(cause="missing", at=7)]
     assert alike(tries) == (

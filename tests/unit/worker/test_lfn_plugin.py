@@ -1,5 +1,6 @@
 """The plug-in for lfn:// as HTCondor calls it: copies in their order, and what each answered."""
 
+import io
 import json
 import re
 import zlib
@@ -90,3 +91,28 @@ def test_a_file_of_which_the_job_says_nothing_is_refused_in_words(node):
 
 def test_words_cannot_end_the_value_they_stand_in():
     assert lfn_plugin.classad('a"; Evil = true\n\\') == '"a\\"; Evil = true \\\\"'
+
+
+def test_a_copy_that_only_xrootd_can_read_is_passed_over_and_not_called_down(node):
+    told = (node / "job.ad").read_text().replace(f"file://{node}/B", "root://se.example.org//B")
+    (node / "job.ad").write_text(told)
+    code, answer = called(node)
+    assert (code, replicas(answer)) == (0, [("SE_B", "unsupported"), ("SE_A", "")])
+
+
+def test_a_full_disk_of_the_node_is_no_fault_of_the_storage(node, monkeypatch):
+    monkeypatch.setattr(lfn_plugin, "copied", lambda *_: (_ for _ in ()).throw(lfn_plugin.Refused("node", "full")))
+    code, answer = called(node)
+    assert (code, replicas(answer)) == (1, [("SE_B", "node"), ("SE_A", "node")])
+
+
+def test_a_directory_that_cannot_be_written_is_the_nodes_fault(tmp_path):
+    with pytest.raises(lfn_plugin.Refused, match="cannot be written") as refused:
+        lfn_plugin.copied(io.BytesIO(CONTENT), tmp_path / "none" / "x", 10**6)
+    assert refused.value.cause == "node"
+
+
+def test_what_never_ends_is_not_what_was_registered(tmp_path):
+    with pytest.raises(lfn_plugin.Refused, match="longer than the 10 bytes") as refused:
+        lfn_plugin.copied(io.BytesIO(CONTENT), tmp_path / "x", 10)
+    assert refused.value.cause == "checksum"
