@@ -25,7 +25,7 @@ class History:
         now = self.clock.now()
         if not anyway and self._read <= now < self._read + EVERY_S:
             return
-        since, before = self.memory.last_ended(), self._read or self._unread
+        since, before = self.memory.last_ended(now), self._read or self._unread
         self.memory.record_ended(self.pool.ended(min(since, before) if before else since))
         self._read = now
 

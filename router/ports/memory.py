@@ -42,8 +42,8 @@ class Memory(RunMemory, FetchMemory, Protocol):
         """Remember how jobs ended; saying it twice is saying it once."""
         ...
 
-    def last_ended(self) -> float:
-        """When the newest remembered job ended, seconds since the epoch; 0 when none is."""
+    def last_ended(self, now: float) -> float:
+        """When the newest remembered job ended up to `now`, seconds since the epoch; 0 when none is."""
         ...
 
     def hand_over(self, wanted: Sequence[Transfer], now: float) -> frozenset[str]:

@@ -165,10 +165,14 @@ class Ledger:
         with self._db.read() as connection:
             return [ended_job(row) for row in connection.execute(query)]
 
-    def last_ended(self) -> float:
-        """When the newest job that is remembered ended, seconds since the epoch; 0 when none is."""
+    def last_ended(self, now: float) -> float:
+        """When the newest job that is remembered ended, in seconds since the epoch; 0 when none is.
+
+        Ends later than `now` were written while the clock was wrong, and say nothing of what came after them.
+        """
+        newest = select(func.max(ended.c.ended)).where(ended.c.ended <= now)
         with self._db.read() as connection:
-            return float(connection.execute(select(func.max(ended.c.ended))).scalar() or 0.0)
+            return float(connection.execute(newest).scalar() or 0.0)
 
     def unread_reports(self, limit: int = 1000) -> list[tuple[EndedJob, Task]]:
         """Jobs that ended well and whose report nobody has read, with their tasks."""

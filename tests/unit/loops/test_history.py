@@ -14,8 +14,8 @@ class Asked:
     def __init__(self, last: float) -> None:
         self.last, self.since = last, []
 
-    def last_ended(self) -> float:
-        return self.last
+    def last_ended(self, now: float) -> float:
+        return min(self.last, now)
 
     def record_ended(self, jobs) -> None:
         assert jobs == ()
