@@ -35,7 +35,9 @@ class Standing:
         problems, lost = self._problems(task) if failed else (), len(self.recovery.lost(task))
         stage = self.memory.stage(task.id)
         waits = stage if stage and stage not in LAST else ""
-        unread = self.memory.unread(task.id) if task.payload.outputs else 0
+        # One that has ended and is still in the queue has a report that nobody has looked for yet.
+        leaving = sum(group.count for group in groups if group.state is JobState.FINISHED)
+        unread = self.memory.unread(task.id) + leaving if task.payload.outputs else 0
         found = replace(found, problems=problems, failures=failures(groups), lost=lost, stage=waits, unread=unread)
         return with_stage_out(found, self.memory.transfer_counts(task.id), self.memory.transferring_jobs(task.id))
 

@@ -41,6 +41,13 @@ def test_running_and_finished_jobs_are_counted_where_they_are(router, task, orga
     assert (dict(status.running_at), dict(status.finished_at)) == ({"SITE_A": 3}, {"SITE_A": 1})
 
 
+def test_a_task_whose_last_jobs_are_about_to_leave_the_queue_is_not_done(router, task, monkeypatch):
+    ended = tuple(replace(group, state=JobState.FINISHED) for group in router.pool.jobs())
+    monkeypatch.setattr(router.pool, "jobs", lambda: ended)
+    status = router.status(task.id)
+    assert (dict(status.counts), status.done) == ({"finished": 7}, False)
+
+
 def test_a_move_is_counted_once(router, task, organisation):
     router.set_site("SITE_B", SiteStatus.DRAINING, "cooling")
     organisation.step()
