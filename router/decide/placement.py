@@ -177,7 +177,7 @@ def expire(holdings: Iterable[Holding], now: float, policy: PlacementPolicy) -> 
     seen: set[str] = set()
     for each in sorted(holdings, key=lambda each: (each.used, each.dataset, each.se)):
         idle_s = now - each.used
-        if each.leaving or each.dataset in seen or idle_s < policy.keep_s or each.only == each.files:
+        if each.leaving or each.dataset in seen or idle_s < policy.keep_s or not each.may_go:
             continue
         seen.add(each.dataset)
         yield Expire(each.dataset, each.se, each.site, f"no job has had it for {told(idle_s)}")

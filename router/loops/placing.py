@@ -45,6 +45,7 @@ class Placing:
 
     def _look(self, world: World, now: float) -> None:
         if not (known := self.memory.placements()) and not self.policy.per_day_mb:
+            self.holdings = ()
             return
         by_name = {element.name: element for element in self.elements.values()}
         if any(each.waiting for each in known):

@@ -53,10 +53,17 @@ class Holding:
     """Files of which no copy could be made."""
     fault: str = ""
     """What one of those said."""
+    there: int = 0
+    """Files whose copy is there."""
     only: int = 0
     """Files of which it is the only copy that can be read."""
     leaving: bool = False
     """It is being removed."""
+
+    @property
+    def may_go(self) -> int:
+        """Files that could be taken away, or need not be copied any more."""
+        return self.there - self.only + self.waiting + self.failed
 
     @property
     def state(self) -> str:

@@ -150,10 +150,13 @@ class Placements:
 
 
 def forget_empty(connection: Connection) -> None:
-    """Forget copies of which no file is left."""
+    """Forget copies of which no file is left; of those whose only copies stay no more is being removed."""
     same = and_(placed_files.c.dataset == placements.c.dataset, placed_files.c.se == placements.c.se)
     held = select(placed_files.c.lfn).where(same).correlate(placements).exists()
     connection.execute(delete(placements).where(not_(held)))
+    going = select(placed_files.c.lfn).where(same, placed_files.c.state == PlacedState.LEAVING)
+    over = and_(placements.c.leaving == 1, not_(going.correlate(placements).exists()))
+    connection.execute(update(placements).where(over).values(leaving=0))
 
 
 def _times(now: float) -> dict[str, Any]:
@@ -170,7 +173,7 @@ def _elsewhere() -> Any:
     return select(replicas.c.lfn).where(other).correlate(placed_files).exists()
 
 
-def _counts(connection: Connection, dataset: str) -> dict[tuple[str, str], tuple[int, int, str, int]]:
+def _counts(connection: Connection, dataset: str) -> dict[tuple[str, str], tuple[int, int, str, int, int]]:
     def of(state: PlacedState) -> Any:
         return func.sum(case((placed_files.c.state == state, 1), else_=0))
 
@@ -181,19 +184,20 @@ def _counts(connection: Connection, dataset: str) -> dict[tuple[str, str], tuple
         placed_files.c.se,
         of(PlacedState.WAITING).label("waiting"),
         of(PlacedState.FAILED).label("failed"),
+        of(PlacedState.PLACED).label("there"),
         func.max(failed).label("fault"),
         func.sum(only).label("only"),
     ).group_by(placed_files.c.dataset, placed_files.c.se)
     if dataset:
         query = query.where(placed_files.c.dataset == dataset)
     return {
-        (row.dataset, row.se): (row.waiting, row.failed, row.fault[:CAUSES], row.only)
+        (row.dataset, row.se): (row.waiting, row.failed, row.fault[:CAUSES], row.there, row.only)
         for row in connection.execute(query)
     }
 
 
-def _holding(row: Row[Any], counts: tuple[int, int, str, int] | None) -> Holding:
-    waiting, failed, fault, only = counts or (0, 0, "", 0)
+def _holding(row: Row[Any], counts: tuple[int, int, str, int, int] | None) -> Holding:
+    waiting, failed, fault, there, only = counts or (0, 0, "", 0, 0)
     return Holding(
         row.dataset,
         row.se,
@@ -206,6 +210,7 @@ def _holding(row: Row[Any], counts: tuple[int, int, str, int] | None) -> Holding
         waiting=waiting,
         failed=failed,
         fault=fault,
+        there=there,
         only=only,
         leaving=bool(row.leaving),
     )

@@ -52,7 +52,7 @@ def decided(world, policy=POLICY, holdings=(), whole=None, now=NOON):
 
 
 def a_holding(dataset=HOT, site="SITE_B", **changes):
-    made = Holding(dataset, f"{site}_DISK", site, "why", NOON, NOON, files=10, bytes=100 * GB)
+    made = Holding(dataset, f"{site}_DISK", site, "why", NOON, NOON, files=10, bytes=100 * GB, there=10)
     return replace(made, **changes)
 
 

@@ -192,13 +192,17 @@ def test_the_last_copy_never_goes(grid, how):
     else:
         alice.set_state(LFNS[0], "SITE_A_DISK", ReplicaState.BAD)
     grid.organisation.clock.pass_time(8 * DAY_S)
+    placing = grid.placing()
     for _ in range(3):
-        grid.placing().step(grid.world(jobs=0))
+        placing.step(grid.world(jobs=0))
         grid.agent().step()
         grid.organisation.clock.pass_time(DAY_S)
     assert grid.where(LFNS[0]) == {"SITE_B"}
     assert grid.bytes_at("SITE_B") == {LFNS[0]}
     assert grid.where(LFNS[1]) == {"SITE_A"}
+    [kept] = grid.store.placements()
+    assert (kept.there, kept.only, kept.leaving) == (1, 1, False)
+    assert placing.decided == {("expire", "SITE_B"): 1}
 
 
 def test_a_copy_that_a_user_registers_is_the_users_and_stays(grid):
