@@ -18,9 +18,11 @@ from router.model.payload import AUTO, BY_LUMIS, Payload
 from router.model.policy import BrokerPolicy
 from router.model.query import Reach, Search
 from router.model.site import Storage
-from router.model.task import Batch, Inputs, Piece, Shape, inputs_of
+from router.model.task import MERGE_BATCH, Batch, Inputs, Piece, Shape, inputs_of
 from router.model.world import World
 from router.ports import UserCatalogue, UserMemory
+from router.render.jdl import MERGE_REQUESTS
+from router.render.parts import merge_jobs
 from router.services.queries import refuse_full
 
 LASTING = frozenset(
@@ -75,7 +77,9 @@ class Planning:
         bars, tape = Bars.of(world, choices.brokerage), tape_of(self.sites)
         shapes = [bars.on(shape_of(payload, _inputs(batch, tape)), self.user) for batch in cut]
         planned = tuple(_planned(batch, shape, choices) for batch, shape in zip(cut, shapes, strict=True))
-        _refuse_impossible(planned)
+        joining = bars.on(replace(shape_of(payload, Inputs()), requests=MERGE_REQUESTS), self.user)
+        merges = (_planned(Batch(MERGE_BATCH, ()), joining, choices),) if merge_jobs(payload) else ()
+        _refuse_impossible((*planned, *merges))
         return planned
 
     def _input(self, payload: Payload) -> tuple[Dataset | None, int]:
@@ -189,7 +193,7 @@ def _inputs(batch: Batch, tape: frozenset[str]) -> Inputs:
 
 
 def _planned(batch: Batch, shape: Shape, choices: Choices) -> PlannedBatch:
-    return PlannedBatch(batch, shape, choices.choose(shape), choices.sites_for(shape, len(batch.chunks)))
+    return PlannedBatch(batch, shape, choices.choose(shape), choices.sites_for(shape, max(len(batch.chunks), 1)))
 
 
 def _refuse_impossible(planned: Iterable[PlannedBatch]) -> None:

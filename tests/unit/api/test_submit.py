@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,15 @@ def test_nothing_fits_where_no_site_is_known(router):
     router.sites = ()
     with pytest.raises(NothingFits, match="no site is declared"):
         router.plan(PAYLOAD, "my.yaml")
+
+
+def test_a_merge_job_that_no_site_can_run_is_refused_before_anything_is_injected(router):
+    small = [replace(entry, memory_mb=500) for entry in router.sites[0].entries]
+    router.sites = [replace(router.sites[0], entries=tuple(small))]
+    modest = PAYLOAD + "requests: {memory: 300 MB}\nsites: {allow: [SITE_A]}\n"
+    with pytest.raises(NothingFits, match=r"batch merge:\n  SITE_A: asks for 1,024 MB"):
+        router.plan(modest, "my.yaml")
+    assert router.plan(modest.replace(", merge: auto", ""), "my.yaml").jobs == 6
 
 
 def chosen(router: Router, text: str) -> list[str]:
