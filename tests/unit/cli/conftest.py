@@ -1,36 +1,17 @@
 """The command line as a user runs it, over a fake pool."""
 
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from answers import Answer, Run
 from fake_organisation import FILES, SPLIT_PAYLOAD, Organisation, a_router
 
 from router import wiring
 from router.api import Router
 from router.cli.main import main
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Its output as JSON."""
-        return json.loads(self.out)
-
-
-Run = Callable[..., Answer]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import Run
+from answers import Run
 
 from router import wiring
 from router.model.shares import ShareState
