@@ -174,10 +174,12 @@ def waiting(pool: Breakable) -> set[int] | None:
 
 
 def left(pool: Breakable) -> str:
-    """What is in the queue, which glideins the collector knows, and what the factory said last."""
+    """What is in the queue, which glideins the collector knows, and what factory and HTCondor said last."""
     machine = ("Name", "State", "NumDynamicSlots", "GLIDEIN_ClusterId", "GLIDEIN_ProcId", "LastHeardFrom")
     found = [*pool.groups(), *pool.organisation.live.queue("factory").ads("Startd", "true", machine)]
-    return "\n".join([*map(str, found), (pool.organisation.home / "factory.log").read_text()[-2000:], ""])
+    logs = [pool.organisation.settings.pool_home / "log" / f"{name}Log" for name in ("Negotiator", "Match", "Sched")]
+    told = [f"{log}:\n{log.read_text(errors='replace')[-6000:]}" for log in logs if log.exists()]
+    return "\n".join([*map(str, found), (pool.organisation.home / "factory.log").read_text()[-2000:], *told, ""])
 
 
 def ended(pool: Breakable) -> set[tuple[int, int]]:
