@@ -28,6 +28,7 @@ UNREACHABLE = (
     "failed communication",
     "timed out",
     "failed to read",
+    "failed to receive",
     "failed to send",
     "resume session",
     UNKNOWN_SESSION,
