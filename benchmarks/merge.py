@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Figures, arguments, positive, progress, taken, tell
-from router.worker import merge_files
+from router.packages.zipapps import zip_application
+from router.render.parts import MERGER
+from router.worker.merging import root
 
 ROUNDS = 3
 DIFFERENT = 20
 """Parts of different content; the others are links to them."""
 HISTOGRAMS, FILLS = 20, 5_000
 EVENTS, BRANCHES = 20_000, 8
-MERGER = Path(merge_files.__file__)
 PLAIN = Path(__file__).with_name("merge_plainly.py")
 PEAK = "VmHWM:"
 
@@ -53,9 +54,10 @@ def measure(kind: str, count: int, fan_in: int) -> Figures:
         home = Path(folder)
         progress(f"writing {count} parts")
         parts = write_parts(kind, count, home)
+        (home / MERGER).write_bytes(zip_application(MERGER))
         sides: dict[str, Callable[[], Cost]] = {
             "plain": partial(run, PLAIN, parts, home / "plain.root"),
-            "one_job": partial(run, MERGER, parts, home / "one.root"),
+            "one_job": partial(run, home / MERGER, parts, home / "one.root"),
             "tree": partial(in_tree, parts, home, fan_in),
         }
         found: dict[str, list[Cost]] = {name: [] for name in sides}
@@ -84,7 +86,7 @@ def in_tree(parts: Sequence[Path], home: Path, fan_in: int) -> Cost:
         level += 1
         groups = [parts[at : at + fan_in] for at in range(0, len(parts), fan_in)]
         made = [home / ("tree.root" if len(groups) == 1 else f"tree-{level}-{n}.root") for n in range(len(groups))]
-        costs = [run(MERGER, group, target) for group, target in zip(groups, made, strict=True)]
+        costs = [run(home / MERGER, group, target) for group, target in zip(groups, made, strict=True)]
         seconds += max(cost.seconds for cost in costs)
         cpu_seconds += sum(cost.cpu_seconds for cost in costs)
         peak_mb = max(peak_mb, *(cost.peak_mb for cost in costs))
@@ -127,7 +129,7 @@ def check(*merged: Path) -> None:
     sums = []
     for path in merged:
         with uproot.open(path) as found:
-            each = {key: merge_files.entries_of(found[key]) for key, _ in merge_files.objects(found)}
+            each = {key: sums.entries_of(found[key]) for key, _ in root.objects(found)}
             contents = [numpy.sum(_values(found[key])) for key in sorted(each)]
             sums.append((sorted(each), contents))
     for keys, contents in sums[1:]:

@@ -1,6 +1,7 @@
 """The catalogue of failures: every code that a job can end, be held or be vacated with, and what it means.
 
-The numbers of HTCondor are those of condor_holdcodes.h (25.14.1); those of our wrapper are in router/worker/run_job.py.
+The numbers of HTCondor are those of condor_holdcodes.h (25.14.1); those of our wrapper are in
+router/worker/wrapper/exit_codes.py.
 docs/failures.md is printed from here.
 """
 

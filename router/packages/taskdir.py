@@ -13,10 +13,10 @@ from router.model import names
 from router.model.payload import DIGEST
 from router.model.report import MAX_BYTES
 from router.packages.bundle import BUNDLES
+from router.packages.zipapps import zip_application
 
 MAX_PART_BYTES = 100_000_000
 """Of a description that is read: ours have 200 kB, unless one job reads very many files."""
-_WORKER = Path(__file__).resolve().parent.parent / "worker"
 
 
 class TaskDirectory:
@@ -27,7 +27,7 @@ class TaskDirectory:
         self.path = path
 
     def make(self, payload_text: str, code: Mapping[str, Path], worker: tuple[str, ...]) -> None:
-        """Make it with the payload, copies of `code` and the programs `worker`; what is there is written again.
+        """Make it with the payload, copies of `code` and the zip applications `worker`; what is there is written again.
 
         Raises UserError where a file of the user's is missing, RouterError where the directory cannot be written.
         """
@@ -41,7 +41,7 @@ class TaskDirectory:
             for name, path in code.items():
                 _copy(path, self.path / "code" / name)
             for name in worker:
-                _copy(_WORKER / name, self.path / "code" / name)
+                _write(self.path / "code" / name, zip_application(name))
         except OSError as error:
             raise RouterError(f"The task's directory {self.path} cannot be written: {error.strerror}.") from None
 
@@ -136,4 +136,9 @@ def _copy(source: Path, target: Path) -> None:
             target.hardlink_to(source)
             return
     shutil.copyfile(source, target)
+    target.chmod(0o755)
+
+
+def _write(target: Path, program: bytes) -> None:
+    target.write_bytes(program)
     target.chmod(0o755)

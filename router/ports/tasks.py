@@ -154,7 +154,7 @@ class TaskFiles(Reports, TaskAdditions, Protocol):
     """A task's directory on the access point."""
 
     def make(self, payload_text: str, code: Mapping[str, Path], worker: tuple[str, ...]) -> None:
-        """Make it, with copies of the user's `code` and of the programs `worker`."""
+        """Make it, with copies of the user's `code` and the zip applications `worker`."""
         ...
 
     def describe(self, parts: Mapping[str, str]) -> None:

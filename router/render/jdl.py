@@ -14,7 +14,7 @@ from router.render.parts import MERGER, merge_jobs, parts
 from router.render.templates import environment
 from router.resources import folder
 
-WRAPPER = "run_job.py"
+WRAPPER = "run_job.pyz"
 LEVEL = 10_000
 """Steps of JobPrio between two priorities of a user's tasks."""
 STEP = 100

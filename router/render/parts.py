@@ -16,7 +16,7 @@ from router.model.sweep import Point, filled
 from router.model.task import MERGE_BATCH, Batch, Chunk, Piece, Task, merges, numbered
 
 VERSION = 2
-MERGER = "merge_files.py"
+MERGER = "merge_files.pyz"
 MANIFEST = ".manifest.json"
 """What follows a merged file's name in that of the list of its parts, which lies beside it."""
 SELECTION = "GLIDEROUTE_SELECTION"

@@ -53,7 +53,8 @@ def collect(
 
 def join(parts: Sequence[Path], merged: Path) -> Path:
     """Merge files here, as a merge job would. Raises RouterError where they cannot be."""
-    from router.worker.merge_files import Part, merge
+    from router.worker.merge_files import merge
+    from router.worker.merging.parts import Part
 
     # The end of the name says how; the name that it gets in the end is never that of half a file.
     part = merged.with_name(f".{secrets.token_hex(8)}.{merged.name}")

@@ -30,7 +30,7 @@ def told_by_the_nodes(task: TaskHandle, program: str) -> None:
     catalogue, lineage = task.session.router.catalogue, task.provenance().lineage
     assert len(lineage.executions) == 3
     for ran in lineage.executions.values():
-        assert {"run_job.py", "words.sh", "words.tar.gz"} == set(dict(ran.code))
+        assert {"run_job.pyz", "words.sh", "words.tar.gz", "words.tar.gz.sha256"} == set(dict(ran.code))
         assert (dict(ran.code)["words.sh"], ran.site) == (program, "SITE_A")
         assert "glidein_" in dict(ran.node)["Name"] and 0 < ran.started <= ran.ended
         place = catalogue.stat(f"/proc/{task.id}/jobs/{ran.maker.job}").name

@@ -8,7 +8,8 @@ import pytest
 
 from router.errors import UserError
 from router.packages import bundle
-from router.worker import run_job
+from router.worker.wrapper.bundle import check_bundle, unpack
+from router.worker.wrapper.exit_codes import Failure
 
 
 @pytest.fixture
@@ -57,8 +58,8 @@ def test_a_hostile_bundle_is_not_unpacked(tmp_path, name, kind):
     hostile.type, hostile.linkname = kind, "/etc/passwd"
     with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as tar:
         tar.addfile(hostile, io.BytesIO(b""))
-    with pytest.raises(run_job.Failure, match="cannot be unpacked"):
-        run_job.unpack(tmp_path / "x.tar.gz", tmp_path / "x")
+    with pytest.raises(Failure, match="cannot be unpacked"):
+        unpack(tmp_path / "x.tar.gz", tmp_path / "x")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["x", "x.tar.gz"]
 
 
@@ -67,14 +68,14 @@ def test_a_bundle_writes_over_nothing(tmp_path):
     with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("a"), io.BytesIO(b""))
         tar.addfile(tarfile.TarInfo("a"), io.BytesIO(b""))
-    with pytest.raises(run_job.Failure, match="exists"):
-        run_job.unpack(tmp_path / "x.tar.gz", tmp_path / "x")
+    with pytest.raises(Failure, match="exists"):
+        unpack(tmp_path / "x.tar.gz", tmp_path / "x")
     (tmp_path / "y").symlink_to(tmp_path)
-    with pytest.raises(run_job.Failure, match="exists"):
-        run_job.unpack(tmp_path / "x.tar.gz", tmp_path / "y")
+    with pytest.raises(Failure, match="exists"):
+        unpack(tmp_path / "x.tar.gz", tmp_path / "y")
     (tmp_path / "z.tar.gz").write_bytes(b"no tarball")
-    with pytest.raises(run_job.Failure, match="cannot be unpacked"):
-        run_job.unpack(tmp_path / "z.tar.gz", tmp_path / "z")
+    with pytest.raises(Failure, match="cannot be unpacked"):
+        unpack(tmp_path / "z.tar.gz", tmp_path / "z")
 
 
 @pytest.mark.attack("A43")
@@ -86,7 +87,7 @@ def test_code_that_another_job_changed_on_the_node_is_not_unpacked(folder, tmp_p
     ours, told = sandbox / "mylib.tar.gz", sandbox / "mylib.tar.gz.sha256"
     ours.write_bytes(packed.read_bytes())
     told.write_text(packed.name.partition(".")[0] + "\n")
-    run_job.check_bundle(ours)
+    check_bundle(ours)
     match poison:
         case "other bytes":
             with ours.open("ab") as changed:
@@ -98,6 +99,6 @@ def test_code_that_another_job_changed_on_the_node_is_not_unpacked(folder, tmp_p
             told.unlink()
         case "nothing":
             ours.unlink()
-    with pytest.raises(run_job.Failure, match=r"mylib\.tar\.gz (has other bytes|did not come)") as refused:
-        run_job.check_bundle(ours)
+    with pytest.raises(Failure, match=r"mylib\.tar\.gz (has other bytes|did not come)") as refused:
+        check_bundle(ours)
     assert refused.value.cause == "stage_in_failed"

@@ -15,7 +15,8 @@ from router.model.transfer import TransferError
 from router.transfer import address
 from router.transfer.endpoints import endpoint
 from router.transfer.reading import Reader
-from router.worker import lfn_plugin, run_job
+from router.worker import lfn_plugin
+from router.worker.wrapper import description, reading
 
 LFN = "/user/mallory/t/a.root"
 ELEMENT = StorageElement("SE", "SITE", "https://se.example.org:8443/store")
@@ -112,13 +113,13 @@ def test_a_name_is_looked_up_once_so_that_it_cannot_lead_elsewhere_the_second_ti
 @pytest.mark.parametrize("pfn", ["http://ok@evil.example.org/x", "root://se.example.org//x?authz=y", "root://-r/x"])
 def test_a_job_reads_no_copy_whose_name_has_a_user_or_options(pfn: str) -> None:
     with pytest.raises(ValueError, match="not readable here"):
-        run_job.physical_name(pfn)
+        description.physical_name(pfn)
     with pytest.raises(ValueError, match="can be read here"):
         lfn_plugin.opened(pfn)
 
 
 @pytest.mark.attack("A41")
-@pytest.mark.parametrize("module", [run_job, lfn_plugin])
+@pytest.mark.parametrize("module", [reading, lfn_plugin])
 @pytest.mark.parametrize(
     ("host", "other", "same"),
     [
@@ -165,7 +166,7 @@ def redirecting() -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.attack("A41")
 def test_nobody_is_sent_on_to_another_server(redirecting: tuple[str, list[str]]) -> None:
     base, asked = redirecting
-    for opened in (run_job.open_replica, lfn_plugin.opened):
+    for opened in (reading.open_replica, lfn_plugin.opened):
         with pytest.raises(OSError, match="not of 127"):
             opened(f"{base}/store/x")
     element = StorageElement("SE", "SITE", f"{base}/store")

@@ -27,7 +27,8 @@ from router.store.store import Store
 from router.testing.build import a_file
 from router.transfer import fetch
 from router.transfer.reading import MOUNTED
-from router.worker import run_job
+from router.worker.wrapper.description import Job
+from router.worker.wrapper.payload import payload_environment
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLWNhbmFyeQ"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----"
@@ -127,8 +128,8 @@ def test_the_payload_is_told_no_credential_of_the_pilots(monkeypatch: pytest.Mon
     held = ["_CONDOR_CREDS", "_CONDOR_SEC_TOKEN_DIRECTORY", "BEARER_TOKEN", "BEARER_TOKEN_FILE", "CONDOR_CONFIG"]
     for name in (*held, "X509_USER_PROXY"):
         monkeypatch.setenv(name, "canary")
-    job = run_job.Job("t", "b", "j", "x", (), {}, (), (), None, {})
-    told = run_job.payload_environment(job, tmp_path)
+    job = Job("t", "b", "j", "x", (), {}, (), (), None, {})
+    told = payload_environment(job, tmp_path)
     assert b"canary" not in told.values()
     assert b"PATH" in told
 

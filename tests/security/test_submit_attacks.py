@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from router.errors import UserError
 from router.model import payload as payloads
 from router.model.payload import Output, Payload
+from router.packages.zipapps import zip_application
 from router.render import jdl, parts
 from router.testing.build import a_batch, a_payload, a_task
-from router.worker import run_job
 
 CONTROLS = ["\n", "\r", "\r\n", "\x00", "\x0b", "\x0c", "\x1b", "\x7f", "\x85", "\u2028", "\u2029"]
 COMMANDS = {
@@ -96,7 +96,7 @@ def is_only_data(payload: Payload, secret: str) -> None:
         extra = {key for key in told - plain if not key.startswith("my.router")} - conditional
         assert extra <= {"hold"}
         assert found.getQArgs() in ("", None)
-        assert found.expand("executable") == "/tasks/alice/a-1/code/run_job.py"
+        assert found.expand("executable") == "/tasks/alice/a-1/code/run_job.pyz"
         assert not [key for key in found if found[key] and secret in found.expand(key)]
 
 
@@ -160,7 +160,8 @@ def run_at_the_worker(folder: Path, payload: Payload) -> dict[str, Any]:
     (folder / "part.json").write_text(parts.part_text(task, "b0", parts.parts(batch)[0], "/user/alice/a-1"))
     program = "import json, os, sys\njson.dump([sys.argv[1:], dict(os.environ)], open('told.json', 'w'))\n"
     (folder / "told.py").write_text(f"#!{sys.executable} -S\n{program}")
-    command = [sys.executable, "-S", run_job.__file__, "part.json", "0000"]
+    (folder / jdl.WRAPPER).write_bytes(zip_application(jdl.WRAPPER))
+    command = [sys.executable, "-S", jdl.WRAPPER, "part.json", "0000"]
     done = subprocess.run(command, cwd=folder, capture_output=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     arguments, environment = json.loads((folder / "told.json").read_text())

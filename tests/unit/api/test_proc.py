@@ -39,7 +39,7 @@ def test_a_task_has_its_document_its_code_and_its_jobs(router, task):
     assert names(router, place) == ["code", "jobs", "payload.yaml", "task.json"]
     assert router.catalogue.content(f"{place}/payload.yaml").decode() == SPLIT_PAYLOAD
     assert json.loads(router.catalogue.content(f"{place}/task.json"))["split"] == "by events, target 60"
-    assert {"analyse.py", "cuts.json", "run_job.py"} <= set(names(router, f"{place}/code"))
+    assert {"analyse.py", "cuts.json", "run_job.pyz"} <= set(names(router, f"{place}/code"))
     assert router.catalogue.content(f"{place}/code/analyse.py") == b"print('hello')\n"
     assert names(router, f"{place}/jobs") == [*(f"{number:04d}" for number in range(6)), "merge"]
 

@@ -17,7 +17,7 @@ from router.render import lineage_text
 from router.testing.build import a_file, a_report
 
 NODE = {"Name": "slot1@glidein_1", "ROUTER_PYTHON_VERSION": "3.11.4", "ROUTER_MODULE_VERSIONS": "uproot-5.7.7"}
-CODE = {"analyse.py": "a" * 64, "run_job.py": "b" * 64}
+CODE = {"analyse.py": "a" * 64, "run_job.pyz": "b" * 64}
 
 
 def fetched(files: list[Located]) -> list[dict[str, object]]:
@@ -67,7 +67,7 @@ def test_a_merged_file_leads_back_through_its_parts_and_jobs_to_what_was_registe
     assert set(found.artifacts) == {merged, *parts, "/demo/f1.root", "/demo/f2.root", "/demo/f3.root"}
     assert {each.standing for each in found.artifacts.values()} == {Standing.REGISTERED}
     merge = found.executions[task.id, MERGE_BATCH]
-    assert (merge.merge, merge.program, merge.arguments) == (True, "merge_files.py", ("hist.root",))
+    assert (merge.merge, merge.program, merge.arguments) == (True, "merge_files.pyz", ("hist.root",))
     assert {use.lfn for use in merge.uses} == parts
     first = found.executions[task.id, "0000"]
     assert (first.program, first.site in ("SITE_A", "SITE_B"), first.exit_code) == ("analyse.py", True, 0)
@@ -160,7 +160,7 @@ def test_a_file_that_nobody_made_here_is_its_own_beginning(router):
 def test_the_tree_tells_alike_jobs_together(router, task, merged):
     told = lineage_text.text(router.provenance(merged).lineage).splitlines()
     assert told[0] == f"{merged}  1.0 kB, adler32 0badcafe, 100 events"
-    assert told[1].startswith("└─ job merge (") and told[1].endswith(f") of {task.id}: merge_files.py hist.root")
+    assert told[1].startswith("└─ job merge (") and told[1].endswith(f") of {task.id}: merge_files.pyz hist.root")
     assert (
         told[2].startswith("   │  at SITE_")
         and "slot1@glidein_1; 1970-01-01T00:01:40Z to 1970-01-01T00:02:40Z" in told[2]

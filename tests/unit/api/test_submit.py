@@ -58,8 +58,8 @@ def test_the_task_directory_holds_code_and_a_description_for_every_job(router, f
     assert sorted(path.name for path in (home / "code").iterdir()) == [
         "analyse.py",
         "cuts.json",
-        "merge_files.py",
-        "run_job.py",
+        "merge_files.pyz",
+        "run_job.pyz",
     ]
     parts = {path.stem: json.loads(path.read_text())["jobs"] for path in (home / "jobs").iterdir()}
     assert sorted(parts) == ["b0-0", "b1-0", "b2-0", "merge"]

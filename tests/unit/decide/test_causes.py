@@ -6,7 +6,7 @@ from router.decide.causes import ASKED, BY_TAG, EXIT_CODES, HOLD_CODES, VACATE_C
 from router.model.cause import Cure, Fault
 from router.model.event import SITES_OWN, is_users
 from router.model.job import FAILED
-from router.worker.run_job import CAUSES
+from router.worker.wrapper.exit_codes import CAUSES
 
 HTCONDOR = {*range(50)} - {2, 3, *range(37, 43)}
 """condor_holdcodes.h of 25.14.1, without what no vanilla job is held with, and without the job's own policy."""

@@ -10,7 +10,8 @@ import pytest
 import uproot
 import yaml
 
-from router.worker.merge_files import Part, merge
+from router.worker.merge_files import merge
+from router.worker.merging.parts import Part
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "zmumu"
 SAMPLE = Path(importlib.import_module("skhep_testdata").data_path("uproot-Zmumu.root"))

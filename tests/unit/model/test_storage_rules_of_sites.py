@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.storage_rules import Rule, from_json, from_xml, lfn, pfn, to_json
-from router.worker.run_job import translate, volume_rules
+from router.worker.wrapper.storage_rules import translate, volume_rules
 
 XML = """
 <storage-mapping>

@@ -7,7 +7,7 @@ import pytest
 
 from router.errors import UserError
 from router.packages import bundle
-from router.worker import run_job
+from router.worker.wrapper.bundle import unpack
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_same_content_is_the_same_bytes_whenever_and_wherever(folder, tmp_pa
 
 
 def test_it_is_unpacked_as_it_was(folder, tmp_path):
-    run_job.unpack(bundle.pack(folder, tmp_path / "store"), tmp_path / "there")
+    unpack(bundle.pack(folder, tmp_path / "store"), tmp_path / "there")
     assert (tmp_path / "there" / "a.py").read_text() == "print(1)\n"
     assert [os.access(tmp_path / "there" / name, os.X_OK) for name in ("a.py", "inner/run.sh")] == [False, True]
 

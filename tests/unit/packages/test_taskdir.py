@@ -11,7 +11,7 @@ from router.model.report import MAX_BYTES
 from router.packages.bundle import BUNDLES, pack
 from router.packages.taskdir import TaskDirectory
 
-WORKER = ("run_job.py",)
+WORKER = ("run_job.pyz",)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_it_holds_a_snapshot_of_the_code_that_can_be_run(made, code):
     copy = made.path / "code" / "analyse.py"
     assert copy.read_text() == "print(1)\n"
     assert os.access(copy, os.X_OK)
-    assert (made.path / "code" / "run_job.py").read_text().startswith("#!")
+    assert os.access(made.path / "code" / "run_job.pyz", os.X_OK)
     assert {path.name for path in made.path.iterdir()} == {"code", "jobs", "logs", "reports", "results", "payload.yaml"}
 
 

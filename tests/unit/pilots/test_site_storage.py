@@ -9,7 +9,7 @@ from router.model.files import File, Located, Replica
 from router.model.site import Storage
 from router.settings import Settings, SiteSettings, parse
 from router.site_storage import descriptions, misplaced
-from router.worker.run_job import destinations
+from router.worker.wrapper.storage_rules import destinations
 
 
 def of(tmp_path: Path, text: str) -> list[tuple[str, str, str]]:

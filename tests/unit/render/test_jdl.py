@@ -230,7 +230,7 @@ def test_a_merge_program_of_the_users_travels_with_the_merge_job_alone():
         "join.py",
         "a.dat",
     ]
-    assert "code/merge_files.py, code/join.py, jobs" in jdl.merge_injection(task).text
+    assert "code/merge_files.pyz, code/join.py, jobs" in jdl.merge_injection(task).text
     assert "join.py" not in jdl.batch_injection(task, a_batch()).text
 
 

@@ -36,7 +36,7 @@ LINEAGE = Lineage(
     },
     {
         ("z-1", "merge"): Execution(
-            MERGE, "merge", True, "merge_files.py", ("h=i.root",), (), (Use(PART),), Source.REPORT, "NORTH",
+            MERGE, "merge", True, "merge_files.pyz", ("h=i.root",), (), (Use(PART),), Source.REPORT, "NORTH",
             ended=NOON + 60,
         ),
         ("z-1", "0000"): Execution(

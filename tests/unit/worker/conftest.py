@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from web_storage import WebStorage
 
-from router.worker import run_job
+from router.packages.zipapps import zip_application
 
-WRAPPER = Path(run_job.__file__)
+WRAPPER = "run_job.pyz"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Sandbox:
         self.top = top
         self.scratch = top / "scratch"
         self.scratch.mkdir()
+        (self.scratch / WRAPPER).write_bytes(zip_application(WRAPPER))
         self.described: dict[str, Any] = a_description()
         self.environment = {**os.environ, "GLIDEIN_Site": "SITE_A", "GLIDEROUTE_STORAGE": str(top / "storage.json")}
         self.environment.pop("http_proxy", None)
@@ -76,7 +77,7 @@ class Sandbox:
     def start(self) -> "subprocess.Popen[bytes]":
         (self.scratch / "b0-0.json").write_text(json.dumps(self.described))
         return subprocess.Popen(
-            [sys.executable, "-S", str(WRAPPER), "b0-0.json", "0003"],
+            [sys.executable, "-S", WRAPPER, "b0-0.json", "0003"],
             cwd=self.scratch,
             env=self.environment,
             stdout=subprocess.PIPE,

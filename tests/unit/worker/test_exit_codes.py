@@ -2,7 +2,7 @@
 
 from router.decide.causes import EXIT_CODES, SIGNAL_BASE
 from router.worker.merge_files import MERGE_FAILED
-from router.worker.run_job import CAUSES
+from router.worker.wrapper.exit_codes import CAUSES
 
 
 def test_the_catalogue_has_the_codes_and_the_words_of_the_wrapper():

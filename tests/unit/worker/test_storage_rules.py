@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.worker.run_job import destinations, local_path, logical_name, translate, volume_rules
+from router.worker.wrapper.description import logical_name
+from router.worker.wrapper.reading import local_path
+from router.worker.wrapper.storage_rules import destinations, translate, volume_rules
 
 ANY_NAME = st.text(st.sampled_from("/.ab%~ \\\n\0$é-"), max_size=12).map(lambda tail: "/" + tail)
 

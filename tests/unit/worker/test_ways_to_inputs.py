@@ -6,14 +6,14 @@ import signal
 import pytest
 
 from router.model.policy import BrokerPolicy
-from router.worker import run_job
+from router.worker.wrapper import description, reading, stage_in
 
 LFN = "/demo/zmumu/f03.root"
 
 
-def an_input(*sites: str, share: float = 1.0, scheme: str = "root") -> run_job.Input:
-    copies = tuple(run_job.Replica(f"{site}_DISK", site, f"{scheme}://{site.lower()}//x") for site in sites)
-    return run_job.Input("/x", 10**9, "00000001", 0, 100, copies, share=share)
+def an_input(*sites: str, share: float = 1.0, scheme: str = "root") -> description.Input:
+    copies = tuple(description.Replica(f"{site}_DISK", site, f"{scheme}://{site.lower()}//x") for site in sites)
+    return description.Input("/x", 10**9, "00000001", 0, 100, copies, share=share)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def an_input(*sites: str, share: float = 1.0, scheme: str = "root") -> run_job.I
 )
 def test_inputs_are_got_at_in_the_way_that_takes_least_time(wanted, how, expected):
     rates = (100.0, 0.5) if wanted.share != 0.001 else (100.0, 1.0)
-    assert [(way.replica.site, way.kind) for way in run_job.ways(wanted, "A", how, rates)] == expected
+    assert [(way.replica.site, way.kind) for way in stage_in.ways(wanted, "A", how, rates)] == expected
 
 
 def test_a_file_on_the_sites_disk_is_read_where_it_lies(sandbox):
@@ -95,23 +95,23 @@ def test_another_way_to_get_at_inputs_is_refused(sandbox):
 
 
 @pytest.mark.parametrize(
-    ("told", "rates"), [("50:5", (50.0, 5.0)), ("", run_job.READ_MB_S), ("0:1", run_job.READ_MB_S)]
+    ("told", "rates"), [("50:5", (50.0, 5.0)), ("", stage_in.READ_MB_S), ("0:1", stage_in.READ_MB_S)]
 )
 def test_the_glidein_says_how_fast_storage_is_read(monkeypatch, told, rates):
     monkeypatch.setenv("ROUTER_READ_MB_S", told)
-    assert run_job.read_rates() == rates
+    assert stage_in.read_rates() == rates
 
 
 def test_by_default_storage_is_as_fast_as_brokerage_has_it():
-    assert (BrokerPolicy().local_mb_s, BrokerPolicy().remote_mb_s) == run_job.READ_MB_S
+    assert (BrokerPolicy().local_mb_s, BrokerPolicy().remote_mb_s) == stage_in.READ_MB_S
 
 
 def test_a_program_that_reads_for_the_wrapper_and_fails_says_why_and_does_not_stay():
-    with run_job.written_by("sh", "-c", "echo bytes; echo 'no such file' >&2; exit 3") as stream:
+    with reading.written_by("sh", "-c", "echo bytes; echo 'no such file' >&2; exit 3") as stream:
         assert stream.read(6) == b"bytes\n"
         with pytest.raises(OSError, match="no such file"):
             stream.read(1)
-    with run_job.written_by("sleep", "60") as stream:
+    with reading.written_by("sleep", "60") as stream:
         process = stream.process
     assert process.returncode == -signal.SIGKILL
 
