@@ -14,7 +14,8 @@ from typing import Any
 from benchmarks.measure import Figures, arguments, positive, progress, taken, tell
 from router.packages.zipapps import zip_application
 from router.render.parts import MERGER
-from router.worker.merging import root
+from router.worker.merging.root import objects
+from router.worker.merging.sums import entries_of
 
 ROUNDS = 3
 DIFFERENT = 20
@@ -129,7 +130,7 @@ def check(*merged: Path) -> None:
     sums = []
     for path in merged:
         with uproot.open(path) as found:
-            each = {key: sums.entries_of(found[key]) for key, _ in root.objects(found)}
+            each = {key: entries_of(found[key]) for key, _ in objects(found)}
             contents = [numpy.sum(_values(found[key])) for key in sorted(each)]
             sums.append((sorted(each), contents))
     for keys, contents in sums[1:]:
