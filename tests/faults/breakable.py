@@ -254,3 +254,15 @@ def children(pid: int) -> list[int]:
     """The processes that a process started."""
     found = processes.find(pid)
     return sorted(each.pid for each in processes.children(found)) if found else []
+
+
+def queue_child(router: int) -> int:
+    """The process by which a router sees the queue, when those that read histories for it have ended."""
+    seen: list[int] = []
+
+    def alone() -> bool:
+        seen[:] = children(router)
+        return len(seen) == 1
+
+    until(alone)
+    return seen[0]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from breakable import RECOVERY_S, Breakable, children
+from breakable import RECOVERY_S, Breakable, queue_child
 from organisation import until
 
 pytestmark = [pytest.mark.pool, pytest.mark.timeout(240)]
@@ -78,21 +78,23 @@ def test_without_a_negotiator_jobs_are_placed_all_the_same(pool: Breakable) -> N
 def test_a_child_that_dies_or_hangs_is_replaced(pool: Breakable, number: signal.Signals) -> None:
     router = pool.router()
     pool.heals(pool.submit(2))
-    [child] = children(router.pid)
+    child = queue_child(router.pid)
     os.kill(child, number)
     pool.heals(pool.submit(5))
-    assert children(router.pid) != [child]
+    assert queue_child(router.pid) != child
 
 
 def test_a_router_leaks_no_descriptors(pool: Breakable) -> None:
     router = pool.router()
     pool.heals(pool.submit(2))
+    child = queue_child(router.pid)
     before = descriptors(router.pid)
     for _ in range(3):
-        [child] = children(router.pid)
         os.kill(child, signal.SIGKILL)
-        until(lambda child=child: children(router.pid) not in ([], [child]))
+        until(lambda child=child: queue_child(router.pid) != child)
+        child = queue_child(router.pid)
     pool.heals(pool.submit(2))
+    queue_child(router.pid)
     assert descriptors(router.pid) <= before + 1
 
 
@@ -124,8 +126,8 @@ def test_no_descriptors_are_left_and_the_router_goes_on_when_there_are_some(pool
     router = pool.router()
     pool.heals(pool.submit(2))
     soft, hard = resource.prlimit(router.pid, resource.RLIMIT_NOFILE)
+    child = queue_child(router.pid)
     resource.prlimit(router.pid, resource.RLIMIT_NOFILE, (3, hard))
-    [child] = children(router.pid)
     os.kill(child, signal.SIGKILL)
     time.sleep(3)  # there is no event to wait for: with no descriptor left it cannot answer
     resource.prlimit(router.pid, resource.RLIMIT_NOFILE, (soft, hard))
