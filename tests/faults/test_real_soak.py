@@ -24,10 +24,14 @@ from router.pool.eventlog import EventLog
 
 SECONDS = float(os.environ.get("GLIDEROUTE_SOAK_SECONDS", "60"))
 SEED = int(os.environ.get("GLIDEROUTE_SOAK_SEED", str(random.SystemRandom().randrange(10**6))))
-pytestmark = [pytest.mark.pool, pytest.mark.slow, pytest.mark.timeout(SECONDS + 600)]
+pytestmark = [pytest.mark.pool, pytest.mark.slow, pytest.mark.timeout(SECONDS + 1800)]
 
 PAUSE_S = (1.0, 10.0)
 """Between two faults."""
+MOST_WAITING = 20
+"""Clusters in the queue: more come only when fewer are left."""
+FORGOTTEN_S = 1200
+"""The collector shows a glidein that was killed for 15 minutes, and jobs are matched with it in vain meanwhile."""
 JOB = """\
 executable = /bin/sleep
 arguments = $(Seconds)
@@ -50,7 +54,9 @@ class Storm:
     told: list[str] = field(default_factory=list)
 
     def submit(self) -> None:
-        """A user submits some short jobs; what fails to be submitted is not."""
+        """A user submits some short jobs, unless many wait; what fails to be submitted is not."""
+        if len(waiting(self.pool) or ()) > MOST_WAITING:
+            return
         jobs = self.chance.randint(1, 4)
         seconds = [{"Seconds": str(self.chance.randint(0, 5))} for _ in range(jobs)]
         try:
@@ -155,7 +161,7 @@ def test_random_faults_lose_and_repeat_nothing(pool: Breakable) -> None:
             storm.fault()
         sys.stdout.write("\n".join(storm.told) + "\n")
         try:
-            until(lambda: waiting(pool) == set(), 300)
+            until(lambda: waiting(pool) == set(), FORGOTTEN_S)
         finally:
             sys.stdout.write(left(pool))
         until(lambda: not pool.open(), 30)

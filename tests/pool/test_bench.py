@@ -33,6 +33,7 @@ def figures(*arguments):
     return found
 
 
+@pytest.mark.slow
 def test_observing_says_how_many_jobs_a_second_it_sees_and_a_raw_query_reads():
     found = figures("observe", "--jobs", "40", "--clusters", "4", "--rounds", "2")
     assert (found["jobs"], found["groups"]) == (40, 4)

@@ -273,6 +273,7 @@ def exit_code(home: Path, job: str) -> object:
     return json.loads(report.read_text())["exit_code"] if filled(report) else None
 
 
+@pytest.mark.slow
 def test_a_folder_of_code_is_shared_in_a_cluster_and_nothing_that_a_job_changed_in_it_is_run(grid: Grid):
     top = grid.home / "work"
     (top / "mylib").mkdir(parents=True)

@@ -147,6 +147,7 @@ def test_only_members_may_name_a_group(made: Organisation, policy: Path, tmp_pat
         assert found.strip() == booked
 
 
+@pytest.mark.slow
 def test_a_policy_is_rehearsed_in_a_pool_of_its_own(made: Organisation, policy: Path) -> None:
     answer = made.run("policy", "rehearse", policy, "--scratch", "--seconds", "24", "--cores", "40", "--json")
     assert answer.code == 0, answer.err
