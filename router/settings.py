@@ -135,6 +135,11 @@ class Settings:
         return {"router": self.router, "factory": self.factory, "stageout": self.stageout}[daemon]
 
     @property
+    def elements(self) -> dict[str, StorageElement]:
+        """The storage elements of all sites, by name."""
+        return {site.storage.name: site.storage for site in self.sites if site.storage}
+
+    @property
     def entries(self) -> tuple[Entry, ...]:
         """The entries of all sites."""
         return tuple(entry for site in self.sites for entry in site.entries)

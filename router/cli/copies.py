@@ -7,12 +7,13 @@ import click
 
 from router import wiring
 from router.cli.session import session, settings
-from router.cli.show import console, json_option, print_json, size, table, told, when
+from router.cli.show import console, json_option, print_json, table, told, when
 from router.errors import NotFound, RouterError, UserError
 from router.model.entry import Kind, ReplicaState
 from router.model.files import Located, StorageElement
 from router.model.rights import in_proc
 from router.ports import UserCatalogue
+from router.render.quantities import size
 from router.services.auditing import asked
 from router.transfer.fetch import fetch
 from router.transfer.put import measured, put, replica_at

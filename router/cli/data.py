@@ -8,11 +8,12 @@ import click
 
 from router.cli.group import Group
 from router.cli.session import session
-from router.cli.show import console, json_option, print_json, size, table, told
+from router.cli.show import console, json_option, print_json, table, told
 from router.errors import UserError
 from router.model import names
 from router.model.files import File, Located, Replica
 from router.model.lumis import read as read_lumis
+from router.render.quantities import size
 from router.services.auditing import asked
 
 

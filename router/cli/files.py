@@ -3,10 +3,11 @@
 import click
 
 from router.cli.session import session
-from router.cli.show import console, json_option, print_json, size, table, when
+from router.cli.show import console, json_option, print_json, table, when
 from router.errors import UserError
 from router.model.entry import Entry, Kind
 from router.model.rights import mode_of
+from router.render.quantities import size
 from router.services.auditing import asked
 from router.services.queries import below
 

@@ -6,8 +6,9 @@ import click
 
 from router import wiring
 from router.cli.session import session, settings
-from router.cli.show import json_option, print_json, size
+from router.cli.show import json_option, print_json
 from router.progress import download_bar
+from router.render.quantities import size
 from router.services.results import Collected, collected
 
 

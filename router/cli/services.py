@@ -4,7 +4,8 @@ import click
 
 from router.cli.group import Group
 from router.cli.session import session
-from router.cli.show import console, foreign, json_option, plain, print_json, size, table, when
+from router.cli.show import console, foreign, json_option, plain, print_json, table, when
+from router.render.quantities import size
 
 
 @click.group(cls=Group)

@@ -7,12 +7,13 @@ from rich.console import Group
 from rich.text import Text
 
 from router.cli.session import session, settings
-from router.cli.show import console, json_option, plain, print_json, size, table
+from router.cli.show import console, json_option, plain, print_json, table
 from router.cli.stages import carry_on
 from router.cli.submitfile import dry_run_file, submit_file
 from router.errors import UserError
 from router.model.answer import Estimate, Plan, Submitted
 from router.model.task import STEWARD_BATCH
+from router.render.quantities import size
 
 EVERY_S = 30.0
 """Between two looks at a task that is split automatically."""

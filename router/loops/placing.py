@@ -47,9 +47,8 @@ class Placing:
         if not (known := self.memory.placements()) and not self.policy.per_day_mb:
             self.holdings = ()
             return
-        by_name = {element.name: element for element in self.elements.values()}
         if any(each.waiting for each in known):
-            self.memory.mend_sources(by_name, now)
+            self.memory.mend_sources(self._by_name, now)
         self.memory.note_used(in_use(world, known), now)
         for gone in expire(self.memory.placements(), now, self.policy):
             count = self.memory.expire_placement(gone, now)
@@ -68,11 +67,14 @@ class Placing:
         wanted = place(demand, hot, Supply(now, whole, self.holdings, names), self.policy)
         if wanted is None:
             return
-        by_name = {element.name: element for element in self.elements.values()}
-        if count := self.memory.open_placement(wanted, by_name, now):
+        if count := self.memory.open_placement(wanted, self._by_name, now):
             log.info("%d file(s) of %s are copied to %s: %s", count, wanted.dataset, wanted.se, wanted.words)
             self._count("place", wanted.site)
             self.holdings = tuple(self.memory.placements())
+
+    @property
+    def _by_name(self) -> dict[str, StorageElement]:
+        return {element.name: element for element in self.elements.values()}
 
     def _count(self, what: str, site: str) -> None:
         self.decided[what, site] = self.decided.get((what, site), 0) + 1

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from router.model.provenance import Artifact, Execution, Lineage, Source, Standing, TaskFacts
 from router.model.steps import Step, steps, unmade
+from router.render.quantities import size
 
 SHORT = 12
 """Digits of a digest that are shown."""
@@ -122,16 +123,6 @@ def _names(artifacts: Sequence[Artifact]) -> str:
 def _size(artifacts: Sequence[Artifact]) -> str:
     known = [each.size for each in artifacts if each.size >= 0]
     return size(sum(known)) if len(known) == len(artifacts) else ""
-
-
-def size(count: int) -> str:
-    """Bytes as people write them."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def _step(step: Step, again: bool) -> list[str]:

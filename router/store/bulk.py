@@ -4,6 +4,7 @@ Of an ordinary bulk insert it parses and plans a statement for each row, and of 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, Insert
@@ -15,6 +16,7 @@ TOGETHER = 10_000
 FEWER = 400
 
 Row = Mapping[str, object]
+T = TypeVar("T")
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -38,8 +40,7 @@ def _statements(
         if rows:
             yield upsert(table), rows
         return
-    for start in range(0, len(rows), TOGETHER):
-        part = rows[start : start + TOGETHER]
+    for part in chunks(rows, TOGETHER):
         arrays = {name: [row[name] for row in part] for name in part[0]}
         yield _from_arrays(table, tuple(arrays)), arrays
 
@@ -50,10 +51,14 @@ def _from_arrays(table: Table, named: tuple[str, ...]) -> Insert:
     return upsert(table).from_select(list(named), select(rows))
 
 
+def chunks(items: Sequence[T], most: int = FEWER) -> Iterator[Sequence[T]]:
+    """Items in numbers that one statement takes; without `most`, one of any database."""
+    return (items[start : start + most] for start in range(0, len(items), most))
+
+
 def parts(connection: Connection, names: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Names in numbers that one statement takes."""
-    step = TOGETHER if connection.dialect.name == "postgresql" else FEWER
-    return (names[start : start + step] for start in range(0, len(names), step))
+    """Names in numbers that one statement of this database takes."""
+    return chunks(names, TOGETHER if connection.dialect.name == "postgresql" else FEWER)
 
 
 def among(connection: Connection, of: Column[str], names: Sequence[str]) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from router.model.provenance import Maker
 from router.model.rights import NO_GROUPS, Members
 from router.model.task import Inputs, inputs_in
 from router.store import registering
+from router.store.bulk import chunks
 from router.store.placement_schema import placed_files
 from router.store.productions import note_made
 from router.store.schema import Database, batch_inputs, dataset_files, datasets, files, replicas
@@ -18,8 +19,6 @@ from router.store.schema import batches as planned
 from router.store.search import range_of
 from router.store.walk import Walk
 
-CHUNK = 500
-"""Bound parameters of one IN list; SQLite's oldest limit is 999."""
 READ = replicas.c.state == ReplicaState.AVAILABLE
 
 
@@ -107,7 +106,7 @@ class Catalogue:
         held: dict[tuple[str, str], dict[str, int]] = {}
         key = (batch_inputs.c.task, batch_inputs.c.batch)
         with self._db.read() as connection:
-            for part in _parts(tasks):
+            for part in chunks(tasks):
                 joined = batch_inputs.join(files, batch_inputs.c.lfn == files.c.lfn)
                 total = select(*key, func.sum(files.c.size)).select_from(joined).where(batch_inputs.c.task.in_(part))
                 for task, batch, size in connection.execute(total.group_by(*key)):
@@ -158,10 +157,6 @@ class Catalogue:
         return found
 
 
-def _parts(items: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
-
-
 def located(connection: Connection, lfns: Sequence[str]) -> Iterable[Located]:
     """The registered ones among the files, with their available copies, in their order."""
     known, copies = known_files(connection, lfns), replicas_of(connection, lfns)
@@ -173,7 +168,7 @@ def known_files(connection: Connection, lfns: Iterable[str]) -> dict[str, File]:
     columns = (files.c.lfn, files.c.size, files.c.adler32, files.c.events)
     return {
         row.lfn: File(row.lfn, row.size, row.adler32, row.events)
-        for part in _parts(list(lfns))
+        for part in chunks(list(lfns))
         for row in connection.execute(select(*columns).where(files.c.lfn.in_(part)))
     }
 
@@ -181,7 +176,7 @@ def known_files(connection: Connection, lfns: Iterable[str]) -> dict[str, File]:
 def replicas_of(connection: Connection, lfns: Iterable[str]) -> dict[str, list[Replica]]:
     """The available copies of files."""
     found: dict[str, list[Replica]] = {}
-    for part in _parts(list(lfns)):
+    for part in chunks(list(lfns)):
         query = select(replicas).where(replicas.c.lfn.in_(part), READ).order_by(replicas.c.lfn, replicas.c.se)
         for row in connection.execute(query):
             found.setdefault(row.lfn, []).append(Replica(row.se, row.site, row.pfn))

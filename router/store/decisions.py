@@ -12,6 +12,7 @@ from router.model.audit import AuditEntry
 from router.model.cause import Cure
 from router.model.record import DecisionRecord, OpenDecision
 from router.store.audit import append
+from router.store.bulk import chunks
 from router.store.schema import Database, decisions
 
 OPEN = ("pending", "superseded", "unknown", "tagged")
@@ -94,8 +95,8 @@ class DecisionLog:
 
 def _settled(connection: Connection, numbers: Sequence[int]) -> Iterator[AuditEntry]:
     """What the audit tells of decisions whose outcome has just been written down."""
-    for start in range(0, len(numbers), 500):
-        part = decisions.c.id.in_(numbers[start : start + 500])
+    for some in chunks(numbers):
+        part = decisions.c.id.in_(some)
         told = (decisions.c[name] for name in ("at", "kind", "jobs", "cluster", "sites", "outcome", "words", "task"))
         for row in connection.execute(select(*told).where(part).order_by(decisions.c.id)):
             about = f"{row.jobs} job(s) of cluster {row.cluster}" + (f" for {row.sites}" if row.sites else "")
@@ -106,8 +107,8 @@ def _settled(connection: Connection, numbers: Sequence[int]) -> Iterator[AuditEn
 
 def _newest(connection: Connection, clusters: Sequence[int]) -> dict[int, Row[Any]]:
     found: dict[int, Row[Any]] = {}
-    for start in range(0, len(clusters), 500):
-        part = decisions.c.cluster.in_(clusters[start : start + 500])
+    for some in chunks(clusters):
+        part = decisions.c.cluster.in_(some)
         newest = select(func.max(decisions.c.id)).where(part).group_by(decisions.c.cluster)
         for row in connection.execute(select(decisions).where(decisions.c.id.in_(newest))):
             found[row.cluster] = row

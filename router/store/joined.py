@@ -1,9 +1,8 @@
 """Parts that merged files hold and that are not kept: named, taken out of the catalogue, then removed from storage."""
 
 from collections.abc import Sequence
-from typing import TypeVar
 
-from sqlalchemy import Column, Connection, Index, String, Table, and_, delete, or_, select
+from sqlalchemy import Column, Connection, Index, String, Table, and_, delete, func, or_, select
 
 from router.model.audit import AuditEntry
 from router.model.entry import ReplicaState
@@ -11,6 +10,7 @@ from router.model.files import File, Located
 from router.model.merging import PARTIAL, PartCopy
 from router.model.transfer import TransferState
 from router.store import audit
+from router.store.bulk import chunks
 from router.store.catalogue import located
 from router.store.namespace_schema import retired_copies
 from router.store.removing import bury
@@ -30,9 +30,6 @@ from router.store.schema import (
 from router.store.transfers import transfers
 
 AGENT = "stageout"
-T = TypeVar("T")
-CHUNK = 400
-"""Names of one statement, within SQLite's oldest limit of 999 parameters."""
 
 joined_parts = Table(
     "joined_parts",
@@ -98,7 +95,7 @@ class JoinedParts:
             if not copies:
                 return 0
             connection.execute(upsert(retired_copies).on_conflict_do_nothing(), copies)
-            for part in _chunks(sorted(names)):
+            for part in chunks(sorted(names)):
                 # Copies first: who restores a part later gets none, for its bytes are gone.
                 for table in (replicas, joined_parts):
                     connection.execute(delete(table).where(table.c.lfn.in_(part)))
@@ -118,15 +115,15 @@ class JoinedParts:
     def removed(self, copies: Sequence[PartCopy]) -> None:
         """Remember that nothing is left of copies."""
         with self._db.write() as connection:
-            for part in _chunks(copies):
+            for part in chunks(copies):
                 gone = or_(*(and_(retired_copies.c.lfn == each.lfn, retired_copies.c.se == each.se) for each in part))
                 connection.execute(delete(retired_copies).where(gone))
 
     def retired_of(self, task: str) -> int:
         """Copies of a task's parts whose bytes are still to be removed."""
-        query = select(retired_copies.c.lfn).where(retired_copies.c.task == task)
+        query = select(func.count()).select_from(retired_copies).where(retired_copies.c.task == task)
         with self._db.read() as connection:
-            return len(connection.execute(query).all())
+            return connection.execute(query).scalar_one()
 
 
 def _still_there(connection: Connection, merged: File, wanted: Sequence[str]) -> frozenset[str]:
@@ -138,7 +135,7 @@ def _still_there(connection: Connection, merged: File, wanted: Sequence[str]) ->
     query = select(joined_parts.c.lfn).join(files, files.c.lfn == joined_parts.c.lfn)
     return frozenset(
         lfn
-        for part in _chunks(wanted)
+        for part in chunks(wanted)
         for lfn in connection.execute(
             query.where(joined_parts.c.merged == merged.lfn, joined_parts.c.lfn.in_(part))
         ).scalars()
@@ -154,7 +151,3 @@ def _task_of(connection: Connection, names: frozenset[str]) -> str:
 def _entry(task: str, merged: File, count: int, now: float) -> AuditEntry:
     words = f"{count} part(s), which {merged.lfn} ({merged.size} bytes, adler32 {merged.adler32}) holds"
     return AuditEntry(now, AGENT, "remove parts", f"task {task}", "done", words, task=task)
-
-
-def _chunks(items: Sequence[T]) -> list[Sequence[T]]:
-    return [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]

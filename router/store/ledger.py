@@ -17,6 +17,7 @@ from router.model.site import Outcomes, Pace, SiteStatus
 from router.model.task import MERGE_BATCH, Batch, Task
 from router.model.world import TaskProgress
 from router.store.additions import replaced_jobs
+from router.store.bulk import chunks
 from router.store.merging import is_partial, node_progress
 from router.store.schema import (
     LOST,
@@ -208,7 +209,7 @@ class Ledger:
         """Count `jobs` of one batch as not ended, and give them to a batch `key` that is not injected yet."""
         batch, ids = jobs[0].batch, [(job.cluster, job.proc) for job in jobs]
         with self._db.write() as connection:
-            for part in (ids[start : start + 400] for start in range(0, len(ids), 400)):
+            for part in chunks(ids):
                 found = tuple_(ended.c.cluster, ended.c.proc).in_(part)
                 connection.execute(update(ended).where(found).values(report=LOST, batch=key))
             mine = and_(batches.c.task == task, batches.c.key == batch)

@@ -1,15 +1,13 @@
 """The luminosity sections of files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Column, ForeignKey, Integer, Table, bindparam, delete, insert, select
+from sqlalchemy import Column, Connection, ForeignKey, Integer, Table, delete, insert, select
 
 from router.errors import NotFound, UserError
 from router.model.lumis import Lumis
+from router.store.bulk import chunks
 from router.store.schema import FOLLOW, Database, files, metadata
-
-CHUNK = 500
-"""Names of one statement, within SQLite's oldest limit of 999 parameters."""
 
 file_lumis = Table(
     "file_lumis",
@@ -31,7 +29,7 @@ class LumiSections:
         """The sections of those of `lfns` that say theirs."""
         found: dict[str, list[tuple[int, int, int]]] = {}
         with self._db.read() as connection:
-            for part in _parts(lfns):
+            for part in chunks(lfns):
                 for row in connection.execute(select(file_lumis).where(file_lumis.c.lfn.in_(part))):
                     found.setdefault(row.lfn, []).append((row.run, row.first, row.last))
         return {lfn: Lumis.of(ranges) for lfn, ranges in found.items()}
@@ -44,7 +42,7 @@ class LumiSections:
         with self._db.write() as connection:
             owners = {
                 row.lfn: row.owner
-                for part in _parts(list(said))
+                for part in chunks(list(said))
                 for row in connection.execute(select(files.c.lfn, files.c.owner).where(files.c.lfn.in_(part)))
             }
             for lfn in said:
@@ -52,17 +50,17 @@ class LumiSections:
                     raise NotFound(f"There is no file {lfn}. `glideroute ls` lists the files.")
                 if owner != user:
                     raise UserError(f"{lfn} is not yours: {owner} owns it, and alone says what it holds.")
-            if said:
-                mine = delete(file_lumis).where(file_lumis.c.lfn == bindparam("of"))
-                connection.execute(mine, [{"of": lfn} for lfn in said])
-            rows = [
-                {"lfn": lfn, "run": run, "first": first, "last": last}
-                for lfn, lumis in said.items()
-                for run, first, last in lumis.ranges
-            ]
-            if rows:
-                connection.execute(insert(file_lumis), rows)
+            write_lumis(connection, said)
 
 
-def _parts(names: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (names[start : start + CHUNK] for start in range(0, len(names), CHUNK))
+def write_lumis(connection: Connection, said: Mapping[str, Lumis]) -> None:
+    """Put sections of files in the place of those that were said before."""
+    for part in chunks(list(said)):
+        connection.execute(delete(file_lumis).where(file_lumis.c.lfn.in_(part)))
+    rows = [
+        {"lfn": lfn, "run": run, "first": first, "last": last}
+        for lfn, lumis in said.items()
+        for run, first, last in lumis.ranges
+    ]
+    if rows:
+        connection.execute(insert(file_lumis), rows)

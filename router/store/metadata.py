@@ -1,7 +1,6 @@
 """What is said of files, datasets and directories: typed values by key, and the files that a query finds."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Column, Connection, Table, delete, exists, insert, or_, select
 
@@ -10,19 +9,16 @@ from router.model import query_text
 from router.model.query import BUILT_IN, EVENT_PREFIX, MAX_NUMBER, Search, Value, kind_of
 from router.model.rights import NO_GROUPS, Members, Rights, above, directory_of
 from router.store import bulk
+from router.store.bulk import chunks
 from router.store.registering import refuse_foreign
 from router.store.schema import Database, dataset_files, datasets, file_values, files, keys, scope_values
 from router.store.search import hits
 from router.store.walk import Walk, missing, rights_of
 
-CHUNK = 400
-"""Names of one statement; with their keys within SQLite's oldest limit of 999 parameters."""
-
 Said = Mapping[str, Mapping[str, Value]]
 """Values by name and key; the name of the root directory is empty."""
 
 Stored = tuple[float | None, str | None]
-Item = TypeVar("Item")
 
 
 class Metadata:
@@ -177,7 +173,7 @@ def restore_values(
 
 def _said(connection: Connection, table: Table, names: Sequence[str]) -> dict[str, dict[str, Stored]]:
     found: dict[str, dict[str, Stored]] = {}
-    for part in _parts(names):
+    for part in chunks(names):
         for name, key, number, text in connection.execute(select(table).where(_name(table).in_(part))):
             found.setdefault(name, {})[key] = (number, text)
     return found
@@ -195,7 +191,3 @@ def _value(kind: str, stored: Stored) -> Value:
     if kind == "flag":
         return bool(number)
     return int(number) if abs(number) <= MAX_NUMBER and number.is_integer() else number
-
-
-def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))

@@ -13,10 +13,10 @@ from sqlalchemy import Column, Connection, Float, Integer, String, Table, Text, 
 from router.errors import RouterError
 from router.model.data_service import Answered, ServiceAnswer
 from router.model.files import Replica
-from router.model.lumis import Lumis
 from router.model.rights import DIRECTORY_MODE, FILE_MODE, above, directory_of
 from router.store import placements as placed
-from router.store.lumi_sections import file_lumis
+from router.store.bulk import chunks
+from router.store.lumi_sections import write_lumis
 from router.store.namespace_schema import changes, directories
 from router.store.schema import (
     NAME,
@@ -29,7 +29,6 @@ from router.store.schema import (
     replicas,
     upsert,
 )
-from router.store.walk import parts
 
 NOBODY = ""
 """Who owns what services tell: only administrators may change it."""
@@ -68,7 +67,7 @@ class Mirrored:
             _refuse_changed(answer, known)
             _add_files(connection, answer, known.keys(), now)
             changed = _set_copies(connection, answer)
-            _set_lumis(connection, answer.lumis)
+            write_lumis(connection, answer.lumis)
             _set_dataset(connection, answer, now)
             size = sum(each.file.size for each in answer.files)
             counts = {"files": len(answer.files), "copies": answer.copies, "bytes": size}
@@ -85,7 +84,9 @@ class Mirrored:
         """How services answered for these datasets last, or for all that were ever asked for, by name."""
         columns = ("dataset", "service", "asked", "answered", "words", "files", "copies", "bytes")
         query = select(service_answers).order_by(service_answers.c.dataset)
-        wanted = [query.where(service_answers.c.dataset.in_(part)) for part in parts(datasets)] if datasets else [query]
+        wanted = (
+            [query.where(service_answers.c.dataset.in_(part)) for part in chunks(datasets)] if datasets else [query]
+        )
         with self._db.read() as connection:
             rows = [row for each in wanted for row in connection.execute(each)]
         return {row.dataset: Answered(*(getattr(row, name) for name in columns)) for row in rows}
@@ -113,7 +114,7 @@ def _known(connection: Connection, lfns: Sequence[str]) -> dict[str, tuple[int, 
     columns = (files.c.lfn, files.c.size, files.c.adler32, files.c.owner)
     return {
         row.lfn: (row.size, row.adler32, row.owner)
-        for part in parts(lfns)
+        for part in chunks(lfns)
         for row in connection.execute(select(*columns).where(files.c.lfn.in_(part)))
     }
 
@@ -159,7 +160,7 @@ def _add_files(connection: Connection, answer: ServiceAnswer, known: Iterable[st
 
 def _make_directories(connection: Connection, named: Iterable[str], now: float) -> None:
     wanted = {each for name in named for each in (*above(name), name) if each}
-    for part in parts(sorted(wanted)):
+    for part in chunks(sorted(wanted)):
         wanted -= set(connection.execute(select(directories.c.lfn).where(directories.c.lfn.in_(part))).scalars())
     rows = [
         {"lfn": each, "directory": directory_of(each), "owner": NOBODY, "team": "", "mode": DIRECTORY_MODE}
@@ -176,7 +177,7 @@ def _set_copies(connection: Connection, answer: ServiceAnswer) -> int:
     """
     changed = 0
     told = {each.file.lfn: each.replicas for each in answer.files}
-    for part in parts(list(told)):
+    for part in chunks(list(told)):
         wanted = {(lfn, copy.se): copy for lfn in part for copy in told[lfn]}
         there = select(replicas.c.lfn, replicas.c.se, replicas.c.pfn).where(replicas.c.lfn.in_(part))
         held = {(row.lfn, row.se): row.pfn for row in connection.execute(there)}
@@ -198,18 +199,6 @@ def _row(lfn: str, copy: Replica) -> dict[str, Any]:
     return {"lfn": lfn, "se": copy.se, "site": copy.site, "pfn": copy.pfn, "state": "available"}
 
 
-def _set_lumis(connection: Connection, told: Mapping[str, Lumis]) -> None:
-    for part in parts(list(told)):
-        connection.execute(delete(file_lumis).where(file_lumis.c.lfn.in_(part)))
-    rows = [
-        {"lfn": lfn, "run": run, "first": first, "last": last}
-        for lfn, lumis in told.items()
-        for run, first, last in lumis.ranges
-    ]
-    if rows:
-        connection.execute(insert(file_lumis), rows)
-
-
 def _set_dataset(connection: Connection, answer: ServiceAnswer, now: float) -> None:
     name = answer.dataset
     if connection.execute(select(datasets.c.name).where(datasets.c.name == name)).scalar() is None:
@@ -217,7 +206,7 @@ def _set_dataset(connection: Connection, answer: ServiceAnswer, now: float) -> N
         connection.execute(insert(datasets).values(**told, created=now))
     wanted = {each.file.lfn for each in answer.files}
     held = set(connection.execute(select(dataset_files.c.lfn).where(dataset_files.c.dataset == name)).scalars())
-    for part in parts(sorted(held - wanted)):
+    for part in chunks(sorted(held - wanted)):
         gone = (dataset_files.c.dataset == name) & dataset_files.c.lfn.in_(part)
         connection.execute(delete(dataset_files).where(gone))
     if rows := [{"dataset": name, "lfn": lfn} for lfn in sorted(wanted - held)]:

@@ -12,13 +12,14 @@ from router.model.job import EndedJob
 from router.model.provenance import Maker, Traced
 from router.model.record import BatchRecord
 from router.model.rights import Need, Rights, directory_of
+from router.store.bulk import chunks
 from router.store.ledger import ended_job
 from router.store.looking import Looking, checked
 from router.store.namespace_schema import removed_files
 from router.store.productions import makers, productions
 from router.store.programs import task_programs
 from router.store.schema import Database, batch_inputs, batches, ended, files, tasks
-from router.store.walk import Walk, parts
+from router.store.walk import Walk
 
 
 class Origins:
@@ -29,13 +30,14 @@ class Origins:
     def jobs_ended(self, wanted: Iterable[Maker]) -> dict[tuple[int, int], EndedJob]:
         """How jobs ended, by cluster and process; those that are not known as jobs of these tasks are left out."""
         asked = {(each.cluster, each.proc): (each.task, each.job) for each in wanted}
-        clusters = sorted({cluster for cluster, _ in asked})
+        procs: dict[int, list[int]] = {}
+        for cluster, proc in sorted(asked):
+            procs.setdefault(cluster, []).append(proc)
         found = {}
         with self._db.read() as connection:
-            for cluster in clusters:
-                procs = [proc for each, proc in asked if each == cluster]
-                for start in range(0, len(procs), 400):
-                    mine = (ended.c.cluster == cluster) & ended.c.proc.in_(procs[start : start + 400])
+            for cluster, held in procs.items():
+                for part in chunks(held):
+                    mine = (ended.c.cluster == cluster) & ended.c.proc.in_(part)
                     for row in connection.execute(select(ended).where(mine)):
                         if asked[row.cluster, row.proc] == (row.task, row.job):
                             found[row.cluster, row.proc] = ended_job(row)
@@ -110,7 +112,7 @@ def _places(walk: Walk, named: Sequence[str]) -> dict[str, str]:
 def _registered(walk: Walk, lfns: Sequence[str]) -> dict[str, Traced]:
     return {
         row.lfn: _traced(row, removed=False)
-        for part in parts(lfns)
+        for part in chunks(lfns)
         for row in walk.connection.execute(select(files).where(files.c.lfn.in_(part)))
         if walk.person.may(Need.READ, Rights(row.owner, row.team, row.mode))
     }
@@ -120,7 +122,7 @@ def _removed(walk: Walk, lfns: Sequence[str]) -> dict[str, Traced]:
     """The last file of each name that was removed."""
     newest = removed_files.c.removed.desc()
     found: dict[str, Traced] = {}
-    for part in parts(lfns):
+    for part in chunks(lfns):
         query = select(removed_files).where(removed_files.c.lfn.in_(part)).order_by(removed_files.c.lfn, newest)
         for row in walk.connection.execute(query):
             if walk.person.may(Need.READ, Rights(row.owner, row.team, row.mode)):

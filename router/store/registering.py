@@ -14,9 +14,10 @@ from router.model.files import File, Located
 from router.model.rights import FILE_MODE, Need, Rights, directory_of
 from router.store import bulk
 from router.store import placements as placed
+from router.store.bulk import chunks
 from router.store.namespace_schema import directories, links, quotas, retired_copies
 from router.store.schema import dataset_files, datasets, files, replicas, scope_values
-from router.store.walk import Walk, note, parts, readable, rights_of
+from router.store.walk import Walk, note, readable, rights_of
 
 
 def register(
@@ -152,7 +153,7 @@ def owned(connection: Connection, owner: str) -> tuple[int, int]:
 def _add_copies(walk: Walk, wanted: Mapping[str, Located], fresh: Iterable[str], state: ReplicaState) -> None:
     copies = {(lfn, r.se): r for lfn, each in wanted.items() for r in each.replicas}
     old = sorted(wanted.keys() - set(fresh))
-    for part in parts(old):
+    for part in chunks(old):
         held = select(replicas.c.lfn, replicas.c.se).where(replicas.c.lfn.in_(part))
         known = [(row.lfn, row.se) for row in walk.connection.execute(held) if copies.pop((row.lfn, row.se), None)]
         placed.adopt(walk.connection, known)

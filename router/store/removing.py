@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select
 from router.errors import NotFound, PermissionRefused, UserError
 from router.model.entry import Change, Entry, Kind, Quota, Removed
 from router.model.rights import Need, Rights, directory_of
+from router.store.bulk import chunks
 from router.store.changing import Changing
 from router.store.looking import checked, entry, held
 from router.store.lumi_sections import file_lumis
@@ -17,7 +18,7 @@ from router.store.namespace_schema import changes, directories, links, quotas, r
 from router.store.registering import owned, refuse_over_quota
 from router.store.schema import dataset_files, datasets, file_values, files, keys, replicas, scope_values, upsert
 from router.store.search import range_of
-from router.store.walk import ROOT, Walk, note, parts, refuse_taken, rights_of
+from router.store.walk import ROOT, Walk, note, refuse_taken, rights_of
 
 MOST_REMOVED = 100_000
 """Files that one call removes."""
@@ -182,7 +183,7 @@ class Removing(Changing):
 
 def bury(connection: Connection, lfns: Sequence[str], by: str, now: float) -> None:
     """Take files out of the catalogue, and keep what is needed to know, or restore, them."""
-    for part in parts(lfns):
+    for part in chunks(lfns):
         rows = connection.execute(select(files).where(files.c.lfn.in_(part))).all()
         kept = _kept(connection, part)
         told = [
@@ -204,7 +205,7 @@ def bury(connection: Connection, lfns: Sequence[str], by: str, now: float) -> No
 
 
 def _refuse_closed(connection: Connection, lfns: Sequence[str]) -> None:
-    for part in parts(lfns):
+    for part in chunks(lfns):
         held = select(dataset_files).join(datasets).where(datasets.c.closed.is_not(None))
         row = connection.execute(held.where(dataset_files.c.lfn.in_(part)).limit(1)).first()
         if row is not None:
@@ -213,7 +214,7 @@ def _refuse_closed(connection: Connection, lfns: Sequence[str]) -> None:
 
 def _delete(connection: Connection, table: Table, named: Sequence[str]) -> None:
     name = table.primary_key.columns[0]
-    for part in parts(named):
+    for part in chunks(named):
         if table is datasets:
             connection.execute(delete(dataset_files).where(dataset_files.c.dataset.in_(part)))
         if table is not links:

@@ -1,6 +1,6 @@
 """Transfers: outputs on their way to their destinations, and how copies to each destination went lately."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,9 +24,8 @@ from sqlalchemy import (
 
 from router.model.files import File, Replica
 from router.model.transfer import DESTINATIONS_FAULT, Destination, StageOutCount, Transfer, TransferState
+from router.store.bulk import chunks
 from router.store.schema import NAME, WHOLE, Database, metadata, replicas
-
-CHUNK = 400
 
 transfers = Table(
     "transfers",
@@ -156,7 +155,7 @@ class Transfers:
                 connection.execute(insert(replicas), rows)
             moved = [each for each, _ in valid]
             for source in {each.source for each in moved}:
-                for part in _parts([each.file.lfn for each in moved if each.source == source]):
+                for part in chunks([each.file.lfn for each in moved if each.source == source]):
                     at_source = and_(replicas.c.lfn.in_(part), replicas.c.se == source)
                     connection.execute(delete(replicas).where(at_source))
             arrival = {"state": TransferState.ARRIVED, "cause": "", "words": "", "due": 0.0, "bulk": ""}
@@ -216,7 +215,7 @@ def _epochs(connection: Connection, lfns: Sequence[str]) -> dict[str, int]:
     columns = (transfers.c.lfn, transfers.c.epoch)
     return {
         lfn: epoch
-        for part in _parts(lfns)
+        for part in chunks(lfns)
         for lfn, epoch in connection.execute(
             select(*columns).where(transfers.c.lfn.in_(part), transfers.c.state.in_(_ON_ITS_WAY))
         )
@@ -226,7 +225,7 @@ def _epochs(connection: Connection, lfns: Sequence[str]) -> dict[str, int]:
 def _known(connection: Connection, lfns: Sequence[str]) -> dict[str, Transfer]:
     return {
         row.lfn: _transfer(row)
-        for part in _parts(lfns)
+        for part in chunks(lfns)
         for row in connection.execute(select(transfers).where(transfers.c.lfn.in_(part)))
     }
 
@@ -235,18 +234,14 @@ def _at(connection: Connection, wanted: Sequence[tuple[str, str]]) -> set[str]:
     """The names of files that have a copy where it is wanted."""
     columns = select(replicas.c.lfn, replicas.c.se)
     held: set[tuple[str, str]] = set()
-    for part in _parts([lfn for lfn, _ in wanted]):
+    for part in chunks([lfn for lfn, _ in wanted]):
         held.update((lfn, se) for lfn, se in connection.execute(columns.where(replicas.c.lfn.in_(part))))
     return {lfn for lfn, se in wanted if (lfn, se) in held}
 
 
-def _parts(lfns: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (lfns[start : start + CHUNK] for start in range(0, len(lfns), CHUNK))
-
-
 def _set(connection: Connection, of: Sequence[Transfer], seen: TransferState, now: float, **values: Any) -> None:
     """Write the same values into transfers that still are as they were `seen`."""
-    for part in _parts([each.file.lfn for each in of]):
+    for part in chunks([each.file.lfn for each in of]):
         same = and_(transfers.c.lfn.in_(part), transfers.c.state == seen)
         connection.execute(update(transfers).where(same).values({**values, "changed": now}))
 

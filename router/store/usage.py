@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from router.model.usage import EPOCH, SUMS, Cell, Run, Usage, changes, merged
+from router.store.bulk import chunks
 from router.store.schema import Database, metadata, upsert
 
 AT_ONCE = 200
@@ -155,8 +156,8 @@ def _each_once(runs: Iterable[Run]) -> dict[tuple[int, int, int, int], Run]:
 
 def _known(connection: Connection, keys: Sequence[tuple[int, int, int, int]]) -> dict[tuple[int, int, int, int], Run]:
     found = {}
-    for start in range(0, len(keys), AT_ONCE):
-        for row in connection.execute(select(usage_runs).where(_KEY.in_(keys[start : start + AT_ONCE]))):
+    for part in chunks(keys, AT_ONCE):
+        for row in connection.execute(select(usage_runs).where(_KEY.in_(part))):
             run = _run(row)
             found[run.key] = run
     return found

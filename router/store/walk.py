@@ -3,20 +3,19 @@
 What lies behind a directory that may not be entered is never told apart from what is not there.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from sqlalchemy import Column, Connection, Table, insert, select
 
 from router.errors import NotFound, PermissionRefused, UserError
 from router.model.rights import DIRECTORY_MODE, HOMES, PROC, Members, Need, Rights, above, directory_of, in_proc
+from router.store.bulk import chunks
 from router.store.namespace_schema import changes, directories, links
 from router.store.schema import files
 
 MOST_LINKS = 8
 """Links followed on the way to one name; more are taken for a circle."""
-CHUNK = 400
-"""Names of one statement; SQLite's oldest limit is 999."""
 DOING = {Need.READ: "read", Need.WRITE: "change", Need.ENTER: "enter"}
 ROOT = ""
 NOBODYS = Rights("", "", DIRECTORY_MODE)
@@ -38,7 +37,7 @@ class Walk:
     def load(self, named: Iterable[str]) -> None:
         """Look up many directories and all above them at once."""
         wanted = {each for name in named for each in (name, *above(name))} - self._seen.keys()
-        for part in parts(sorted(wanted)):
+        for part in chunks(sorted(wanted)):
             self._seen.update(dict.fromkeys(part))
             for row in self.connection.execute(select(links.c.lfn, links.c.target).where(links.c.lfn.in_(part))):
                 self._seen[row.lfn] = row.target
@@ -174,7 +173,7 @@ def note(walk: Walk, now: float, what: str, name: str, count: int = 1, detail: s
 def refuse_taken(connection: Connection, named: Sequence[str]) -> None:
     """Raise UserError where one of these names stands for a file, a directory or a link already."""
     for kind, column in (("file", files.c.lfn), ("directory", directories.c.lfn), ("link", links.c.lfn)):
-        for part in parts(named):
+        for part in chunks(named):
             taken = connection.execute(select(column).where(column.in_(part)).limit(1)).scalar()
             if taken is not None:
                 raise UserError(f"{taken} is a {kind} already. Choose another name.")
@@ -186,7 +185,7 @@ def rights_of(connection: Connection, table: Table, named: Sequence[str]) -> dic
     columns = (name, table.c.owner, table.c.team, table.c.mode)
     return {
         row[0]: Rights(*row[1:])
-        for part in parts(named)
+        for part in chunks(named)
         for row in connection.execute(select(*columns).where(name.in_(part)))
     }
 
@@ -216,8 +215,3 @@ def readable(walk: Walk, named: Sequence[str], table: Table = files) -> dict[str
     if refused:
         walk.refuse(Need.READ, refused[0], found[real[refused[0]]])
     return {name: real[name] for name in named if real[name] in found}
-
-
-def parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Names in numbers that one statement takes."""
-    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))

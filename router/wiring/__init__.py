@@ -153,9 +153,8 @@ def fetches(settings: Settings, memory: Store) -> FetchReader:
     """What learns how storage elements serve jobs, over a connection of its own as the books."""
     channel = Channel(condor_environment(settings, "router"), "router")
     source = FetchHistory(channel, settings.calls.read_s)
-    elements = frozenset(site.storage.name for site in settings.sites if site.storage)
     every_s = min(FETCHES_EVERY_S, settings.accounting.import_s)
-    return FetchReader(source, memory, elements, SystemClock(), every_s)
+    return FetchReader(source, memory, frozenset(settings.elements), SystemClock(), every_s)
 
 
 def books(settings: Settings, memory: Store, identity: str) -> Books:
@@ -245,7 +244,7 @@ def user_session(settings: Settings) -> Iterator[Router]:
 
 def reader(settings: Settings) -> Reader:
     """What reads copies where the user is, with the user's own token or keys."""
-    elements = (site.storage for site in settings.sites if site.storage)
+    elements = settings.elements.values()
     return Reader.of(elements, lambda: own_token(os.environ, os.getuid()), lambda: own_keys(os.environ, os.getuid()))
 
 

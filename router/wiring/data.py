@@ -11,8 +11,7 @@ from router.store.store import Store
 
 def sources(settings: Settings) -> tuple[Source, ...]:
     """The declared data services."""
-    elements = {site.storage.name: site.storage for site in settings.sites if site.storage}
-    return tuple(Source(each, elements) for each in settings.services)
+    return tuple(Source(each, settings.elements) for each in settings.services)
 
 
 def following(settings: Settings, memory: Store) -> Following | None:

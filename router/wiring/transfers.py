@@ -22,7 +22,7 @@ def stageout(settings: Settings) -> StageOut:
     """The stage-out loop."""
     memory = store(settings)
     leader = leadership(settings, "stageout", settings.stageout, memory)
-    elements = {site.storage.name: site.storage for site in settings.sites if site.storage}
+    elements = settings.elements
     tokens = {site.storage.name: site.token_file for site in settings.sites if site.storage}
     reached = endpoints(elements.values(), tokens, settings.transfers.timeout_s)
     mover = Copier(elements, reached, settings.transfers.parallel)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from router.cli.show import plain, size, when
+from router.cli.show import plain, when
 from router.model.query import Place, Reach, Search
+from router.render.quantities import size
 from router.testing.build import a_decision, a_payload, a_site
 
 DATASET = {"place": {"name": "/demo/zmumu", "reach": "dataset"}, "where": None}
