@@ -1,7 +1,6 @@
 """The store's suites, as they are for SQLite, on a real PostgreSQL; and what only a server can do."""
 
 import importlib
-import multiprocessing
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from fake_organisation import Organisation
 from pool_backend import give_up
 from postgres_server import server
 from sqlalchemy import Connection, text, update
+from writers import EACH, WRITERS, write_at_once
 
 from router.errors import RouterError, TemporaryError
 from router.model.audit import AuditEntry, AuditQuery
@@ -21,7 +21,7 @@ from router.store import migrate, schema
 from router.store import server as postgresql
 from router.store.namespace import Namespace
 from router.store.store import Store
-from router.testing.build import a_file, an_ended_job
+from router.testing.build import a_file
 from router.testing.clock import FakeClock
 
 SUITES = (
@@ -29,7 +29,6 @@ SUITES = (
     *("test_productions", "test_mirror_store", "test_dataset_placing"),
 )
 FIXTURES = ("catalogue", "alice", "bob", "root", "clock", "grid")
-WRITERS, EACH = 2, 5
 
 for folder in ("loops", "store"):
     sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / folder))
@@ -76,23 +75,8 @@ def store(shared: Store) -> Iterator[Store]:
     empty(shared)
 
 
-def write_many(url: str, who: int) -> None:
-    """What another process does to the database."""
-    other = Store(url)
-    for number in range(EACH):
-        other.register([a_file(f"/demo/{who}-{number}", "SITE_A"), a_file("/demo/shared", "SITE_A")], "alice", 1.0)
-        other.record_ended([an_ended_job(cluster=who, proc=number)])
-    other.close()
-
-
 def test_processes_that_write_at_once_take_turns_and_nothing_is_lost(store: Store, url: str) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=write_many, args=(url, who)) for who in range(WRITERS)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(60)
-        assert writer.exitcode == 0
+    write_at_once(url)
     assert len(store.listing("/demo")) == WRITERS * EACH + 1
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pool_backend
+from answers import Answer
 
 from router.settings import Settings, load
 
@@ -36,20 +37,6 @@ FILES = [
 
 LIVELY = {"router": {"interval": "1 s"}, "factory": {"interval": "1 s"}}
 """For daemons that a test waits for."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> object:
-        """Its output as JSON."""
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)

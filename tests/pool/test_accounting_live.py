@@ -88,7 +88,7 @@ def test_what_jobs_used_is_booked_once_and_traced_to_the_node(
         sums = memory.usage(0, 10**6)
         again(books)
         assert memory.usage(0, 10**6) == sums
-    (row,) = used.run("accounting", "--import", "--by", "user,site", "--user", USER, "--json").json  # type: ignore[misc]
+    (row,) = used.run("accounting", "--import", "--by", "user,site", "--user", USER, "--json").json
     assert (row["site"], row["runs"], row["jobs_well"], row["jobs_badly"]) == ("USED", 5, 2, 2)
     found = used.run("audit", f"{cluster}.{VACATED}", "--json").json
     assert [(each["outcome"], each["subject"].partition("@")[0]) for each in found["runs"]] == [  # type: ignore[index,call-overload]
@@ -144,9 +144,9 @@ def test_a_request_is_audited_with_the_identity_that_the_schedd_authenticated(us
     requests = {"memory": "100 MB", "disk": "10 MB", "walltime": "5 min"}
     payload = {"name": "seen", "executable": "work.sh", "requests": requests}
     (used.home / "payload.yaml").write_text(json.dumps(payload))
-    task = used.run("submit", used.home / "payload.yaml", "--json", user=USER).json["task"]  # type: ignore[index,call-overload]
+    task = used.run("submit", used.home / "payload.yaml", "--json", user=USER).json["task"]
     assert used.run("kill", str(task), user=USER).code == 0
-    found = used.run("audit", str(task), "--json").json["entries"]  # type: ignore[index,call-overload]
+    found = used.run("audit", str(task), "--json").json["entries"]
     assert [(each["act"], each["outcome"], each["identity"].partition("@")[0]) for each in found] == [
         ("submit", "asked", ""),
         ("submit", "done", USER),

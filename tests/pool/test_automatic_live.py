@@ -77,7 +77,7 @@ def test_probes_main_jobs_and_tails_read_every_event_once_and_are_merged(running
     (home / "auto.yaml").write_text(json.dumps(PAYLOAD))
     submitted = running.run("submit", home / "auto.yaml", "--json")
     assert submitted.code == 0, submitted.err
-    task = str(submitted.json["task"])  # type: ignore[index]
+    task = str(submitted.json["task"])
 
     told = running.settings.task_home / "alice" / task / "logs" / "steward.out"
     until(lambda: told.exists() and "is at complete: " in told.read_text(), 120)
@@ -85,7 +85,7 @@ def test_probes_main_jobs_and_tails_read_every_event_once_and_are_merged(running
     assert "is at complete: 1 job(s) failed, and get tails; injected t0" in told.read_text()
 
     def done() -> bool:
-        return bool(running.run("status", task, "--json").json["done"])  # type: ignore[index]
+        return bool(running.run("status", task, "--json").json["done"])
 
     until(lambda: list(home.glob(f"SITE_?/user/alice/{task}/read_merged.jsonl")), 90)
     until(done, 30)
@@ -108,7 +108,7 @@ def test_a_tree_of_merge_jobs_joins_every_part_once(running: Organisation) -> No
     (home / "tree.yaml").write_text(json.dumps(TREE))
     submitted = running.run("submit", home / "tree.yaml", "--json")
     assert submitted.code == 0, submitted.err
-    task = str(submitted.json["task"])  # type: ignore[index]
+    task = str(submitted.json["task"])
     found = f"SITE_?/user/alice/{task}"
     until(lambda: list(home.glob(f"{found}/part_merged.txt.manifest.json")), 90)
     (merged,) = home.glob(f"{found}/part_merged.txt")
@@ -127,7 +127,7 @@ def test_the_values_of_a_sweep_are_in_the_queue(organisation: Organisation, tmp_
     path.write_text("name: sweep\nexecutable: work.sh\nsweep: {mass: [110, 120], seed: {from: -1, to: 0}}\n")
     answer = organisation.run("submit", "--json", path)
     assert answer.code == 0, answer.err
-    assert list(answer.json["clusters"]) == ["b0"]  # type: ignore[index]
+    assert list(answer.json["clusters"]) == ["b0"]
     environment = organisation.live.pool.env("alice")
     done = subprocess.run(
         [shutil.which("condor_q", path=environment["PATH"]) or "", "-all", "-af:,", "RouterJob", "RouterPoint"],

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.pool
 
 def test_the_doctor_finds_the_shipped_configuration_sound_and_names_what_is_not(organisation: Organisation) -> None:
     answer = organisation.run("doctor", "--json")
-    health = {each["check"]: each["health"] for each in answer.json}  # type: ignore[attr-defined]
+    health = {each["check"]: each["health"] for each in answer.json}
     checks = ("schedd", "versions", "settings", "tokens", "rights", "clock")
     assert {each: health[each] for each in checks} == dict.fromkeys(checks, "good")
     key = organisation.live.pool.home / "keys/POOL"

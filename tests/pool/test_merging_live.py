@@ -40,14 +40,14 @@ def test_what_is_there_is_merged_on_request_and_parts_go_when_all_are(merging: O
     (tmp_path / "merged.yaml").write_text(PAYLOAD.format(mark=mark))
     submitted = merging.run("submit", tmp_path / "merged.yaml", "--json")
     assert submitted.code == 0, submitted.err
-    task = submitted.json["task"]  # type: ignore[index]
+    task = submitted.json["task"]
     stored = merging.home / f"SITE_A/user/alice/{task}"
 
     def parts() -> list[str]:
         return sorted(path.name for path in stored.glob("jobs_0*.csv"))
 
     until(lambda: len(parts()) == 2, 90)
-    until(lambda: merging.run("status", task, "--json").json["counts"].get("finished") == 2)  # type: ignore[index]
+    until(lambda: merging.run("status", task, "--json").json["counts"].get("finished") == 2)
     early = merging.run("merge", task, "--wait", "--json")
     assert early.code == 0, early.err
     assert (stored / "jobs_partial-1.csv").read_text() == "job\n0000\n0001\n"
@@ -55,7 +55,7 @@ def test_what_is_there_is_merged_on_request_and_parts_go_when_all_are(merging: O
     assert parts() == ["jobs_0000.csv", "jobs_0001.csv"]
 
     mark.touch()
-    until(lambda: merging.run("status", task, "--json").json["done"], 90)  # type: ignore[index]
+    until(lambda: merging.run("status", task, "--json").json["done"], 90)
     assert (stored / "jobs_merged.csv").read_text() == "job\n0000\n0001\n0002\n"
     until(lambda: not parts())
     left = {f"jobs_{which}.csv{end}" for which in ("partial-1", "merged") for end in ("", ".manifest.json")}

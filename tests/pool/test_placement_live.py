@@ -68,7 +68,7 @@ def test_jobs_that_wait_for_data_of_a_service_read_a_copy_that_was_made_for_them
     payload.write_text(json.dumps({"name": "many", "executable": "read.sh", **asked}))
     submitted = mine.run("submit", payload, "--json")
     assert submitted.code == 0, submitted.err
-    task = str(submitted.json["task"])  # type: ignore[index]
+    task = str(submitted.json["task"])
     with at_work(mine, "router", "factory", "stageout"):
         until(lambda: placed(mine).get("state") == "is there", 60.0)
         until(lambda: "SITE_B_DISK" in read_at(mine, task), 120.0)

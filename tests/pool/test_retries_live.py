@@ -49,7 +49,7 @@ class Tasks:
 
     def finished(self, name: str) -> bool:
         """Whether it ended well."""
-        return bool(self.organisation.run("status", self.ids[name], "--json").json["counts"].get("finished"))  # type: ignore[index]
+        return bool(self.organisation.run("status", self.ids[name], "--json").json["counts"].get("finished"))
 
     def given_up(self, name: str) -> bool:
         """Whether the router has given it up."""
@@ -86,7 +86,7 @@ def submit(organisation: Organisation, name: str, program: str) -> str:
     payload.write_text(json.dumps({"name": name, "executable": script.name, "requests": requests, **outputs}))
     answer = organisation.run("submit", payload, "--json")
     assert answer.code == 0, answer.err
-    return str(answer.json["task"])  # type: ignore[index]
+    return str(answer.json["task"])
 
 
 def test_a_fault_of_the_program_is_told_and_not_retried(tasks: Tasks) -> None:
@@ -105,7 +105,7 @@ def test_a_job_that_ran_out_of_memory_gets_more_and_ends_well(tasks: Tasks) -> N
     until(lambda: tasks.finished("hungry"), 60)
     assert len(tasks.runs("hungry")) == 2
     assert tasks.decisions("hungry") == ["place", "retry", "mend"]
-    assert tasks.organisation.run("status", tasks.ids["hungry"], "--json").json["retried"] == 1  # type: ignore[index]
+    assert tasks.organisation.run("status", tasks.ids["hungry"], "--json").json["retried"] == 1
 
 
 def test_what_may_be_the_sites_fault_is_retried_at_another_site(tasks: Tasks) -> None:
@@ -136,12 +136,12 @@ def test_a_finished_job_whose_output_was_lost_is_made_again_and_only_that(tasks:
         return {path.stem: path for path in tasks.folder.glob(f"SITE_?/user/alice/{task}/out_*.json")}
 
     def registered() -> bool:
-        return run("results", task, "--json").code == 0 and len(run("ls", f"/user/alice/{task}", "--json").json) == 2  # type: ignore[arg-type]
+        return run("results", task, "--json").code == 0 and len(run("ls", f"/user/alice/{task}", "--json").json) == 2
 
     until(registered, 60)
     assert "0 finished job(s) have lost their outputs" in run("retry", task, "--lost").out
     outputs()["out_0001"].unlink()
-    assert run("retry", task, "--lost", "--json").json["lost"] == ["0001"]  # type: ignore[index]
+    assert run("retry", task, "--lost", "--json").json["lost"] == ["0001"]
     until(lambda: "out_0001" in outputs() and registered(), 60)
     assert len(tasks.runs("careless")) == 3
     found = run("status", task, "--json").json

@@ -89,7 +89,7 @@ def test_a_router_that_is_killed_in_a_pass_loses_nothing_and_repeats_nothing(
     for _ in range(2):  # the second pass finds nothing left to do
         answer = organisation.run("router", "run", "--once", "--json", user="router")
         assert answer.code == 0, answer.err
-    assert not [action for action in answer.json if action.get("cluster") in clusters]  # type: ignore[attr-defined]
+    assert not [action for action in answer.json if action.get("cluster") in clusters]
 
     groups = mine(organisation, clusters)
     assert sum(group.count for group in groups) == 2 * CLUSTERS

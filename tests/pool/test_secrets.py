@@ -28,7 +28,7 @@ def secrets(organisation: Organisation, tmp_path_factory: pytest.TempPathFactory
     environment = {**organisation.environment("alice"), "AWS_SECRET_ACCESS_KEY": CANARY}
     answer = run(["submit", "--json", folder / "work.yaml"], environment)
     assert answer.code == 0, answer.err
-    task = str(answer.json["task"])  # type: ignore[index]
+    task = str(answer.json["task"])
     for daemon in ("router", "factory"):
         assert run([daemon, "run", "--once"], {**environment, "GLIDEROUTE_USER": daemon}).code == 0
     until(lambda: organisation.live.as_user("router").jobs() == (), 60)

@@ -60,7 +60,7 @@ def submit(organisation: Organisation, name: str) -> str:
     payload.write_text(json.dumps({"name": name, "executable": script.name, "requests": requests}))
     answer = organisation.run("submit", payload, "--json")
     assert answer.code == 0, answer.err
-    return str(answer.json["task"])  # type: ignore[index]
+    return str(answer.json["task"])
 
 
 def group(organisation: Organisation, task: str) -> JobGroup | None:

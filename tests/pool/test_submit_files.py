@@ -27,7 +27,7 @@ def test_a_dry_run_shows_where_a_submit_file_could_run_and_submits_nothing(
     before = sum(group.count for group in organisation.live.as_user("alice").jobs())
     answer = organisation.run("submit", "--dry-run", "--json", submit_file)
     assert answer.code == 0, answer.err
-    [found] = answer.json  # type: ignore[misc]
+    [found] = answer.json
     assert (found["jobs"], found["sites"]) == (2, ["SITE_A"])
     assert sum(group.count for group in organisation.live.as_user("alice").jobs()) == before
 
@@ -37,7 +37,7 @@ def test_a_submit_file_becomes_a_task_that_can_be_seen_explained_and_killed(
 ) -> None:
     answer = organisation.run("submit", "--json", submit_file)
     assert answer.code == 0, answer.err
-    task = answer.json["task"]  # type: ignore[index]
+    task = answer.json["task"]
     assert organisation.run("router", "run", "--once", user="router").code == 0
     status = organisation.run("status", task, "--json").json
     assert status["counts"] == {"idle": 2}  # type: ignore[index]

@@ -28,7 +28,7 @@ def submitted(organisation: Organisation, folder: Path, text: str) -> str:
     path.write_text("executable: work.sh\nrequests: {memory: 1 GB}\n" + text)
     answer = organisation.run("submit", "--json", path)
     assert answer.code == 0, answer.err
-    return str(answer.json["task"])  # type: ignore[index]
+    return str(answer.json["task"])
 
 
 def test_a_later_small_task_takes_turns_with_a_large_one_and_a_merge_job_goes_before(
@@ -66,7 +66,7 @@ def test_in_tag_mode_the_log_says_what_would_be_done_and_the_queue_stays_as_it_i
         task = submitted(organisation, tmp_path, "name: tagged\ninput: {dataset: /test/data}\n")
         for _ in range(2):
             assert organisation.run("router", "run", "--once", user="router").code == 0
-        [why] = organisation.run("why", task, "--json").json  # type: ignore[misc]
+        [why] = organisation.run("why", task, "--json").json
         assert [(each["outcome"], each["words"]) for each in why["history"]] == [
             ("tagged", "placed at SITE_A by replicas")
         ]

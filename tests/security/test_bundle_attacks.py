@@ -5,6 +5,7 @@ import os
 import tarfile
 
 import pytest
+from code_folder import a_code_folder
 
 from router.errors import UserError
 from router.packages import bundle
@@ -14,12 +15,7 @@ from router.worker.wrapper.exit_codes import Failure
 
 @pytest.fixture
 def folder(tmp_path):
-    made = tmp_path / "mylib"
-    (made / "inner").mkdir(parents=True)
-    (made / "a.py").write_text("print(1)\n")
-    (made / "inner" / "run.sh").write_text("#!/bin/sh\n")
-    (made / "inner" / "run.sh").chmod(0o755)
-    return made
+    return a_code_folder(tmp_path)
 
 
 @pytest.mark.attack("A42")

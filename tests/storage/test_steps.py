@@ -137,7 +137,7 @@ def steps(
         planned = organisation.run("submit", "--dry-run", home / "zmumu.yaml").out
         submitted = organisation.run("submit", "--json", home / "zmumu.yaml")
         assert submitted.code == 0, submitted.err
-        task: str = submitted.json["task"]  # type: ignore[index]
+        task: str = submitted.json["task"]
         yield Steps(organisation, asked, storage, other_machine(organisation, tmp_path_factory), task, planned)
 
 
@@ -211,7 +211,7 @@ def test_step5_results_and_logs_are_got_from_another_machine(steps: Steps, tmp_p
     token = steps.storage.token("alice", "storage.read:/user/alice")
     answer = steps.away("results", steps.task, "--to", tmp_path / "results", "--json", token=token)
     assert answer.code == 0, answer.err
-    [merged] = answer.json["files"]  # type: ignore[index]
+    [merged] = answer.json["files"]
     assert len(json.loads(Path(merged).read_text())) == 300
     assert steps.away("logs", steps.task, "0000").out == "job 0000 found 150\n"
 
@@ -228,7 +228,7 @@ def lfn_job(steps: Steps, name: str, lfn: str) -> int:
     )
     answer = steps.here.run("submit", "--json", folder / "job.sub")
     assert answer.code == 0, answer.err
-    return int(answer.json["clusters"][0])  # type: ignore[index]
+    return int(answer.json["clusters"][0])
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from code_folder import a_code_folder
 
 from router.errors import UserError
 from router.packages import bundle
@@ -12,12 +13,7 @@ from router.worker.wrapper.bundle import unpack
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "mylib"
-    (made / "inner").mkdir(parents=True)
-    (made / "a.py").write_text("print(1)\n")
-    (made / "inner" / "run.sh").write_text("#!/bin/sh\n")
-    (made / "inner" / "run.sh").chmod(0o755)
-    return made
+    return a_code_folder(tmp_path)
 
 
 def test_the_same_content_is_the_same_bytes_whenever_and_wherever(folder, tmp_path):

@@ -105,10 +105,11 @@ def test_the_users_token_is_found_in_the_order_of_the_standard(tmp_path):
 
 
 def test_a_token_that_somebody_else_has_put_there_is_not_used(tmp_path):
-    path = private(tmp_path / "bt_u7", "mallory's")
-    os.chown(path, 12345, 12345) if os.getuid() == 0 else pytest.skip("only root gives files away")
+    mallory, alice = os.getuid() or 12345, os.getuid() + 1
+    path = private(tmp_path / f"bt_u{alice}", "mallory's")
+    os.chown(path, mallory, -1)  # root's own files are believed
     with pytest.raises(RouterError, match="somebody else's file"):
-        own_token({"BEARER_TOKEN_FILE": path}, 7)
+        own_token({"BEARER_TOKEN_FILE": path}, alice)
 
 
 def test_a_named_token_file_that_is_missing_is_no_token_of_another_place(tmp_path):
