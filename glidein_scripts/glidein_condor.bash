@@ -122,7 +122,8 @@ isolation_config() {
 
 # write_startd_config -- the client's part, what is published, what only this node can tell, the policy
 write_startd_config() {
-  local disk promised fault=""
+  local disk promised interval fault=""
+  interval=$(number GLIDEIN_Update_Interval 100)
   disk=$(df -PBM "$work/execute" | awk 'NR == 2 { print $4 + 0 }')
   promised=$(number ROUTER_DISK_MB "$disk")
   published_settings > "$work/published.config" || refuse condor_startup.sh Config "$fault"
@@ -132,7 +133,8 @@ include : $work/published.config
 MASTER_NAME = glidein_$GLIDEIN_UUID
 STARTD_NAME = glidein_$GLIDEIN_UUID
 STARTD_NOCLAIM_SHUTDOWN = $(number GLIDEIN_Max_Idle 1200)
-UPDATE_INTERVAL = $(number GLIDEIN_Update_Interval 300)
+UPDATE_INTERVAL = $interval
+ClassAdLifetime = $((3 * 10#$interval))
 RESERVED_DISK = $((disk > promised ? disk - promised : 0))
 $(isolation_config)
 include : $work/main/startd.config

@@ -24,6 +24,7 @@ HOLDS = {
 """Words that these settings of the schedd hold."""
 IS = {
     "MAX_CONCURRENT_UPLOADS_PER_USER": "0",
+    "QUERY_TIMEOUT": "2",
     "SEC_DEFAULT_AUTHENTICATION": "REQUIRED",
 }
 """What these are set to."""

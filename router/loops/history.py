@@ -10,26 +10,22 @@ EVERY_S = 600.0
 
 @dataclass
 class History:
-    """What has been read of the history, over the passes of a loop."""
+    """Reads on where it was read before: no clock says which jobs are new, since clocks are set."""
 
     pool: Pool
     memory: Memory
     clock: Clock
     _read: float = 0.0
     """When, seconds since the epoch; 0: since the start, or since the clock was set, never."""
-    _unread: float = 0.0
-    """From when on it is read next, where it was read before the clock was set."""
 
     def learn(self, anyway: bool) -> None:
         """Remember the jobs that ended since the history was read last, where that is long ago, or `anyway`."""
         now = self.clock.now()
         if not anyway and self._read <= now < self._read + EVERY_S:
             return
-        since, before = self.memory.last_ended(now), self._read or self._unread
-        self.memory.record_ended(self.pool.ended(min(since, before) if before else since))
+        self.memory.record_history(self.pool.ended(0.0, self.memory.history_read()))
         self._read = now
 
-    def clock_was_set(self, by_s: float) -> None:
-        """What nobody has read carries times of before or of after."""
-        self._unread = min(before, before + by_s) if (before := self._read or self._unread) else 0.0
+    def clock_was_set(self) -> None:
+        """It is not known how long ago it was read."""
         self._read = 0.0

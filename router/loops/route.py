@@ -154,7 +154,7 @@ class Route:
         self.look_anew()
         self.watch.mistrust()
         self.careful.clock_was_set(ahead - before)
-        self._history.clock_was_set(ahead - before)
+        self._history.clock_was_set()
 
     def _check_term(self) -> None:
         """Where the lease was taken over: no event tells what another router wrote into jobs meanwhile."""

@@ -73,10 +73,12 @@ class CondorPool:
         found = [ads.validation_failure(row) for row in rows]
         return tuple(failure for failure in found if failure.site)
 
-    def ended(self, since: float) -> tuple[EndedJob, ...]:
-        """Jobs that left the queue after `since`, seconds since the epoch."""
-        start = int(since) - OVERLAP_S
-        rows = self._queue.history("JobUniverse == 5", ads.ENDED, f"EnteredCurrentStatus < {start}")
+    def ended(self, since: float, after: tuple[int, int] | None = None) -> tuple[EndedJob, ...]:
+        """Jobs that left the queue after `since`, seconds since the epoch, or after that job did; newest first."""
+        end = f"EnteredCurrentStatus < {int(since) - OVERLAP_S}"
+        if after:
+            end = f"ClusterId == {after[0]} && ProcId == {after[1]}"
+        rows = self._queue.history("JobUniverse == 5", ads.ENDED, end)
         return tuple(ads.ended_job(row) for row in rows)
 
     def duty_cycle(self) -> float | None:

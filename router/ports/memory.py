@@ -42,8 +42,12 @@ class Memory(RunMemory, FetchMemory, Protocol):
         """Remember how jobs ended; saying it twice is saying it once."""
         ...
 
-    def last_ended(self, now: float) -> float:
-        """When the newest remembered job ended up to `now`, seconds since the epoch; 0 when none is."""
+    def record_history(self, jobs: Sequence[EndedJob]) -> None:
+        """The same for jobs of the history, newest first, and that it was read up to the first of them."""
+        ...
+
+    def history_read(self) -> tuple[int, int] | None:
+        """The cluster and proc of the job up to which the history was read; None when it never was."""
         ...
 
     def hand_over(self, wanted: Sequence[Transfer], now: float) -> frozenset[str]:

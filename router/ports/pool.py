@@ -76,8 +76,12 @@ class Pool(Sight, Protocol):
         """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
         ...
 
-    def ended(self, since: float) -> tuple[EndedJob, ...]:
-        """Jobs that left the queue after `since` (seconds since the epoch), or are held for having failed."""
+    def ended(self, since: float, after: tuple[int, int] | None = None) -> tuple[EndedJob, ...]:
+        """Jobs that left the queue after `since`, seconds since the epoch, newest first.
+
+        With `after`, a cluster and proc: those that left it after that job did, whatever their times say; all that the
+        history has, where that job is in it no more.
+        """
         ...
 
     def duty_cycle(self) -> float | None:

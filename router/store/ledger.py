@@ -3,10 +3,10 @@
 The pool is the truth of where a job is; the ledger remembers intent, reasons and history.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, func, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, and_, case, func, insert, literal, select, tuple_, update
 
 from router.errors import NotFound
 from router.model import payload as payloads
@@ -28,6 +28,7 @@ from router.store.schema import (
     batch_inputs,
     batches,
     ended,
+    history_read,
     site_seen,
     site_states,
     tasks,
@@ -141,16 +142,24 @@ class Ledger:
 
     def record_ended(self, jobs: Iterable[EndedJob]) -> None:
         """Remember how jobs ended; saying it twice is saying it once."""
-        rows = [_ended_row(job) for job in jobs]
-        if not rows:
+        if rows := [_ended_row(job) for job in jobs]:
+            with self._db.write() as connection:
+                _add_ended(connection, rows)
+
+    def record_history(self, jobs: Sequence[EndedJob]) -> None:
+        """Remember what the history told of jobs, newest first, and that it was read up to the first of them."""
+        if not jobs:
             return
+        row = {"id": 1, "cluster": jobs[0].cluster, "proc": jobs[0].proc}
         with self._db.write() as connection:
-            statement = upsert(ended)
-            told = {name: statement.excluded[name] for name in rows[0] if name not in ("cluster", "proc")}
-            kept = ended.c.report != LOST
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["cluster", "proc"], set_=told, where=kept), rows
-            )
+            _add_ended(connection, [_ended_row(job) for job in jobs])
+            connection.execute(upsert(history_read).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
+
+    def history_read(self) -> tuple[int, int] | None:
+        """The cluster and proc of the job up to which the history was read; None when it never was."""
+        with self._db.read() as connection:
+            found = connection.execute(select(history_read.c.cluster, history_read.c.proc)).first()
+        return (found.cluster, found.proc) if found else None
 
     def ended(self, task: str) -> list[EndedJob]:
         """How the jobs of a task ended, by cluster and process; jobs of others that claim to be of it are none.
@@ -165,15 +174,6 @@ class Ledger:
         )
         with self._db.read() as connection:
             return [ended_job(row) for row in connection.execute(query)]
-
-    def last_ended(self, now: float) -> float:
-        """When the newest job that is remembered ended, in seconds since the epoch; 0 when none is.
-
-        Ends later than `now` were written while the clock was wrong, and say nothing of what came after them.
-        """
-        newest = select(func.max(ended.c.ended)).where(ended.c.ended <= now)
-        with self._db.read() as connection:
-            return float(connection.execute(newest).scalar() or 0.0)
 
     def unread_reports(self, limit: int = 1000) -> list[tuple[EndedJob, Task]]:
         """Jobs that ended well and whose report nobody has read, with their tasks."""
@@ -364,6 +364,13 @@ def _ended_row(job: EndedJob) -> dict[str, object]:
         "reason": job.reason,
         "cpus": job.cpus,
     }
+
+
+def _add_ended(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    statement = upsert(ended)
+    told = {name: statement.excluded[name] for name in rows[0] if name not in ("cluster", "proc")}
+    kept = ended.c.report != LOST
+    connection.execute(statement.on_conflict_do_update(index_elements=["cluster", "proc"], set_=told, where=kept), rows)
 
 
 def ended_job(row: Row[Any]) -> EndedJob:

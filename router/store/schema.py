@@ -242,6 +242,13 @@ ended = Table(
     Index("ended_by_time", "ended"),
 )
 
+history_read = Table(
+    "history_read",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("cluster", Integer, nullable=False),
+    Column("proc", Integer, nullable=False),
+)
 
 site_outcomes = Table(
     "site_outcomes",

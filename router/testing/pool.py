@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import takewhile
 from typing import Literal
 
 from router.model.action import Diagnose, Mend, Place, Vacate
@@ -108,10 +109,14 @@ class FakePool:
         self._reach("failures")
         return tuple(self.schedd.refused)
 
-    def ended(self, since: float) -> tuple[EndedJob, ...]:
-        """Jobs that left the queue after `since`, seconds since the epoch, newest first."""
+    def ended(self, since: float, after: tuple[int, int] | None = None) -> tuple[EndedJob, ...]:
+        """Jobs that left the queue after `since`, seconds since the epoch, or after that job did; newest first."""
         self._reach("ended")
-        return tuple(_ended(job) for job in reversed(self.schedd.history) if job.ended >= int(since) - OVERLAP_S)
+
+        def new(job: FakeJob) -> bool:
+            return (job.like.cluster, job.proc) != after if after else job.ended >= int(since) - OVERLAP_S
+
+        return tuple(_ended(job) for job in takewhile(new, reversed(self.schedd.history)))
 
     def duty_cycle(self) -> float | None:
         """Share of the last minutes that the schedd was busy."""

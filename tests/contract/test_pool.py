@@ -146,6 +146,22 @@ def test_history_is_read_from_a_moment_on(mine):
     assert ended(job.ended + 3600) == []
 
 
+def test_history_is_read_on_from_the_job_that_was_the_newest(mine):
+    cluster = mine.submit(a_batch(jobs=3))
+    mine.hold(cluster)
+
+    def ended(after: tuple[int, int] | None = None):
+        return [job.proc for job in mine.router.ended(0, after) if job.task == mine.task.id]
+
+    for proc in (2, 0, 1):
+        mine.alice.withdraw(mine.task.id, [f"{proc:04d}"], "away")
+        eventually(ended, lambda found, proc=proc: proc in found)
+    assert ended() == [1, 0, 2], "newest first"
+    assert ended((cluster, 0)) == [1]
+    assert ended((cluster, 1)) == []
+    assert ended((cluster, 77)) == [1, 0, 2], "of a job that is not there all is read"
+
+
 def test_a_task_name_that_is_an_expression_matches_nothing(mine):
     mine.submit(a_batch())
     trick = 'x" || true || "'

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import classad2
@@ -20,7 +21,7 @@ SUBMITTED, STARTED, EVICTED, TERMINATED, ABORTED, HOLD, RELEASE = 0, 1, 4, 5, 9,
 
 _CLUSTERS = re.compile(r"ClusterId >= (\d+) && ClusterId <= (\d+)")
 _LISTED = re.compile(r"member\(ClusterId, \{([\d, ]+)\}\)")
-_SINCE = re.compile(r"EnteredCurrentStatus < (-?\d+)")
+_SINCE = re.compile(r"EnteredCurrentStatus < (-?\d+)|ClusterId == (\d+) && ProcId == (\d+)")
 
 
 LARGE, LARGE_MB = "SITE_B", 8192
@@ -238,9 +239,16 @@ class Schedd:
     def query_history(self, constraint: str, attributes: list[str], since: str, limit: int) -> list[dict[str, Any]]:
         """Jobs that left, newest first."""
         found = _SINCE.fullmatch(since)
-        start = int(found[1]) if found else -(10**12)
-        late = [job for job in reversed(self.history) if job.ad["EnteredCurrentStatus"] >= start]
-        return [{name: _open(self._shown(job, name)) for name in attributes} for job in late]
+        start = int(found[1]) if found and found[1] else -(10**12)
+        seen = (int(found[2]), int(found[3])) if found and found[2] else None
+
+        def late(job: Job) -> bool:
+            return job.id != seen and job.ad["EnteredCurrentStatus"] >= start
+
+        return [
+            {name: _open(self._shown(job, name)) for name in attributes}
+            for job in takewhile(late, reversed(self.history))
+        ]
 
     def startd_ads(self, constraint: str, attributes: list[str]) -> list[dict[str, Any]]:
         """Slots of glideins; none of them refuses its node here."""

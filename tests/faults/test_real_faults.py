@@ -62,7 +62,7 @@ def test_a_router_that_is_restarted_while_the_collector_hangs_places_new_jobs(po
     pool.heals(pool.submit(2))
     first.terminate()
     first.wait()
-    clusters = pool.submit(5)  # the schedd itself may be busy with the collector for a minute
+    clusters = pool.submit(5)
     with pool.frozen(pool.daemon("collector")):
         pool.router()
         pool.heals(clusters)

@@ -8,6 +8,7 @@ import random
 import resource
 import signal
 import sqlite3
+import statistics
 import subprocess
 import sys
 import time
@@ -30,8 +31,13 @@ PAUSE_S = (1.0, 10.0)
 """Between two faults."""
 MOST_WAITING = 20
 """Clusters in the queue: more come only when fewer are left."""
-FORGOTTEN_S = 1200
-"""The collector shows a glidein that was killed for 15 minutes, and jobs are matched with it in vain meanwhile."""
+FORGOTTEN_S = 300
+"""The collector shows a glidein that was killed for a minute or two, and jobs are matched with it in vain meanwhile."""
+KILLED_WITHIN = 0.2
+"""In this part of the time routers are killed; the one that runs then stays, and its memory is looked at."""
+LOOK_EVERY_S = 30.0
+GROWS_BY = 1.1
+"""More memory than in the second quarter of its time a router may not have in the last one, by this factor."""
 JOB = """\
 executable = /bin/sleep
 arguments = $(Seconds)
@@ -52,6 +58,32 @@ class Storm:
     submitted: dict[int, int] = field(default_factory=dict)
     """Jobs by cluster."""
     told: list[str] = field(default_factory=list)
+    ends: float = 0.0
+    """On the monotonic clock, seconds."""
+    memory: list[tuple[float, float]] = field(default_factory=list)
+    """Of the router that stays: its age, seconds, and what it has in memory, MB."""
+    _born: float = 0.0
+
+    def rages(self) -> None:
+        """Users submit, and one fault follows another."""
+        self.ends = time.monotonic() + SECONDS
+        while (now := time.monotonic()) < self.ends:
+            self.submit()
+            time.sleep(self.chance.uniform(*PAUSE_S))
+            self.fault()
+            if self.stays and (not self.memory or now - self._born > self.memory[-1][0] + LOOK_EVERY_S):
+                self.look()
+
+    @property
+    def stays(self) -> bool:
+        """Whether no router is killed any more."""
+        return time.monotonic() > self.ends - (1 - KILLED_WITHIN) * SECONDS
+
+    def look(self) -> None:
+        """Note what the router has in memory."""
+        now = time.monotonic()
+        self._born = self._born or now
+        self.memory.append((now - self._born, memory_mb(self.router.pid)))
 
     def submit(self) -> None:
         """A user submits some short jobs, unless many wait; what fails to be submitted is not."""
@@ -72,11 +104,12 @@ class Storm:
 
     def faults(self) -> list[Callable[[], None]]:
         """All that may go wrong."""
-        return [
+        every = [
             self.schedd_dies, self.schedd_hangs, self.collector_hangs, self.negotiator_hangs, self.nothing_gets_through,
-            self.router_dies, self.router_stops, self.child_dies, self.database_is_locked, self.disk_is_full,
+            self.router_stops, self.child_dies, self.database_is_locked, self.disk_is_full,
             self.glidein_dies, self.site_is_drained,
         ]  # fmt: skip
+        return every if self.stays else [*every, self.router_dies]
 
     def schedd_dies(self) -> None:
         self.pool.restarted("schedd")
@@ -153,22 +186,31 @@ def test_random_faults_lose_and_repeat_nothing(pool: Breakable) -> None:
     sys.stdout.write(f"seed {SEED}, {SECONDS:g} s\n")
     pool.router()
     with pool.factory():
-        storm.submit()
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            storm.submit()
-            time.sleep(storm.chance.uniform(*PAUSE_S))
-            storm.fault()
+        storm.rages()
         sys.stdout.write("\n".join(storm.told) + "\n")
         try:
             until(lambda: waiting(pool) == set(), FORGOTTEN_S)
         finally:
             sys.stdout.write(left(pool))
         until(lambda: not pool.open(), 30)
-        before = memory_mb(storm.router.pid)
-        sys.stdout.write(f"{sum(storm.submitted.values())} jobs, the router has {before:.0f} MB\n")
+        storm.look()
+        looks = "".join(f"{age:6.0f} s {has:6.1f} MB\n" for age, has in storm.memory)
+        sys.stdout.write(f"{sum(storm.submitted.values())} jobs; memory of the last router:\n{looks}")
     assert pool.wrong_in_log() == []
     assert ended(pool) >= {(cluster, proc) for cluster, jobs in storm.submitted.items() for proc in range(jobs)}
+    assert grows_by(storm.memory) < GROWS_BY
+
+
+def grows_by(memory: list[tuple[float, float]]) -> float:
+    """What was had in the last quarter of the looks for each that was had in the second quarter, medians.
+
+    A process takes what it needs at first; where there are too few looks to tell, 1.
+    """
+    quarter = len(memory) // 4
+    if quarter < 4:
+        return 1.0
+    has = [each for _, each in memory]
+    return statistics.median(has[-quarter:]) / statistics.median(has[quarter : 2 * quarter])
 
 
 def waiting(pool: Breakable) -> set[int] | None:

@@ -15,17 +15,19 @@ from answers import Answer
 
 from router.settings import Settings, load
 
+PROMPT = {"attributes": {"GLIDEIN_Update_Interval": "5"}}
+"""A glidein that reports often is seen early, and soon forgotten when it was killed."""
 SITES = {
     "router": {"interval": "1 s"},
     "calls": {"read": "3 s", "write": "3 s"},
     "sites": {
         "SITE_A": {
             "storage": {"name": "A_DISK", "prefix": "file:///srv/a"},
-            "entries": {"a": {"cpus": 2, "memory": "4 GB", "disk": "10 GB", "walltime": "12 h"}},
+            "entries": {"a": {"cpus": 2, "memory": "4 GB", "disk": "10 GB", "walltime": "12 h", **PROMPT}},
         },
         "SITE_B": {
             "storage": {"name": "B_DISK", "prefix": "file:///srv/b"},
-            "entries": {"b": {"cpus": 1, "memory": "2 GB", "disk": "10 GB", "walltime": "12 h"}},
+            "entries": {"b": {"cpus": 1, "memory": "2 GB", "disk": "10 GB", "walltime": "12 h", **PROMPT}},
         },
     },
 }

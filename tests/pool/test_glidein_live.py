@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import classad2
 import pytest
 
+from router.embedded import processes, state
 from router.embedded.pool import EmbeddedPool
 from router.model import names
 from router.model.pilot import Entry, Software
@@ -57,7 +59,7 @@ class Grid:
         fields = {"memory_mb": 500, "disk_mb": 200, "attributes": kept, **entry}
         whole = Entry(site.lower(), site, **fields)
         folder = self.home / site
-        (folder / "logs").mkdir(parents=True)
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
         (folder / "logs").chmod(0o777)
         files = glidein_files(whole, self.contact(), [], token or self.pool.glidein_token(site).read_text())
         for name, file in files.items():
@@ -71,6 +73,16 @@ class Grid:
     def stop(self, site: str) -> None:
         self.run("factory", "condor_rm", "-constraint", f'GLIDEIN_Site == "{site}"')
         eventually(lambda: not self.jobs(site), 10)
+
+    def kill_glideins(self) -> None:
+        """Kill all glideins as a batch system does that takes its node back."""
+        found = state.load(self.pool.home)
+        assert found is not None and found.holder is not None
+        running = processes.descendants(found.holder)
+        startds = [each for each in running if Path(f"/proc/{each.pid}/comm").read_text().strip() == "condor_startd"]
+        masters = [each for each in running if any(startd in processes.children(each) for startd in startds)]
+        for each in (*masters, *startds):
+            processes.send(each, signal.SIGKILL)
 
     def jobs(self, site: str) -> str:
         return self.run("factory", "condor_q", "-all", *self._of(site), "-af", "ClusterId")
@@ -139,6 +151,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grid]:
         folder.chmod(0o755)
     (home / "settings").mkdir()
     (home / "settings" / "embedded").symlink_to(TEMPLATES)
+    (home / "settings" / "99-quick.config").write_text("CLASSAD_LIFETIME = 45\n")
     pool = EmbeddedPool(home / "pool", home / "settings")
     pool.up()
     yield Grid(pool, home)
@@ -228,6 +241,19 @@ def test_removing_a_busy_glidein_lets_its_job_clean_up_and_leaves_nothing(grid: 
     eventually(lambda: "Job was evicted" in log.read_text(), 10)
     eventually(lambda: not list((grid.home / "pool/spool/local_univ_execute").glob("*")), 10)
     assert not grid.ads("BUSY", "Name")
+
+
+@pytest.mark.slow
+def test_a_glidein_that_is_killed_is_soon_forgotten_and_jobs_go_to_a_living_one(grid: Grid):
+    grid.start("KILLED")
+    eventually(lambda: grid.ads("KILLED", "Name"), 10)
+    [killed] = grid.ads("KILLED", "Name").split()
+    grid.kill_glideins()
+    output = grid.submit("later", "/usr/bin/env", DESIRED_Sites='"KILLED"')
+    grid.start("KILLED")
+    eventually(lambda: filled(output), 25)
+    eventually(lambda: killed not in grid.ads("KILLED", "Name").split(), 25)
+    grid.stop("KILLED")
 
 
 def test_an_idle_glidein_ends_by_itself(grid: Grid):

@@ -1,56 +1,70 @@
-"""From when on the history of jobs that ended is read."""
+"""When the history of jobs that ended is read, and from where on."""
 
 import pytest
 
 from router.loops.history import EVERY_S, History
+from router.model.job import EndedJob
+from router.testing.build import an_ended_job
 from router.testing.clock import FakeClock
-
-START = 1_700_000_000.0
 
 
 class Asked:
-    """A pool whose history is empty, and a memory that knows one job that ended."""
+    """A pool and a memory, and up to which jobs the pool was asked."""
 
-    def __init__(self, last: float) -> None:
-        self.last, self.since = last, []
+    def __init__(self) -> None:
+        self.history: list[EndedJob] = []
+        self.known: list[EndedJob] = []
+        self.after: list[tuple[int, int] | None] = []
 
-    def last_ended(self, now: float) -> float:
-        return min(self.last, now)
+    def ended(self, since: float, after: tuple[int, int] | None) -> tuple[EndedJob, ...]:
+        assert since == 0
+        self.after.append(after)
+        seen = [(job.cluster, job.proc) for job in self.history].index(after) + 1 if after else 0
+        return tuple(reversed(self.history[seen:]))
 
-    def record_ended(self, jobs) -> None:
-        assert jobs == ()
+    def record_history(self, jobs: tuple[EndedJob, ...]) -> None:
+        self.known += reversed(jobs)
 
-    def ended(self, since: float):
-        self.since.append(since)
-        return ()
+    def history_read(self) -> tuple[int, int] | None:
+        return (self.known[-1].cluster, self.known[-1].proc) if self.known else None
 
 
 @pytest.fixture
-def clock():
-    made = FakeClock()
-    made.at = START
-    return made
+def clock() -> FakeClock:
+    return FakeClock()
 
 
-def test_it_is_read_at_the_start_and_now_and_then_and_where_events_are_lost(clock):
-    asked = Asked(last=START - 100)
+def test_it_is_read_at_the_start_and_now_and_then_and_where_events_are_lost(clock: FakeClock) -> None:
+    asked = Asked()
+    asked.history = [an_ended_job(proc=0), an_ended_job(proc=1)]
     history = History(asked, asked, clock)
     for _ in range(2):
         history.learn(anyway=False)
-    assert asked.since == [START - 100]
+    assert asked.after == [None]
     clock.pass_time(30)
     history.learn(anyway=True)
     clock.pass_time(EVERY_S)
     history.learn(anyway=False)
-    assert asked.since == [START - 100] * 3
+    assert asked.after == [None, (1, 1), (1, 1)]
 
 
-@pytest.mark.parametrize(("by_s", "since"), [(-3600.0, START - 3600), (3600.0, START)])
-def test_after_the_clock_was_set_no_job_is_forgotten_that_ended_before_one_of_a_wrong_time(clock, by_s, since):
-    asked = Asked(last=START + 9000)
+def test_a_router_that_starts_again_reads_on(clock: FakeClock) -> None:
+    asked = Asked()
+    asked.history = [an_ended_job(proc=0)]
+    History(asked, asked, clock).learn(anyway=False)
+    asked.history.append(an_ended_job(proc=1))
+    History(asked, asked, clock).learn(anyway=False)
+    assert asked.known == asked.history
+
+
+@pytest.mark.parametrize("by_s", [-172_800.0, -3600.0, 3600.0])
+def test_after_the_clock_was_set_it_is_read_at_once_and_no_job_is_forgotten(clock: FakeClock, by_s: float) -> None:
+    asked = Asked()
+    asked.history = [an_ended_job(proc=0, ended=clock.now())]
     history = History(asked, asked, clock)
-    history.learn(anyway=True)
-    clock.at += by_s + 30
-    history.clock_was_set(by_s)
     history.learn(anyway=False)
-    assert asked.since[1:] == [since]
+    asked.history.append(an_ended_job(proc=1, ended=clock.now() - 2 * 172_800))
+    clock.at += by_s
+    history.clock_was_set()
+    history.learn(anyway=False)
+    assert asked.known == asked.history

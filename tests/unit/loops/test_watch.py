@@ -103,7 +103,7 @@ def test_a_site_that_drains_is_left_at_once(organisation, route):
 
 def test_what_ended_is_known_from_events_and_the_history_is_read_now_and_then(organisation, route):
     asked = []
-    organisation.pool.ended = lambda since: asked.append(since) or ()
+    organisation.pool.ended = lambda since, after: asked.append(after) or ()
     organisation.pool.negotiate()
     organisation.clock.pass_time(60)
     organisation.pool.finish("SITE_A", 2)

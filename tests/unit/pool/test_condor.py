@@ -67,6 +67,12 @@ def test_history_is_read_back_a_minute_further():
     assert queue.asked == [("history", "JobUniverse == 5", "EnteredCurrentStatus < 940")]
 
 
+def test_history_is_read_on_from_a_job_whatever_the_times_say():
+    queue = Script()
+    CondorPool(queue).ended(1000.9, after=(7, 2))
+    assert queue.asked == [("history", "JobUniverse == 5", "ClusterId == 7 && ProcId == 2")]
+
+
 def test_a_cluster_that_is_in_the_queue_counts_more_than_one_in_the_history():
     queue = Script()
     queue.history = lambda *_: [{"RouterBatch": "b0", "ClusterId": 1}]

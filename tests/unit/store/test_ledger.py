@@ -113,14 +113,19 @@ def test_how_a_job_ended_is_remembered_once_and_the_last_word_counts(store):
     store.record_ended([an_ended_job(ended=5.0), an_ended_job(proc=1, ended=7.0)])
     store.record_ended([an_ended_job(ended=6.0, wall_s=3.0)])
     assert [(job.proc, job.ended, job.wall_s) for job in store.ended("zmumu-1")] == [(0, 6.0, 3.0), (1, 7.0, 0.0)]
-    assert store.last_ended(now=7.0) == 7.0
 
 
-def test_a_job_that_ended_in_the_future_does_not_hide_those_that_end_now(store):
+def test_how_far_the_history_was_read_is_remembered_with_what_it_told(store):
     opened(store)
-    store.record_ended([an_ended_job(ended=5.0), an_ended_job(proc=1, ended=172_800.0)])
-    assert store.last_ended(now=9.0) == 5.0
-    assert store.last_ended(now=4.0) == 0.0
+    assert store.history_read() is None
+    store.record_history([])
+    assert store.history_read() is None
+    store.record_history([an_ended_job(proc=1, ended=6.0), an_ended_job(ended=7.0)])
+    store.record_history([])
+    assert store.history_read() == (1, 1)
+    assert [job.ended for job in store.ended("zmumu-1")] == [7.0, 6.0]
+    store.record_history([an_ended_job(cluster=9)])
+    assert store.history_read() == (9, 0)
 
 
 def test_a_job_of_a_stranger_is_none_of_the_tasks(store):
