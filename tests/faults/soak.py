@@ -23,6 +23,8 @@ from router.store.store import Store  # noqa: E402
 
 CHUNK = 50
 """Seeds that a process does between two reports."""
+TELL_EVERY = 1000
+"""Seeds between two lines that tell how far it is."""
 
 
 @cache
@@ -60,8 +62,10 @@ def main() -> int:
     started, bad = time.monotonic(), 0
     chunks = [range(start, min(start + CHUNK, end)) for start in range(first, end, CHUNK)]
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        for found in pool.map(failing, chunks):
+        for done, found in zip(chunks, pool.map(failing, chunks), strict=True):
             bad += len(found)
+            if done.stop % TELL_EVERY == 0:
+                print(f"up to {done.stop}: {bad} fail, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
             for seed, told in found:
                 print(f"seed {seed} fails: {told[:600]}", flush=True)
     print(f"{end - first} seeds, {bad} of them fail, {time.monotonic() - started:.0f} s")
