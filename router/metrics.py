@@ -1,7 +1,7 @@
 """Prometheus metrics: read from the last World at scrape time, one registry and one port a daemon."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -22,6 +22,7 @@ from router.loops.stageout import StageOut
 from router.model.job import JobState
 from router.model.pilot import GlideinState
 from router.model.site import Site, SiteStatus
+from router.model.transfer import WriteTest
 from router.model.world import World
 from router.settings import Settings
 
@@ -226,6 +227,7 @@ def _transfers(loop: StageOut) -> Iterator[Metric]:
     for labels, count in sorted(loop.placements.outcomes.items() if loop.placements else ()):
         placed.add_metric(labels, count)
     yield placed
+    yield from _written(loop.tests.last if loop.tests else ())
     text = "Outputs that are to move, by how far they are"
     outputs = GaugeMetricFamily("glideroute_outputs", text, labels=["destination", "state"])
     totals: dict[tuple[str, str], int] = {}
@@ -235,6 +237,18 @@ def _transfers(loop: StageOut) -> Iterator[Metric]:
     for labels, count in sorted(totals.items()):
         outputs.add_metric(labels, count)
     yield outputs
+
+
+def _written(tests: Iterable[WriteTest]) -> Iterator[Metric]:
+    """Whether outputs can be written to storage, as the last tests say."""
+    text = "Whether a test file could be written, read back and removed; 0: not, for the cause"
+    passed = GaugeMetricFamily("glideroute_storage_writable", text, labels=["se", "cause"])
+    text = "How long the test took"
+    took = GaugeMetricFamily("glideroute_storage_write_test_seconds", text, labels=["se"])
+    for each in tests:
+        passed.add_metric([each.se, each.cause], 0 if each.cause else 1)
+        took.add_metric([each.se], each.took_s)
+    yield from (passed, took)
 
 
 def _world(world: World) -> Iterator[Metric]:

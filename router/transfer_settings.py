@@ -35,6 +35,7 @@ def policy(section: document.Section | None, default: StageOutPolicy) -> StageOu
         probes=section.integer("probes", default.probes, at_least=1),
         probe_s=section.seconds("probe_every", int(default.probe_s)),
         timeout_s=section.seconds("timeout", int(default.timeout_s)),
+        test_s=section.seconds("test_every", int(default.test_s)),
         purge_s=_purge(section, default.purge_s),
         bulk=section.integer("bulk", default.bulk, at_least=1, at_most=1000),
         most_sent=section.integer("most_sent", default.most_sent, at_least=1, at_most=1_000_000),

@@ -13,12 +13,13 @@ from router.loops.placing import Placing
 from router.loops.route import Route
 from router.loops.runner import Health
 from router.loops.stageout import StageOut
+from router.loops.write_tests import WriteTests
 from router.metrics import LoopCollector
 from router.model.pilot import Entry, EntryState, GlideinState
 from router.model.placement import Holding, PlacementPolicy
 from router.model.policy import BrokerPolicy, DemandPolicy, StageOutPolicy
 from router.model.site import Site
-from router.model.transfer import StageOutCount, TransferState
+from router.model.transfer import StageOutCount, TransferState, WriteTest
 from router.model.usage import Usage
 from router.model.world import World
 
@@ -81,7 +82,8 @@ def _stage_out() -> StageOut:
     waiting = StageOutCount(TransferState.WAITING, "SE", "", "", 1, 0.0)
     done = {("SE", ""): 1}
     known = (nobody, nobody, frozenset[str](), StageOutPolicy(), nobody)
-    made = StageOut(*known, outcomes=done, bytes={"SE": 1}, counts=(waiting,))
+    tests = WriteTests(nobody, nobody, (), StageOutPolicy(), nobody, (WriteTest("SE", 0.0, 0.0, 0.0),))
+    made = StageOut(*known, tests=tests, outcomes=done, bytes={"SE": 1}, counts=(waiting,))
     made.placements = StageOut(*known, outcomes=done)
     return made
 

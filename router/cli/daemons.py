@@ -10,7 +10,7 @@ from router import wiring
 from router.cli.group import Group
 from router.cli.pool import pool_group
 from router.cli.session import session, settings
-from router.cli.show import console, json_option, plain, print_json, table
+from router.cli.show import console, foreign, json_option, plain, print_json, table, when
 from router.decide.policies import check, decide
 from router.decide.retry import treat
 from router.errors import LeaseLost
@@ -104,6 +104,26 @@ def list_transfers(task: str, as_json: bool) -> None:
     rows = table("destination", "state", "#outputs", "cause", "why")
     for each in found:
         rows.add_row(each.destination, str(each.state), str(each.outputs), each.cause, each.words)
+    console().print(rows)
+
+
+@stageout.command("destinations")
+@json_option
+def list_destinations(as_json: bool) -> None:
+    """Show to which storage elements outputs can be written, as the agent's tests say, and how copies to them go."""
+    with session() as router:
+        tests, copies = router.memory.write_tests(), router.memory.destinations()
+    names = sorted({*tests, *copies})
+    if as_json:
+        print_json([{"se": se, "test": tests.get(se), "copies": copies.get(se)} for se in names])
+        return
+    rows = table("storage element", "outputs", "since", "#took [s]", "#failed copies", "why")
+    for se in names:
+        test, gone = tests.get(se), copies.get(se)
+        can = ("not tested" if test is None else test.cause or "can be written", when(test.since if test else 0))
+        failed, words = (gone.streak, gone.words) if gone else (0, "")
+        took = f"{test.took_s:.2f}" if test else ""
+        rows.add_row(se, *can, took, str(failed), foreign((test.words if test else "") or (words if failed else "")))
     console().print(rows)
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from router.decide.stageout import after, plan
 from router.errors import LeaseLost
 from router.loops.lease import Alone, Leader
+from router.loops.write_tests import WriteTests
 from router.model.policy import StageOutPolicy
 from router.model.transfer import (
     Clear,
@@ -59,6 +60,8 @@ class StageOut:
     monotonic: Callable[[], float] = time.monotonic
     first: Callable[[], object] = lambda: None
     """What is done at the beginning of every pass: removing parts makes room."""
+    tests: WriteTests | None = None
+    """Whether outputs can be written at all."""
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
     """Copies since the start, by destination and by cause; the cause is empty where they arrived."""
     bytes: dict[str, int] = field(default_factory=dict)
@@ -73,6 +76,8 @@ class StageOut:
         if not self.leader.lead():
             return []
         self.first()
+        if self.tests:
+            self.tests.step()
         done: list[StageOutAction] = []
         until = self.monotonic() + PASS_S
         arrived, looked = self.memory.transfers_arrived(self.policy.per_pass), False

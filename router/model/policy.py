@@ -178,6 +178,8 @@ class StageOutPolicy:
     """Between two probes, in seconds."""
     timeout_s: float = 60.0
     """No single answer of a storage may take longer, in seconds."""
+    test_s: float = 600.0
+    """Between two tests whether outputs can be written to a storage element, in seconds; 0: none are made."""
     purge_s: float = 0.0
     """Copies of files that were removed longer ago than this, in seconds, are removed from storage; 0: never."""
     bulk: int = 200

@@ -121,6 +121,21 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteTest:
+    """What came of writing a small file to a storage element, as outputs are written there."""
+
+    se: str
+    at: float
+    """When, seconds since the epoch."""
+    since: float
+    """Since when every test has come to the same, seconds since the epoch."""
+    took_s: float
+    cause: str = ""
+    """Empty: it was written, read back, named and removed."""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StageOutWorld:
     """All that one decision on transfers may see."""
 

@@ -77,7 +77,7 @@ class CondorPool:
         """Jobs that left the queue after `since`, seconds since the epoch, or after that job did; newest first."""
         end = f"EnteredCurrentStatus < {int(since) - OVERLAP_S}"
         if after:
-            end = f"ClusterId == {after[0]} && ProcId == {after[1]}"
+            end = f"ClusterId == {int(after[0])} && ProcId == {int(after[1])}"
         rows = self._queue.history("JobUniverse == 5", ads.ENDED, end)
         return tuple(ads.ended_job(row) for row in rows)
 

@@ -16,6 +16,8 @@ from router.ports.transfers import (
     SentTransfers,
     Transfers,
     TransferStates,
+    WriteTester,
+    WriteTestMemory,
 )
 from router.ports.views import View
 
@@ -51,4 +53,6 @@ __all__ = [
     "UserCatalogue",
     "UserMemory",
     "View",
+    "WriteTestMemory",
+    "WriteTester",
 ]

@@ -18,11 +18,11 @@ from router.ports.origins import Origins
 from router.ports.placement import PlacedCopies
 from router.ports.pool import Clock
 from router.ports.splitting import TaskAdditions, TaskMemory
-from router.ports.transfers import TransferStates
+from router.ports.transfers import TransferStates, WriteTestAnswers
 from router.ports.views import View
 
 
-class UserMemory(Memory, TaskMemory, TransferStates, Origins, FailedFetches, PlacedCopies, Protocol):
+class UserMemory(Memory, TaskMemory, TransferStates, WriteTestAnswers, Origins, FailedFetches, PlacedCopies, Protocol):
     """What the user's interface remembers and looks up besides."""
 
     def note_audit(self, entries: Sequence[AuditEntry]) -> None:

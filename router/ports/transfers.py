@@ -6,7 +6,7 @@ from typing import Protocol
 from router.model.entry import Purgeable
 from router.model.files import File, Located, Replica
 from router.model.merging import PartCopy
-from router.model.transfer import Destination, Fault, Service, StageOutCount, Transfer
+from router.model.transfer import Destination, Fault, Service, StageOutCount, Transfer, WriteTest
 
 
 class TransferStates(Protocol):
@@ -47,6 +47,37 @@ class Transfers(TransferStates, Protocol):
 
     def clear_transfers(self, done: Sequence[Transfer], now: float) -> None:
         """Remember that nothing is left of outputs at their sources."""
+        ...
+
+
+class WriteTestAnswers(Protocol):
+    """What tests of storage came to."""
+
+    def write_tests(self) -> Mapping[str, WriteTest]:
+        """The last test of each storage element, whether outputs can be written to it."""
+        ...
+
+
+class WriteTestMemory(WriteTestAnswers, Protocol):
+    """Remembers it."""
+
+    def record_write_test(self, test: WriteTest) -> None:
+        """Remember a test in the place of the one before."""
+        ...
+
+
+class WriteTester(Protocol):
+    """What tests storage, several at once."""
+
+    def begin(self, se: str) -> None:
+        """Begin a test, unless one is under way."""
+        ...
+
+    def ended(self, wait_s: float) -> Iterator[tuple[str, Fault | None, float]]:
+        """The tests that have ended, with how they failed and how long they took in seconds.
+
+        Waits for those under way, but no longer than `wait_s`.
+        """
         ...
 
 

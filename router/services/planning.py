@@ -7,6 +7,7 @@ from pathlib import Path
 from router.decide.bars import Bars
 from router.decide.policies import Choices
 from router.decide.split import Sections, batches, work
+from router.decide.write_tests import refuses, warns
 from router.errors import NothingFits, UserError
 from router.loops.observe import Declared, tape_of
 from router.model import lumis
@@ -19,6 +20,7 @@ from router.model.policy import BrokerPolicy
 from router.model.query import Reach, Search
 from router.model.site import Storage
 from router.model.task import MERGE_BATCH, Batch, Inputs, Piece, Shape, inputs_of
+from router.model.transfer import WriteTest
 from router.model.world import World
 from router.ports import UserCatalogue, UserMemory
 from router.render.jdl import MERGE_REQUESTS
@@ -61,18 +63,17 @@ class Planning:
         told = self.look(_dataset(payload))
         dataset, offered = self._input(payload)
         sections = self._sections(payload, dataset, folder)
-        planned = self.place(payload, batches(payload, dataset, sections))
+        cut = batches(payload, dataset, sections)
+        world, tests = self.world(), self.memory.write_tests()
+        refuse_destination(payload.destination, self.user, self.storage, world, tests)
+        planned = self.place(payload, cut, world)
         whole = work(payload, dataset, sections) if dataset and payload.split.by == AUTO else ()
-        said = ((told,) if told else ()) + notes(dataset, planned, sections, whole)
+        waits = destination_waits(payload.destination, tests, world.now)
+        said = tuple(each for each in (told, waits) if each) + notes(dataset, planned, sections, whole)
         return Plan(payload, text, dataset, planned, offered, said, whole)
 
-    def place(self, payload: Payload, cut: Sequence[Batch]) -> tuple[PlannedBatch, ...]:
-        """What brokerage says of batches now.
-
-        Raises NothingFits where no site can ever run one, UserError where outputs cannot go where the payload says.
-        """
-        world = self.world()
-        refuse_destination(payload.destination, self.user, self.storage, world)
+    def place(self, payload: Payload, cut: Sequence[Batch], world: World) -> tuple[PlannedBatch, ...]:
+        """What brokerage says of batches in a world. Raises NothingFits where no site can ever run one."""
         choices = Choices(world, self.policy)
         bars, tape = Bars.of(world, choices.brokerage), tape_of(self.sites)
         shapes = [bars.on(shape_of(payload, _inputs(batch, tape)), self.user) for batch in cut]
@@ -107,7 +108,13 @@ def _dataset(payload: Payload) -> str:
     return payload.dataset or (payload.search.place.name if payload.search and of_one else "")
 
 
-def refuse_destination(name: str, user: str, storage: Mapping[str, StorageElement], world: World) -> None:
+def refuse_destination(
+    name: str,
+    user: str,
+    storage: Mapping[str, StorageElement],
+    world: World,
+    tests: Mapping[str, WriteTest],
+) -> None:
     """Raise UserError for a destination of outputs that nobody declares, or that takes none of the user's now."""
     if not name:
         return
@@ -128,6 +135,20 @@ def refuse_destination(name: str, user: str, storage: Mapping[str, StorageElemen
             f"destination: {name} is full: {what.free_mb:,} MB are free, and {what.reserve_mb:,} MB are kept. Choose "
             "another destination, or try again when there is room."
         )
+    if name in tests and refuses(tests[name], world.now):
+        raise UserError(
+            f"destination: the stage-out agent cannot write to {name} ({tests[name].cause}): {tests[name].words}. "
+            "Choose another destination, or ask whoever runs the agent; `glideroute stageout destinations` tells more."
+        )
+
+
+def destination_waits(name: str, tests: Mapping[str, WriteTest], now: float) -> str:
+    """What somebody should know whose outputs would have to wait for their destination; empty: nothing."""
+    if name not in tests or not warns(tests[name], now):
+        return ""
+    return (
+        f"{name} takes no outputs now ({tests[name].cause}: {tests[name].words}); they wait at the sites until it does"
+    )
 
 
 def shape_of(payload: Payload, inputs: Inputs) -> Shape:

@@ -16,7 +16,7 @@ from router.errors import RouterError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest revision."""
 FIRST = "0001"
 """What databases are at that were made before revisions were counted."""

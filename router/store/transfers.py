@@ -1,7 +1,7 @@
 """Transfers: outputs on their way to their destinations, and how copies to each destination went lately."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -23,9 +23,9 @@ from sqlalchemy import (
 )
 
 from router.model.files import File, Replica
-from router.model.transfer import DESTINATIONS_FAULT, Destination, StageOutCount, Transfer, TransferState
+from router.model.transfer import DESTINATIONS_FAULT, Destination, StageOutCount, Transfer, TransferState, WriteTest
 from router.store.bulk import chunks
-from router.store.schema import NAME, WHOLE, Database, metadata, replicas
+from router.store.schema import NAME, WHOLE, Database, metadata, replicas, upsert
 
 transfers = Table(
     "transfers",
@@ -59,6 +59,17 @@ destinations = Table(
     Column("cause", String(32), nullable=False),
     Column("words", Text, nullable=False),
     Column("at", Float, nullable=False),
+)
+
+write_tests = Table(
+    "write_tests",
+    metadata,
+    Column("se", String(64), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("took_s", Float, nullable=False),
+    Column("cause", String(32), nullable=False),
+    Column("words", Text, nullable=False),
 )
 
 
@@ -199,6 +210,17 @@ class Transfers:
         """How copies to each storage element went lately."""
         with self._db.read() as connection:
             return read_destinations(connection)
+
+    def write_tests(self) -> dict[str, WriteTest]:
+        """The last test of each storage element, whether outputs can be written to it."""
+        with self._db.read() as connection:
+            return {row.se: WriteTest(*row) for row in connection.execute(select(write_tests))}
+
+    def record_write_test(self, test: WriteTest) -> None:
+        """Remember a test in the place of the one before."""
+        row = asdict(test)
+        with self._db.write() as connection:
+            connection.execute(upsert(write_tests).values(row).on_conflict_do_update(index_elements=["se"], set_=row))
 
 
 _ON_ITS_WAY = (TransferState.WAITING, TransferState.SENT)

@@ -7,6 +7,7 @@ from router.loops.parts import Parts
 from router.loops.purging import Purge
 from router.loops.runner import SystemClock
 from router.loops.stageout import StageOut
+from router.loops.write_tests import WriteTests
 from router.model.files import StorageElement
 from router.settings import Settings
 from router.transfer.carrying import FtsCarrier, within_reach
@@ -15,6 +16,7 @@ from router.transfer.endpoint import Endpoint
 from router.transfer.endpoints import endpoints, shown
 from router.transfer.fts import Fts
 from router.transfer.parts import PartStore
+from router.transfer.writing import WriteTester
 from router.wiring.connections import leadership, store
 
 
@@ -28,6 +30,8 @@ def stageout(settings: Settings) -> StageOut:
     mover = Copier(elements, reached, settings.transfers.parallel)
     known = (mover, frozenset(elements), settings.transfers, SystemClock(), leader)
     parts = Parts(memory, PartStore(reached), elements, SystemClock())
+    disks = frozenset(site.storage.name for site in settings.sites if site.storage and not site.limits.tape)
+    tests = WriteTests(memory, WriteTester(reached), disks, settings.transfers, SystemClock())
     purge = Purge(memory, elements, settings.transfers.purge_s, SystemClock())
     return StageOut(
         memory,
@@ -35,6 +39,7 @@ def stageout(settings: Settings) -> StageOut:
         sent=memory,
         carrier=_carrier(settings, elements, reached),
         first=lambda: (purge.step(), parts.step()),
+        tests=tests,
         placements=StageOut(memory.placed_transfers(), *known),
     )
 

@@ -21,6 +21,7 @@ from router.store.store import Store
 from router.testing.clock import NOON
 from router.transfer.endpoint import Endpoint
 from router.transfer.endpoints import endpoint
+from router.transfer.writing import PART, failure, name_of_test
 
 CONTENT = os.urandom(3_000_000)
 FACTS = (len(CONTENT), f"{zlib.adler32(CONTENT):08x}")
@@ -121,6 +122,20 @@ def test_a_token_without_the_right_is_a_permission_that_is_missing(storage, lfn,
     assert error.value.cause is TransferCause.PERMISSION
     assert "eyJ" not in str(error.value)
     assert not (storage.data / lfn[1:]).exists()
+
+
+def test_storage_that_takes_outputs_passes_the_test_and_keeps_nothing_of_it(reached):
+    for _ in range(2):
+        assert failure(reached, "SE") is None
+    name = name_of_test("SE")
+    assert (reached.facts(name), reached.facts(name, PART)) == (None, None)
+
+
+@pytest.mark.parametrize("scheme", ["http", "root"])
+def test_storage_that_may_only_be_read_does_not_pass(storage, scheme):
+    fault = failure(an_endpoint(storage, scheme, "storage.read:/user"), "SE")
+    assert fault is not None
+    assert fault.cause is TransferCause.PERMISSION
 
 
 @pytest.mark.parametrize("scheme", ["http", "root"])

@@ -14,10 +14,13 @@ from router.errors import PoolUnreachable, RouterError
 from router.loops.books import Books
 from router.loops.pilots import Pilots
 from router.loops.runner import Health
+from router.loops.stageout import StageOut
+from router.loops.write_tests import WriteTests
 from router.metrics import MAX_SITES, LoopCollector, serve
 from router.model.pilot import GlideinState
-from router.model.policy import DemandPolicy
+from router.model.policy import DemandPolicy, StageOutPolicy
 from router.model.site import SiteStatus
+from router.model.transfer import Fault, TransferCause
 from router.model.usage import Usage
 from router.settings import Loop, Settings
 from router.testing.backend import FakeBackend
@@ -51,6 +54,30 @@ def pilots(organisation):
     backend.become("a", GlideinState.BUSY)
     made.step()
     return made
+
+
+@pytest.fixture
+def agent(organisation):
+    """A stage-out agent to whose one storage outputs can be written, and to the other not."""
+    tests = WriteTests(organisation.store, FakeTester(), frozenset(("A", "B")), StageOutPolicy(), organisation.clock)
+    made = StageOut(organisation.store, NoMover(), frozenset(), StageOutPolicy(), organisation.clock, tests=tests)
+    made.step()
+    made.outcomes = {("B", ""): 3, ("B", "quota"): 1}
+    made.bytes = {"B": 3000}
+    return made
+
+
+class FakeTester:
+    def begin(self, se: str) -> None:
+        assert se in ("A", "B")
+
+    def ended(self, wait_s: float):
+        return iter([("A", None, 0.25), ("B", Fault(TransferCause.QUOTA, "it is full"), 0.5)])
+
+
+class NoMover:
+    def move(self, wanted) -> None:
+        raise AssertionError(wanted)
 
 
 HEALTH = Health(passes=3, failed=1, last_success=1_700_000_000.0, last_duration_s=0.25, last_error="down")
@@ -93,12 +120,12 @@ def is_well_named(sample, kind: str) -> bool:
     return labels and (kind == "counter") == sample.name.endswith("_total")
 
 
-@pytest.mark.parametrize("loop", ["route", "pilots"])
+@pytest.mark.parametrize("loop", ["route", "pilots", "agent"])
 def test_every_metric_is_named_and_explained_as_prometheus_asks(loop, request):
     assert faults(scraped(request.getfixturevalue(loop))) == []
 
 
-@pytest.mark.parametrize("loop", ["route", "pilots"])
+@pytest.mark.parametrize("loop", ["route", "pilots", "agent"])
 def test_no_series_is_told_twice(loop, request):
     families = scraped(request.getfixturevalue(loop))
     names = [family.name for family in families]
@@ -107,7 +134,7 @@ def test_no_series_is_told_twice(loop, request):
     assert len(series) == len(set(series))
 
 
-@pytest.mark.parametrize("loop", ["route", "pilots"])
+@pytest.mark.parametrize("loop", ["route", "pilots", "agent"])
 def test_the_stricter_form_of_openmetrics_is_understood_too(loop, request):
     registry = CollectorRegistry()
     registry.register(LoopCollector(HEALTH, request.getfixturevalue(loop)))
@@ -130,6 +157,15 @@ def test_a_router_tells_its_last_world(route):
     assert value(families, "glideroute_site_cores", site="SITE_B", state="idle") == 8
     assert value(families, "glideroute_site_excluded", site="SITE_A", reason="draining") == 1
     assert value(families, "glideroute_site_excluded", site="SITE_B", reason="draining") == 0
+
+
+def test_an_agent_tells_what_it_copied_and_where_outputs_can_be_written(agent):
+    families = scraped(agent)
+    assert value(families, "glideroute_output_copies_total", destination="B", cause="quota") == 1
+    assert value(families, "glideroute_output_bytes_total", destination="B") == 3000
+    assert value(families, "glideroute_storage_writable", se="A", cause="") == 1
+    assert value(families, "glideroute_storage_writable", se="B", cause="quota") == 0
+    assert value(families, "glideroute_storage_write_test_seconds", se="B") == 0.5
 
 
 def test_a_factory_tells_its_glideins_by_site_and_state(pilots):

@@ -10,8 +10,10 @@ from fake_organisation import SPLIT_PAYLOAD as PAYLOAD
 from fake_organisation import a_router
 
 from router.api import Router
+from router.decide.write_tests import BELIEVED_S
 from router.errors import NotFound, NothingFits, OutcomeUnknown, PoolUnreachable, UserError
 from router.model.site import SiteStatus, Storage
+from router.model.transfer import WriteTest
 from router.services.planning import refuse_destination
 from router.testing.build import a_site, a_storage, a_world
 from router.testing.pool import FakePool
@@ -196,9 +198,35 @@ def test_what_can_never_run_is_refused_with_the_reasons(router, text, error, wor
 def test_a_destination_is_refused(name, storage, words):
     known = {site: a_storage(site) for site in ("SITE_A", "SITE_B")}
     world = a_world(a_site("SITE_A"), a_site("SITE_B", storage=storage))
-    refuse_destination("SITE_A_DISK", "alice", known, world)
+    refuse_destination("SITE_A_DISK", "alice", known, world, {})
     with pytest.raises(UserError, match=re.escape(words)):
-        refuse_destination(name, "alice", known, world)
+        refuse_destination(name, "alice", known, world, {})
+
+
+def written(router, cause: str, age_s: float = 60.0) -> None:
+    """The agent has tested the storage of SITE_B."""
+    at = router.clock.now() - age_s
+    router.memory.record_write_test(WriteTest("SITE_B_DISK", at, at, 0.1, cause, "403 Forbidden" if cause else ""))
+
+
+WRITES = PAYLOAD + "destination: SITE_B_DISK\n"
+
+
+def test_a_destination_where_the_agent_may_not_write_is_refused_before_anything_runs(router):
+    written(router, "permission")
+    with pytest.raises(UserError, match=r"cannot write to SITE_B_DISK \(permission\): 403 Forbidden"):
+        router.plan(WRITES, "my.yaml")
+
+
+def test_a_destination_that_does_not_answer_is_told_of_and_outputs_wait(router):
+    written(router, "destination-down")
+    assert any("SITE_B_DISK takes no outputs now" in note for note in router.plan(WRITES, "my.yaml").notes)
+
+
+@pytest.mark.parametrize(("cause", "age_s"), [("", 60.0), ("permission", BELIEVED_S), ("permission", -BELIEVED_S)])
+def test_a_destination_that_was_written_to_and_one_that_was_tested_long_ago_are_taken(router, cause, age_s):
+    written(router, cause, age_s)
+    assert not any("SITE_B_DISK" in note for note in router.plan(WRITES, "my.yaml").notes)
 
 
 def test_a_payload_with_a_destination_that_nobody_declares_is_not_planned(router):
