@@ -8,7 +8,7 @@ import click
 
 from router.cli.group import Group
 from router.errors import RouterError
-from router.redact import redacted, show_exception
+from router.redact import printable, redacted, show_exception
 
 COMMANDS = {
     "submit": "router.cli.submit:submit",
@@ -150,7 +150,8 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"glideroute: {redacted(message)}", err=True)
+    shown = "\n".join(printable(line) for line in redacted(message).split("\n"))
+    click.echo(f"glideroute: {shown}", err=True)
     sys.exit(code)
 
 

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from router.redact import printable
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 COLOURS = {"running": "green", "finished": "bright_green", "held": "red", "removed": "red", "idle": "yellow"}
@@ -55,7 +57,7 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 def foreign(words: str) -> Text:
     """Words that others chose, as they may be shown: no markup, and nothing that a terminal or its reader is led by."""
-    return Text("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in words))
+    return Text(printable(words))
 
 
 def told(words: str) -> None:

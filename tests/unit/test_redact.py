@@ -80,6 +80,13 @@ def test_a_record_is_cleaned_with_its_arguments_and_its_traceback() -> None:
     assert "CANARY" not in written.getvalue()
 
 
+def test_a_strangers_words_forge_no_record_and_lead_no_terminal() -> None:
+    record = logging.LogRecord(
+        "router", logging.WARNING, "", 1, "it says: %s", ("no\n2026 INFO all is well\x1b[2J",), None
+    )
+    assert Formatter("%(message)s").format(record) == "it says: no\n  2026 INFO all is well\N{REPLACEMENT CHARACTER}[2J"
+
+
 def test_a_traceback_that_ends_the_program_is_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         raise ValueError("postgresql://u:CANARY@db/x")

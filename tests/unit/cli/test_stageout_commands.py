@@ -32,6 +32,15 @@ def test_programs_get_the_whole_of_it(run, tested):
     assert (second["test"]["cause"], second["test"]["words"]) == ("permission", NO)
 
 
+def test_what_a_storage_said_leads_no_terminal_from_an_error_either(run, router, payload, organisation):
+    now = organisation.clock.now()
+    router.memory.record_write_test(WriteTest("SITE_B_DISK", now, now, 0.1, "permission", NO))
+    payload.write_text(payload.read_text() + "destination: SITE_B_DISK\n")
+    answer = run("submit", payload)
+    assert (answer.code, "\x1b" in answer.err) == (2, False)
+    assert "cannot write to SITE_B_DISK (permission): 403 Forbidden [bold]\N{REPLACEMENT CHARACTER}[31m" in answer.err
+
+
 def test_where_nothing_was_tested_there_is_nothing_to_show(run):
     assert run("stageout", "destinations", "--json").json == []
 
