@@ -124,6 +124,8 @@ isolation_config() {
 write_startd_config() {
   local disk promised interval fault=""
   interval=$(number GLIDEIN_Update_Interval 100)
+  local authorities=${X509_CERT_DIR:-/etc/grid-security/certificates}
+  [[ -n $(gconfig_get X509_CERT_DIR) || ! -d $authorities ]] || gconfig_add X509_CERT_DIR "$authorities"
   disk=$(df -PBM "$work/execute" | awk 'NR == 2 { print $4 + 0 }')
   promised=$(number ROUTER_DISK_MB "$disk")
   published_settings > "$work/published.config" || refuse condor_startup.sh Config "$fault"

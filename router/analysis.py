@@ -206,7 +206,7 @@ class Analysis(_Shown):
         return self._but(sites={"allow": allow or None, "block": block or None})
 
     def options(self, **keys: object) -> "Analysis":
-        """Further keys of the document: jobs, group, priority, move."""
+        """Further keys of the document: jobs, group, priority, move, destination, token."""
         return self._but(**keys)
 
     def clone(self, name: str) -> "Analysis":

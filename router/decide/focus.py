@@ -5,21 +5,16 @@ decided again, at once when a site's condition changes, and otherwise every few 
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, fields, replace
-from operator import attrgetter
+from dataclasses import dataclass, field, replace
 
 from router.decide.health import health
-from router.model.job import JobGroup, JobState
+from router.model.job import JobGroup, JobState, kind_of
 from router.model.policy import BrokerPolicy
 from router.model.site import Site
 from router.model.world import World
 
 EVERY_S = 300.0
 """All groups are decided again after so many seconds; patience is a matter of 20 minutes."""
-
-
-_SHAPE = attrgetter(*(each.name for each in fields(JobGroup) if each.name not in ("count", "oldest")))
-"""All of a group but its number and age."""
 
 
 @dataclass
@@ -40,7 +35,7 @@ class Focus:
         conditions = tuple((_condition(site, policy), tags.get(site.name)) for site in world.sites)
         if not self.at <= world.now < self.at + EVERY_S or conditions != self._conditions:
             self.at, self._conditions = world.now, conditions
-            self._decided = {_SHAPE(group) for group in world.jobs if _is_placed(group)}
+            self._decided = {kind_of(group) for group in world.jobs if _is_placed(group)}
             self._fixed = {}
             return world
         seen = {id(group): (group, self._seen(group)) for group in world.jobs}
@@ -51,7 +46,7 @@ class Focus:
         """A group as this pass sees it: fixed where it was decided before."""
         if (kept := self._fixed.get(id(group))) and kept[0] is group:
             return kept[1]
-        settled = _is_placed(group) and not group.fixed and _SHAPE(group) in self._decided
+        settled = _is_placed(group) and not group.fixed and kind_of(group) in self._decided
         return replace(group, fixed=True) if settled else group
 
 

@@ -6,12 +6,11 @@ which was first, its cluster is doubtful, and the schedd has to be asked.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from operator import attrgetter
+from dataclasses import dataclass, field, replace
 
 from router.model.action import Place
 from router.model.event import EventKind, JobEvent
-from router.model.job import JobGroup, JobState
+from router.model.job import JobGroup, JobState, kind_of
 
 SLACK_S = 5.0
 """An event this close to a look may or may not be in it: it is written a little before or after the queue shows it."""
@@ -31,9 +30,6 @@ AFTER = {
     EventKind.HELD: JobState.HELD,
 }
 """What it is then; after the others it is in the queue no more."""
-
-_SHAPE = attrgetter(*(each.name for each in fields(JobGroup) if each.name not in ("count", "oldest")))
-"""All of a group but its number and age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,5 +171,4 @@ def _held_it(group: JobGroup, event: JobEvent) -> bool:
 
 def _alike(one: JobGroup, other: JobGroup) -> bool:
     """Whether two groups differ in nothing but their number and age."""
-    same: bool = _SHAPE(one) == _SHAPE(other)
-    return same
+    return kind_of(one) == kind_of(other)

@@ -29,7 +29,7 @@ from router.render.pool_config import (
     render_pool_config,
 )
 
-FOLDERS = ("config.d", "daemons", "execute", "keys", "log", "run", "spool", "tokens")
+FOLDERS = ("config.d", "credentials", "daemons", "execute", "keys", "log", "run", "spool", "tokens")
 # Who may change others' jobs; QUEUE_SUPER_USERS in the template names the same.
 SUPER_USERS = ("router",)
 # A unix socket's whole name has 108 bytes at most, and TMPDIR may be long.

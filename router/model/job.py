@@ -1,7 +1,8 @@
 """Jobs as the pool shows them: groups of jobs that a decision cannot tell apart."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from operator import attrgetter
 
 from router.model import names
 from router.model.cause import Cure
@@ -214,6 +215,15 @@ class JobGroup:
     def avoided(self, now: float) -> tuple[str, ...]:
         """Sites where they failed and are not to run again for a while."""
         return self.remedy.avoid if self.remedy and now < self.remedy.until else ()
+
+
+_KIND = attrgetter(*(each.name for each in fields(JobGroup) if each.name not in ("count", "oldest")))
+
+
+def kind_of(group: JobGroup) -> tuple[object, ...]:
+    """All of a group but its number and age."""
+    kind: tuple[object, ...] = _KIND(group)
+    return kind
 
 
 @dataclass(frozen=True, slots=True)

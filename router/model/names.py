@@ -11,6 +11,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,199}")
 LFN_PART = re.compile(r"[A-Za-z0-9_+=@][A-Za-z0-9._+=@-]{0,254}")
 GROUP = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 TOKEN_GROUP = re.compile(r"(?=.{2,128}$)(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
+SERVICE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ARCH = re.compile(r"x86_64(-v[1-4])?|aarch64|ppc64le|riscv64|any")
 SYSTEM = re.compile(r"[a-z]{2,20}[0-9]{1,3}")
@@ -83,6 +84,11 @@ def image(text: str) -> str:
 def environment_name(text: str) -> str:
     """The name of an environment variable."""
     return _matching(ENVIRONMENT_NAME, text, "letters, digits and '_', not beginning with a digit")
+
+
+def service(text: str) -> str:
+    """A service of HTCondor's credential monitor, as `use_oauth_services` names it."""
+    return _matching(SERVICE, text, "letters, digits and '_', at most 64, beginning with a letter")
 
 
 def lfn(text: str) -> str:

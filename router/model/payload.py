@@ -102,6 +102,8 @@ class Payload:
     outputs: tuple[Output, ...] = ()
     destination: str = ""
     """Storage element that outputs are brought to when their job has ended; empty: they stay where they are made."""
+    token: str = ""
+    """HTCondor's name for the service whose token jobs show to storage; empty: they show none."""
     requests: Requests = Requests()
     allow: tuple[str, ...] = ()
     """Sites it may run at; empty: all."""
@@ -165,6 +167,7 @@ def parse(text: str, source: str = "payload") -> Payload:
         split=split,
         outputs=_outputs(top),
         destination=top.text("destination", "", names.name),
+        token=top.text("token", "", names.service),
         requests=_requests(top, container, split),
         allow=tuple(sorted(sites.texts("allow", names.name))) if sites else (),
         block=tuple(sorted(sites.texts("block", names.name))) if sites else (),

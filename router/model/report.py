@@ -1,6 +1,7 @@
 """Job reports: what the wrapper says of one job, checked as input from a stranger."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ MAX_LINE = 4_000
 """Characters kept of what a wrapper says."""
 MAX_NUMBER = 2**53
 """What JSON and the database hold exactly."""
+WRITTEN = re.compile(r"file:///.*|(https?|davs?)://[^/@?#]+/[^?#]*")
+"""What jobs write to: mounted files, and WebDAV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,8 @@ def _output(each: dict[str, Any]) -> Located:
 
 
 def _pfn(each: dict[str, Any]) -> str:
-    """Where an output lies: a file, as jobs write nothing else; so no report names a server (attack case A41)."""
+    """Where an output is said to lie; whoever believes it asks the rules of the declared storage first (A41)."""
     pfn = names.plain(_text(each, "pfn"))
-    if not pfn.startswith("file:///"):
-        raise ValueError(f"has an output that no job can have written: {pfn[:100]!r} is no file")
+    if not WRITTEN.fullmatch(pfn):
+        raise ValueError(f"has an output that no job can have written: {pfn[:100]!r} is no file, nor on the web")
     return pfn

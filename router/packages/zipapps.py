@@ -11,7 +11,7 @@ from router import worker
 SUFFIX = ".pyz"
 _PACKAGE = worker.__name__
 _FOLDER = Path(worker.__file__).parent
-_IMPORT = re.compile(rf"^from ({re.escape(_PACKAGE)}\.[\w.]+) import", re.MULTILINE)
+_IMPORT = re.compile(rf"^ *from ({re.escape(_PACKAGE)}\.[\w.]+) import", re.MULTILINE)
 _SHEBANG = b"#!/usr/bin/env python3\n"
 _MAIN = "import sys\n\nfrom {module} import main\n\nsys.exit(main(sys.argv[1:]))\n"
 _TIME = (1980, 1, 1, 0, 0, 0)

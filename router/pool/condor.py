@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from router.model.action import Diagnose, Mend, Place, Vacate
 from router.model.attempt import Attempt
-from router.model.job import ASKED_ELSEWHERE, SUBMITTED_HELD, EndedJob, JobGroup, SlotGroup
+from router.model.job import ASKED_ELSEWHERE, SUBMITTED_HELD, EndedJob, JobGroup, SlotGroup, kind_of
 from router.model.pilot import ValidationFailure
 from router.pool import ads, mending, placing, vacating
 from router.ports import Asked, JobLine, JobQueue
@@ -49,7 +49,7 @@ class CondorPool:
         listed = ", ".join(map(str, sorted(set(clusters))))
         near = f"ClusterId >= {min(clusters)} && ClusterId <= {max(clusters)}"
         rows = self._queue.count(f"JobUniverse == 5 && {near} && member(ClusterId, {{{listed}}})", ads.JOB)
-        return tuple(ads.job_group(row) for row in rows)
+        return _added_up(ads.job_group(row) for row in rows)
 
     def described(self, text: str) -> tuple[JobGroup, ...]:
         """The jobs that `condor_submit -dry-run` prints, as they would look in the queue."""
@@ -159,12 +159,17 @@ class CondorPool:
 
 
 def _added_up(groups: Iterable[JobGroup]) -> tuple[JobGroup, ...]:
-    """Groups that differ in nothing but their number, as one: idle jobs ran before at different sites."""
-    counts: dict[JobGroup, int] = {}
+    """Groups that differ in nothing but their number and age, as one.
+
+    Idle jobs ran before at different sites, and the schedd notes of each job of a submission in which second it came.
+    """
+    found: dict[tuple[object, ...], JobGroup] = {}
     for group in groups:
-        alike = replace(group, count=0)
-        counts[alike] = counts.get(alike, 0) + group.count
-    return tuple(replace(group, count=count) for group, count in counts.items())
+        kind = kind_of(group)
+        if there := found.get(kind):
+            group = replace(there, count=there.count + group.count, oldest=min(there.oldest, group.oldest))
+        found[kind] = group
+    return tuple(found.values())
 
 
 def _of_task(task: str) -> str:

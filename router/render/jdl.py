@@ -44,6 +44,8 @@ class Description:
     allow: str = ""
     block: str = ""
     group: str = ""
+    token: str = ""
+    """The service whose token comes with the job."""
     priority: int = 0
     """JobPrio of the first job; HTCondor orders the jobs of one user by it, and nobody else's."""
     fixed: str = "False"
@@ -98,6 +100,7 @@ def batch_injection(task: Task, batch: Batch) -> Injection:
         allow=",".join(payload.allow),
         block=",".join(payload.block),
         group=payload.group,
+        token=payload.token,
         priority=payload.priority * LEVEL - int(batch.chunks[0].job) // STEP,
         fixed=str(not payload.move),
         swept=bool(payload.sweep.values),
@@ -129,6 +132,7 @@ def _merging(task: Task, batch: str, jobs: Iterable[str], disk_mb: int = MERGE_R
         allow=",".join(payload.allow),
         block=",".join(payload.block),
         group=payload.group,
+        token=payload.token,
         priority=payload.priority * LEVEL + 1,
         fixed=str(not payload.move),
     )

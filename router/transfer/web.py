@@ -52,7 +52,10 @@ class Server:
     @staticmethod
     def trust() -> ssl.SSLContext:
         """Trust in the machine's authorities and in the grid's."""
-        return ssl.create_default_context(capath=os.environ.get("X509_CERT_DIR"))
+        context = ssl.create_default_context()
+        if folder := os.environ.get("X509_CERT_DIR"):
+            context.load_verify_locations(capath=folder)
+        return context
 
     @property
     def authority(self) -> str:

@@ -213,7 +213,9 @@ def factory(settings: Settings) -> Factory:
 
 def _hidden(settings: Settings, pool: EmbeddedPool) -> tuple[str, ...]:
     """What no job may see of a pool that runs on the glideins' own machine, as the same user."""
-    return tuple(map(str, (pool.home / "keys", pool.home / "tokens", settings.home / "factory")))
+    return tuple(
+        map(str, (pool.home / "keys", pool.home / "tokens", pool.home / "credentials", settings.home / "factory"))
+    )
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from router.worker.wrapper.report import REPORT, code_digests, node_facts, write
 from router.worker.wrapper.stage_in import stage_in_all
 from router.worker.wrapper.stage_out import check_outputs, stage_out_all
 from router.worker.wrapper.storage_rules import read_storage
+from router.worker.wrapper.token import take
 
 
 def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]) -> None:
@@ -33,6 +34,7 @@ def perform(arguments: Sequence[str], eviction: Eviction, report: dict[str, Any]
         raise Failure("bad_description", "usage: run_job.pyz PART.json JOB")
     eviction.grace_s = float(os.environ.get("GLIDEROUTE_GRACE_S", eviction.grace_s))
     job = read_job(*arguments)
+    take(job.token)
     report.update(task=job.task, batch=job.batch, job=job.job, parameters=job.parameters)
     report.update(code=code_digests(arguments[0]), node=node_facts())
     inputs = merge_inputs(job, job.merge) if job.merge else job.inputs

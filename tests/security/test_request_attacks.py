@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from router.errors import RouterError
 from router.model import report
 from router.model.files import Replica, StorageElement
 from router.model.transfer import TransferError
+from router.settings import load
+from router.site_storage import misplaced
 from router.transfer import address
 from router.transfer.endpoints import endpoint
 from router.transfer.reading import Reader
@@ -70,10 +73,22 @@ def test_a_copys_name_asks_no_server_but_the_declared_one_below_its_prefix(pfn: 
 
 @pytest.mark.attack("A41")
 @pytest.mark.parametrize("pfn", NAMES)
-def test_a_jobs_report_names_no_server(pfn: str) -> None:
-    output = {"lfn": LFN, "size": 1, "adler32": "00000001", "se": "SE", "site": "SITE", "pfn": pfn}
-    with pytest.raises(ValueError, match="is no file"):
-        report.parse(json.dumps({"version": 1, "outputs": [output]}))
+def test_a_jobs_report_names_no_server_but_the_declared_one_and_nothing_there_but_its_output(
+    pfn: str, tmp_path: Path
+) -> None:
+    (tmp_path / "glideroute.yaml").write_text(f"sites: {{SITE: {{storage: {{name: SE, prefix: '{ELEMENT.prefix}'}}}}}}")
+    fault = misplaced(load(tmp_path).sites)
+
+    def believed(name: str) -> bool:
+        output = {"lfn": LFN, "size": 1, "adler32": "00000001", "se": "SE", "site": "SITE", "pfn": name}
+        try:
+            [found] = report.parse(json.dumps({"version": 1, "outputs": [output]})).outputs
+        except ValueError:
+            return False
+        return not fault(found)
+
+    assert believed(ELEMENT.prefix + LFN)
+    assert not believed(pfn)
 
 
 def resolving(*answers: str) -> Callable[..., list[object]]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from certificates import certificate
 from issuer import ISSUER, Issuer
 
 from router.embedded.containment import AS_NOBODY
@@ -35,6 +36,9 @@ ofs.authlib ++ libXrdAccSciTokens.so config={folder}/scitokens.cfg
 acc.authdb {folder}/authdb
 xrootd.chksum max 64 adler32
 xrd.protocol http:{port} libXrdHttp.so
+http.httpsmode auto
+xrd.tls {folder}/storage.pem {folder}/storage.pem
+xrd.tlsca noverify
 http.header2cgi Authorization authz
 """
 RIGHTS = "u * /demo rl\n"
@@ -81,6 +85,7 @@ def running(folder: Path) -> Iterator[StorageElement]:
     prefix = unpack(cache_folder(os.environ), PACKAGES, NOT_LOADED, lambda _: None)
     for name in ("data", "run", "admin", "cache"):
         (folder / name).mkdir()
+    certificate(folder)
     issuer = Issuer()
     issuer.publish(folder / "cache")
     with socket.socket() as free:

@@ -77,6 +77,8 @@ class Job:
     """What came packed beside the program; empty: nothing."""
     access: str = "copy"
     """How inputs are got at: `copy` all, `remote` none, or `auto`, whatever takes least time."""
+    token: str = ""
+    """HTCondor's name for the service whose token of the owner's comes with the job; empty: none comes."""
 
 
 def file_name(value: Any) -> str:
@@ -194,6 +196,7 @@ def read_job(path: str, name: str) -> Job:
             merge=None if merge is None else read_merge(merge),
             folder=file_name(ad["folder"]) if "folder" in ad else "",
             access=access(ad.get("access", "copy")),
+            token=file_name(ad["token"]) if "token" in ad else "",
             parameters={text(name): text(value) for name, value in ad.get("parameters", {}).items()},
         )
     except KeyError as missing:

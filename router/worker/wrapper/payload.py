@@ -18,6 +18,7 @@ from typing import Any
 from router.worker.wrapper.description import Job
 from router.worker.wrapper.exit_codes import Evicted, Failure
 from router.worker.wrapper.report import elapsed
+from router.worker.wrapper.token import VARIABLE
 
 NOT_STARTED = (126, 127)
 """What a shell ends with when a command cannot be executed, or is not found (POSIX, Shell Command Language 2.8.2)."""
@@ -103,6 +104,8 @@ class Eviction:
 def payload_environment(job: Job, listing: Path) -> dict[bytes, bytes]:
     """This environment without the pilot's credentials, then the job's own, then what we promise."""
     environment = {n: v for n, v in os.environb.items() if not SECRETS.fullmatch(os.fsdecode(n))}
+    if job.token and VARIABLE in os.environ:  # its own
+        environment[VARIABLE.encode()] = os.environb[VARIABLE.encode()]
     ours = {"GLIDEROUTE_INPUTS": str(listing), "GLIDEROUTE_TASK": job.task, "GLIDEROUTE_JOB": job.job}
     if job.parameters:
         ours["GLIDEROUTE_PARAMETERS"] = json.dumps(job.parameters)

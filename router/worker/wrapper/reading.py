@@ -15,9 +15,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from router.worker.wrapper.description import XROOTD_SCHEMES, physical_name
+from router.worker.wrapper.token import shown_to
+
+if TYPE_CHECKING:
+    import ssl
 
 NETWORK_TIMEOUT_S = 60
 CHUNK = 1 << 20
@@ -132,6 +136,16 @@ def same_storage(host: str, other: str) -> bool:
     return host == other or bool(re.fullmatch(r"([\w-]+\.)+[a-z]+", domain) and other.endswith(f".{domain}"))
 
 
+def trust() -> ssl.SSLContext:
+    """Trust in the machine's authorities and in the grid's."""
+    import ssl
+
+    context = ssl.create_default_context()
+    if folder := os.environ.get("X509_CERT_DIR"):
+        context.load_verify_locations(capath=folder)
+    return context
+
+
 def http_opener() -> Any:
     """What opens a URL of http or https, and a redirect within the same storage."""
     import urllib.error  # half of the wrapper's start-up time, and few jobs need it
@@ -152,7 +166,7 @@ def http_opener() -> Any:
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPSHandler(context=trust()),
         Redirect(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
@@ -172,7 +186,17 @@ def open_replica(pfn: str) -> Any:
         return local_path(pfn).open("rb")
     if pfn.startswith(XROOTD_SCHEMES):
         return xrootd("read", pfn)
-    return http_opener().open(http_url(pfn), timeout=NETWORK_TIMEOUT_S)
+    return opened(pfn)
+
+
+def opened(pfn: str) -> Any:
+    """What a web server answers to a reader who shows the owner's token; OSError where it is none."""
+    import urllib.request
+
+    request = urllib.request.Request(http_url(pfn))  # noqa: S310 - physical_name let http and https through alone
+    for name, value in shown_to(request.full_url).items():
+        request.add_unredirected_header(name, value)  # where a storage sends its readers on, it sends the right along
+    return http_opener().open(request, timeout=NETWORK_TIMEOUT_S)
 
 
 def size_at(pfn: str) -> int:
@@ -184,7 +208,7 @@ def size_at(pfn: str) -> int:
             lines = b"".join(iter(lambda: stream.read(CHUNK), b"")).decode("utf-8", "replace")
         told = dict(line.partition(":")[::2] for line in lines.splitlines()).get("Size", "")
     else:
-        with http_opener().open(http_url(pfn), timeout=NETWORK_TIMEOUT_S) as answer:
+        with opened(pfn) as answer:
             told = answer.headers.get("Content-Length", "")
     if not told.strip().isdecimal():
         raise ValueError("its storage does not say how long it is")

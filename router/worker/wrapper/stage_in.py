@@ -52,7 +52,9 @@ def made_since(wanted: Input, site: str) -> list[Replica]:
         return []
     try:
         storage = read_storage()
-        found = [Replica(se, at, pfn) for se, at, pfn in destinations(wanted.lfn, site, storage) if at == site]
+        found = [
+            Replica(se, at, pfn) for se, at, pfn in destinations(wanted.lfn, site, storage, ("file",)) if at == site
+        ]
         return [replica for replica in found if local_path(replica.pfn).is_file()]
     except (Failure, OSError, ValueError, LookupError, TypeError, re.error):
         return []  # outputs will tell what is wrong with the description

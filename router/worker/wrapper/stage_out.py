@@ -8,12 +8,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from router.worker.wrapper.description import Job, Output
+from router.worker.wrapper.description import Job, Output, physical_name
 from router.worker.wrapper.exit_codes import Failure
 from router.worker.wrapper.reading import adler32_copy, local_path, open_regular
 from router.worker.wrapper.storage_rules import destinations
+
+if TYPE_CHECKING:
+    from router.worker.wrapper.web_storage import StagedOnWeb
 
 
 def read_back(path: Path) -> tuple[int, str]:
@@ -46,11 +49,16 @@ class Staged:
                 os.link(self.part, self.final)
             except FileExistsError:
                 self.refuse_taken()
+            self.discard()
         directory = os.open(self.final.parent, os.O_RDONLY)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+    def discard(self) -> None:
+        """Remove what is not in place."""
+        self.part.unlink(missing_ok=True)
 
 
 def write_beside(source: Path, final: Path, own: bool, told: Mapping[str, Any]) -> Staged:
@@ -75,26 +83,37 @@ def write_beside(source: Path, final: Path, own: bool, told: Mapping[str, Any]) 
     return staged
 
 
+def written(source: Path, pfn: str, own: bool, told: Mapping[str, Any]) -> Staged | StagedOnWeb:
+    """Write a file beside its final place, mounted or on the web; OSError or ValueError, and no file, if that fails."""
+    if physical_name(pfn).startswith("file:"):
+        return write_beside(source, local_path(pfn), own, told)
+    from router.worker.wrapper.web_storage import write_beside as write_on_web  # why here, it says itself
+
+    return write_on_web(source, pfn, own, told)
+
+
 def stage_out_all(job: Job, site: str, storage: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Write all outputs, and put them in place when all are verified; Failure, and none in place, when one cannot be.
 
     What is in place when a later one cannot be put there, or when a kill comes between, the next try replaces.
     """
-    staged: list[Staged] = []
+    staged: list[Staged | StagedOnWeb] = []
+    in_place = 0
     try:
         for output in job.outputs:
             staged.append(stage_out(output, job, site, storage))
         for each in staged:
             each.put_in_place()
+            in_place += 1
     except (OSError, ValueError) as why:
         raise Failure("stage_out_failed", f"could not put the outputs in place: {why}") from None
     finally:
-        for each in staged:
-            each.part.unlink(missing_ok=True)
+        for each in staged[in_place:]:
+            each.discard()
     return [each.told for each in staged]
 
 
-def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str, Any]]) -> Staged:
+def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str, Any]]) -> Staged | StagedOnWeb:
     """Write an output beside its place at the first volume of the site that takes it; Failure when none does."""
     own = job.task in output.lfn.split("/")[:-1]
     failed: list[str] = []
@@ -102,7 +121,7 @@ def stage_out(output: Output, job: Job, site: str, storage: Sequence[Mapping[str
         for se, at, pfn in destinations(output.lfn, site, storage):
             told = {"name": output.name, "lfn": output.lfn, "se": se, "site": at, "pfn": pfn}
             try:
-                return write_beside(Path(output.name), local_path(pfn), own, told)
+                return written(Path(output.name), pfn, own, told)
             except (OSError, ValueError) as why:
                 failed.append(f"{se}: {why}")
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, re.error) as why:

@@ -11,6 +11,9 @@ from typing import Any
 
 from router.worker.wrapper.exit_codes import Failure
 
+WRITTEN = ("file", "https", "davs", "http", "dav")
+"""Protocols by which outputs are written, the best first: what is mounted, then what nobody can listen to."""
+
 
 def translate(lfn: str, rules: Mapping[str, Sequence[Mapping[str, str]]], protocol: str, depth: int = 0) -> str | None:
     """The PFN that a volume's rules give, or None.
@@ -43,18 +46,20 @@ def volume_rules(volume: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
     return rules
 
 
-def destinations(lfn: str, site: str, storage: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+def destinations(
+    lfn: str, site: str, storage: Sequence[Mapping[str, Any]], protocols: Sequence[str] = WRITTEN
+) -> Iterator[tuple[str, str, str]]:
     """Where an LFN may be kept: (SE, its site, PFN), this site's own volumes first, then those it falls back to.
 
-    Only disk that is written as files.
+    Only disk; of each volume by the first of `protocols` by which it is written.
     """
     own = [volume for volume in storage if volume["site"] == site]
     for volume in [*own, *(volume for volume in storage if site in volume.get("fallback_of", ()))]:
         writable = {e["protocol"] for e in volume["protocols"] if e.get("access", "").endswith("-rw")}
-        if volume.get("type") == "TAPE" or "file" not in writable:
+        if volume.get("type") == "TAPE":
             continue
-        pfn = translate(lfn, volume_rules(volume), "file")
-        if pfn:
+        named = (translate(lfn, volume_rules(volume), each) for each in protocols if each in writable)
+        if pfn := next(filter(None, named), None):
             yield volume["rse"], volume["site"], pfn
 
 

@@ -309,3 +309,10 @@ def test_what_cannot_stand_beside_an_automatic_split_is_told(added, words):
     with pytest.raises(UserError) as refused:
         payload.parse(f"{HEAD}input: {{dataset: /a}}\nsplit: {{by: auto}}\n{added}\n")
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("service", ["a b", "../x", "a,b", "1a", "a*b", "a" * 65, "a/b"])
+def test_a_token_is_of_a_service_by_its_name(service):
+    assert payload.parse(f"{WHOLE}token: storage\n").token == "storage"  # noqa: S105 - a service
+    with pytest.raises(UserError, match="line 17: token"):
+        payload.parse(f"{WHOLE}token: {service!r}\n")

@@ -61,6 +61,19 @@ def test_a_retry_leaves_jobs_that_were_submitted_on_hold():
     ]
 
 
+def test_jobs_of_one_submission_are_one_group_in_whatever_second_each_came():
+    row = {"ClusterId": 7, "Owner": "alice", "JobStatus": 1}
+    rows = [
+        {**row, "JobCount": 2, "QDate": 1002},
+        {**row, "JobCount": 3, "QDate": 1001},
+        {**row, "JobCount": 1, "ClusterId": 8},
+    ]
+    assert [(each.cluster, each.count, each.oldest) for each in CondorPool(Script(rows)).jobs()] == [
+        (7, 5, 1001),
+        (8, 1, 0),
+    ]
+
+
 def test_history_is_read_back_a_minute_further():
     queue = Script()
     CondorPool(queue).ended(1000.9)

@@ -242,6 +242,7 @@ def test_a_merge_program_of_the_users_travels_with_the_merge_job_alone():
         a_task(directory="/tasks/a\ninclude : touch CANARY |"),
         a_task(directory="/tasks/$ENV(HOME)"),
         a_task(payload=a_payload(group="a\nqueue 1000")),
+        a_task(payload=a_payload(token="a\nqueue 1000")),  # noqa: S106 - a service
         a_task(payload=a_payload(dataset="/a\u2028queue")),
         a_task(payload=a_payload(allow=("A\r\nqueue",))),
         a_task(payload=a_payload(block=("A\\",))),
@@ -272,3 +273,20 @@ def test_a_merge_job_goes_before_the_other_jobs_of_tasks_of_its_priority():
 
 def test_jobs_that_may_not_be_moved_say_so():
     assert "My.RouterFixed = True" in jdl.batch_injection(a_task(payload=a_payload(move=False)), a_batch()).text
+
+
+def test_a_token_comes_with_every_job_that_asks_for_one_and_its_wrapper_is_told():
+    task = a_task(payload=a_payload(token="storage", outputs=(an_output(merge=True),)))  # noqa: S106 - a service
+    batch = a_batch()
+    for text in (jdl.batch_injection(task, batch).text, jdl.merge_injection(task).text):
+        assert "\nuse_oauth_services = storage\n" in text
+    [part] = parts.parts(batch)
+    for told in (parts.part_text(task, "b0", part, "/out"), parts.merge_text(task, 1, "/out")):
+        assert json.loads(told)["token"] == "storage"  # noqa: S105 - a service
+
+
+def test_without_one_nothing_is_said_of_tokens():
+    task, batch = a_task(), a_batch()
+    [part] = parts.parts(batch)
+    assert "oauth" not in jdl.batch_injection(task, batch).text
+    assert "token" not in json.loads(parts.part_text(task, "b0", part, "/out"))
