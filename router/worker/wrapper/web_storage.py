@@ -23,6 +23,8 @@ WORDS = 300
 """Characters of what a server says that are passed on."""
 LEAVE_S = 1.0
 """So long a server may take to say that it wants a file's bytes; davix and curl wait as long."""
+DISCARD_S = 3.0
+"""A job that is told to stop has little time left to tidy up."""
 MISSING = (404, 409)
 """What a server says where the directory is not there (RFC 4918, 9.7.1), or the file."""
 
@@ -63,8 +65,8 @@ class StagedOnWeb:
 
     def discard(self) -> None:
         """Remove what is not in place; a part that stays is never taken for the file."""
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            done("DELETE", self.part)
+        with contextlib.suppress(OSError):
+            done("DELETE", self.part, timeout_s=DISCARD_S)
 
 
 def write_beside(source: Path, pfn: str, own: bool, told: Mapping[str, Any]) -> StagedOnWeb:
@@ -80,11 +82,9 @@ def write_beside(source: Path, pfn: str, own: bool, told: Mapping[str, Any]) -> 
         if facts(part) != (size, adler):
             raise ValueError("the storage gives back other bytes than were written")
         staged.refuse_taken()
-    except BaseException as why:
+    except BaseException:
         if staged:
             staged.discard()
-        if isinstance(why, http.client.HTTPException):
-            raise OSError(str(why) or repr(why)) from None
         raise
     return staged
 
@@ -105,28 +105,32 @@ def facts(url: str) -> tuple[int, str] | None:
         raise
 
 
-def done(method: str, url: str, headers: Mapping[str, str] | None = None) -> None:
+def done(method: str, url: str, headers: Mapping[str, str] | None = None, timeout_s: float = NETWORK_TIMEOUT_S) -> None:
     """Have the server do something; OSError where it does not."""
-    with answer(method, url, headers) as found:
+    with answer(method, url, headers, timeout_s=timeout_s) as found:
         found.read()
 
 
 @contextlib.contextmanager
 def answer(
-    method: str, url: str, headers: Mapping[str, str] | None = None, body: IO[bytes] | None = None
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    body: IO[bytes] | None = None,
+    timeout_s: float = NETWORK_TIMEOUT_S,
 ) -> Iterator[http.client.HTTPResponse]:
-    """The server's answer; Refused for one that is no success. No redirect is followed with what is written."""
+    """The server's answer; Refused for one that is no success, OSError for none. No redirect is followed."""
     parts = urllib.parse.urlsplit(url)
     host, port = parts.hostname or "", parts.port
     if parts.scheme == "https":
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            host, port, timeout=NETWORK_TIMEOUT_S, context=trust(), blocksize=CHUNK
+            host, port, timeout=timeout_s, context=trust(), blocksize=CHUNK
         )
     else:
-        connection = http.client.HTTPConnection(host, port, timeout=NETWORK_TIMEOUT_S, blocksize=CHUNK)
+        connection = http.client.HTTPConnection(host, port, timeout=timeout_s, blocksize=CHUNK)
     shown = shown_to(url)
     try:
-        connection.putrequest(method, parts.path)
+        connection.putrequest(method, f"{parts.path}?{parts.query}" if parts.query else parts.path)
         for name, value in {**shown, **(headers or {}), **({"Expect": "100-continue"} if body else {})}.items():
             connection.putheader(name, value)
         connection.endheaders()
@@ -137,6 +141,8 @@ def answer(
             if not 200 <= found.status < 300:
                 raise _refused(found.status, found.reason, found.read(4096), bool(shown))
             yield found
+    except http.client.HTTPException as why:
+        raise OSError(str(why) or repr(why)) from None
     finally:
         connection.close()
 

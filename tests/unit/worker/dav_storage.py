@@ -25,7 +25,7 @@ class DavStorage:
     shown: list[str] = field(default_factory=list)
     """The Authorization of each request."""
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """Status and words for a method."""
+    """Status and words for a method; 0: something that is no HTTP."""
     digests: bool = True
     spoils: bool = False
     """Keeps other bytes than it is given."""
@@ -99,6 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         return super().handle_expect_100()
 
     def say(self, status: int, words: str = "") -> None:
+        if not status:
+            self.wfile.write(b"what?\r\n\r\n")
+            return
         self.send_response(status)
         self.send_header("Content-Length", str(len(words)))
         self.end_headers()

@@ -85,6 +85,12 @@ def test_a_storage_that_refuses_is_quoted_and_nothing_is_left(job, web, method, 
     assert words in ended.report["message"]
 
 
+def test_a_server_that_speaks_no_http_in_the_end_is_told_of_and_nothing_is_left(job, web):
+    web.faults["MOVE"] = (0, "")
+    ended = job.run()
+    assert (ended.code, ended.report["cause"], web.files) == (74, "stage_out_failed", {})
+
+
 def test_without_a_token_the_job_says_so(job, web):
     (job.top / "creds/storage.use").unlink()
     ended = job.run()
