@@ -56,8 +56,9 @@ def told(
 
 
 def _may_leave(last: Decision, now: int, policy: BrokerPolicy) -> bool:
+    """Whether jobs had their sites for long enough; what a wrong clock dated in the future holds nobody back."""
     patience = policy.lost_wait_s * 2 ** min(last.moves, MOST_DOUBLINGS)
-    return last.moves < policy.most_moves and now - last.at >= patience
+    return last.moves < policy.most_moves and not last.at <= now < last.at + patience
 
 
 def _withdrawn(group: JobGroup, now: int) -> Decision:

@@ -41,6 +41,11 @@ def test_jobs_that_wait_at_a_site_lose_it_with_the_reason_and_nothing_more_is_sa
     assert decided(waiting(sites=(), decision=made), GONE) == []
 
 
+def test_a_decision_that_a_wrong_clock_dated_in_the_future_keeps_no_job_at_a_site():
+    (place,) = decided(waiting(decision=a_decision("SITE_A", at=int(NOON) + 172_800)), GONE)
+    assert (place.old, place.decision.sites, place.decision.at) == (("SITE_A",), (), int(NOON))
+
+
 def test_jobs_that_nobody_placed_yet_wait_with_the_reason():
     (wait,) = decided(a_group(), GONE)
     assert isinstance(wait, Wait)
