@@ -13,13 +13,15 @@ class _Life:
     """One job, as far as its events tell."""
 
     runs: bool = False
-    ended: bool = False
+    end: EventKind | None = None
     wrong: list[str] = field(default_factory=list)
 
     def see(self, event: JobEvent) -> None:
         """The next event of the job."""
-        if self.ended:
-            self.wrong.append(f"{event.kind} after its end")
+        if self.end is event.kind:  # of one run: a schedd that dies before it knows has the shadow tell it again
+            return
+        if self.end:
+            self.wrong.append(f"{event.kind} after it was {self.end}")
         if event.kind is EventKind.STARTED:
             if self.runs:
                 self.wrong.append(f"started at {event.site} while it ran")
@@ -28,7 +30,8 @@ class _Life:
             self.runs = True
         elif event.kind in (EventKind.EVICTED, EventKind.HELD, *ENDS):
             self.runs = False
-        self.ended |= event.kind in ENDS
+        if event.kind in ENDS:
+            self.end = event.kind
 
 
 def violations(events: Iterable[JobEvent]) -> list[str]:

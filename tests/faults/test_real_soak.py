@@ -196,7 +196,9 @@ def test_random_faults_lose_and_repeat_nothing(pool: Breakable) -> None:
         storm.look()
         looks = "".join(f"{age:6.0f} s {has:6.1f} MB\n" for age, has in storm.memory)
         sys.stdout.write(f"{sum(storm.submitted.values())} jobs; memory of the last router:\n{looks}")
-    assert pool.wrong_in_log() == []
+    wrong = pool.wrong_in_log()
+    sys.stdout.write("\n".join(wrong))
+    assert wrong == []
     assert ended(pool) >= {(cluster, proc) for cluster, jobs in storm.submitted.items() for proc in range(jobs)}
     assert grows_by(storm.memory) < GROWS_BY
 

@@ -25,6 +25,12 @@ def read_back(path: Path) -> tuple[int, str]:
         return adler32_copy(content, None)
 
 
+def refuse_other(there: tuple[int, str], told: Mapping[str, Any]) -> None:
+    """ValueError unless the size and adler32 of what has an output's name are the output's."""
+    if there != (told["size"], told["adler32"]):
+        raise ValueError("another file has this name, and it is not this task's to replace")
+
+
 @dataclass(frozen=True)
 class Staged:
     """An output that lies verified beside its place."""
@@ -37,8 +43,8 @@ class Staged:
 
     def refuse_taken(self) -> None:
         """ValueError where the place is taken by another file, which is not this task's to replace."""
-        if not self.own and self.final.exists() and read_back(self.final) != (self.told["size"], self.told["adler32"]):
-            raise ValueError("another file has this name, and it is not this task's to replace")
+        if not self.own and self.final.exists():
+            refuse_other(read_back(self.final), self.told)
 
     def put_in_place(self) -> None:
         """Give the complete file its name; OSError, or ValueError where it is taken."""

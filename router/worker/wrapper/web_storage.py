@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from router.worker.wrapper.reading import CHUNK, NETWORK_TIMEOUT_S, adler32_copy, http_url, open_regular, trust
+from router.worker.wrapper.stage_out import refuse_other
 from router.worker.wrapper.token import shown_to
 
 DIGEST = re.compile(r"\badler32=([0-9A-Fa-f]{1,8})\b")
@@ -49,8 +50,8 @@ class StagedOnWeb:
 
     def refuse_taken(self) -> None:
         """ValueError where the place is taken by another file, which is not this task's to replace."""
-        if not self.own and facts(self.final) not in (None, (self.told["size"], self.told["adler32"])):
-            raise ValueError("another file has this name, and it is not this task's to replace")
+        if not self.own and (there := facts(self.final)):
+            refuse_other(there, self.told)
 
     def put_in_place(self) -> None:
         """Give the complete file its name; OSError, or ValueError where it is taken."""

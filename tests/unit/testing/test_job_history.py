@@ -34,6 +34,7 @@ SUBMITTED, STARTED, EVICTED, HELD, RELEASED, FINISHED = (
         (SUBMITTED, STARTED, FINISHED),
         (STARTED, EVICTED, STARTED, HELD, RELEASED, STARTED, FINISHED),
         (STARTED, replace(STARTED, proc=1)),
+        (STARTED, FINISHED, FINISHED),
     ],
 )
 def test_a_job_that_runs_again_for_a_reason_is_well(events):
@@ -44,8 +45,8 @@ def test_a_job_that_runs_again_for_a_reason_is_well(events):
     ("events", "told"),
     [
         ((STARTED, STARTED), "7.0 started at SITE_A while it ran"),
-        ((STARTED, FINISHED, FINISHED), "7.0 finished after its end"),
-        ((STARTED, FINISHED, STARTED), "7.0 started after its end"),
+        ((STARTED, FINISHED, EVICTED), "7.0 evicted after it was finished"),
+        ((STARTED, FINISHED, STARTED, FINISHED), "7.0 started after it was finished"),
         ((replace(STARTED, site="SITE_B"),), "7.0 started at SITE_B, and was at ('SITE_A',)"),
     ],
 )
