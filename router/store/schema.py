@@ -5,6 +5,8 @@ once (BEGIN IMMEDIATE), because a read transaction that turns into a write fails
 ahead, whatever the busy timeout.
 """
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -373,14 +375,28 @@ def _sqlite_connect(dbapi: Any, _: Any) -> None:
     dbapi.isolation_level = None  # SQLAlchemy's own BEGIN below replaces the driver's late one
     cursor = dbapi.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_MS:d}")
+    _write_ahead(cursor)
     for pragma in (
-        "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=NORMAL",
         "PRAGMA foreign_keys=ON",
         "PRAGMA case_sensitive_like=ON",
     ):
         cursor.execute(pragma)
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Have the database log ahead. While two processes ask that of a new one, SQLite has neither wait for the other."""
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def _sqlite_begin(connection: Connection) -> None:
