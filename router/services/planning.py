@@ -64,7 +64,8 @@ class Planning:
         dataset, offered = self._input(payload)
         sections = self._sections(payload, dataset, folder)
         cut = batches(payload, dataset, sections)
-        world, tests = self.world(), self.memory.write_tests()
+        world = self.world()
+        tests = self.memory.write_tests() if payload.destination else {}
         refuse_destination(payload.destination, self.user, self.storage, world, tests)
         planned = self.place(payload, cut, world)
         whole = work(payload, dataset, sections) if dataset and payload.split.by == AUTO else ()

@@ -14,6 +14,7 @@ import urllib.parse
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -136,6 +137,7 @@ def same_storage(host: str, other: str) -> bool:
     return host == other or bool(re.fullmatch(r"([\w-]+\.)+[a-z]+", domain) and other.endswith(f".{domain}"))
 
 
+@cache
 def trust() -> ssl.SSLContext:
     """Trust in the machine's authorities and in the grid's."""
     import ssl
